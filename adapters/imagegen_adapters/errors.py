@@ -1,0 +1,94 @@
+"""What can go wrong with an attempt.
+
+AdapterError
+├── Unreachable          refused, reset, timed out, or silent for too long
+├── Unauthenticated      our user name and password were refused
+├── Lost                 the backend restarted or forgot the attempt
+├── Unintelligible       an answer that cannot be understood
+├── Rejected             the request cannot run there as it is: `violations` say why
+├── OutOfMemory          the device had too little memory
+├── GpuFault             the device or its driver is broken
+├── NodeFailed           a node of the graph, or the backend's own code, raised
+├── Interrupted          somebody else stopped the attempt at the backend
+├── NoOutput             the run ended without any image
+└── Cancelled            the run's own `cancel` took effect
+
+Each class says by `can_retry` whether the same request may succeed in another attempt, and by `backend_at_fault`
+whether the next attempt should rather go elsewhere and the backend be looked at.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One field at fault."""
+
+    field: str
+    """Path within JobSpec, as "image.model" or 'graph.json["4"].inputs.ckpt_name'."""
+    description: str
+    """What is wrong and what would be right, as "no such sampler 'eulr'; allowed: euler, heun"."""
+
+
+class AdapterError(Exception):
+    """Base of everything that an adapter raises. `str()` is one sentence for a person: no secrets, no traceback."""
+
+    can_retry: ClassVar[bool] = False
+    backend_at_fault: ClassVar[bool] = False
+
+
+class Unreachable(AdapterError):
+    can_retry = True
+    backend_at_fault = True
+
+
+class Unauthenticated(AdapterError):
+    backend_at_fault = True
+
+
+class Lost(AdapterError):
+    can_retry = True
+
+
+class Unintelligible(AdapterError):
+    backend_at_fault = True
+
+
+class Rejected(AdapterError):
+    """The request cannot run at this backend as it is."""
+
+    def __init__(self, message: str, violations: Sequence[Violation] = ()) -> None:
+        super().__init__(message)
+        self.violations = tuple(violations)
+
+
+class OutOfMemory(AdapterError):
+    can_retry = True
+
+
+class GpuFault(AdapterError):
+    can_retry = True
+    backend_at_fault = True
+
+
+class NodeFailed(AdapterError):
+    """A node of the graph, or the backend's own code, raised an exception."""
+
+    def __init__(self, message: str, *, node_id: str = "", node_type: str = "") -> None:
+        super().__init__(message)
+        self.node_id = node_id
+        self.node_type = node_type
+
+
+class Interrupted(AdapterError):
+    pass
+
+
+class NoOutput(AdapterError):
+    pass
+
+
+class Cancelled(AdapterError):
+    pass

@@ -1,0 +1,1 @@
+"""The HTTP gateway: REST, SSE and live pictures over the gRPC service."""

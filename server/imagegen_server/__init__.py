@@ -1,0 +1,1 @@
+"""The gRPC server: jobs, their events, and who runs them."""
