@@ -1,0 +1,60 @@
+# `make run` and `make test` are all that a newcomer needs; they set everything up by themselves.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export IMAGEGEN_DATA_DIR ?= $(CURDIR)/data
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check format protos requirements node-example screenshots clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
+
+setup: $(READY) ## make .venv with everything that running and testing needs
+
+$(READY): requirements/dev.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "imagegen needs Python 3.11 or newer, this is " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+run: setup ## start server and gateway with the built-in demo backend
+	$(BIN)/imagegen up
+
+test: setup ## run all tests that need nothing but this machine
+	$(BIN)/python -m pytest
+
+check: setup ## what CI runs before the tests: stubs, lint, format, types, layers
+	$(BIN)/python protos/generate.py --check
+	$(BIN)/buf lint protos/imagegen/v1/imagegen.binpb --config buf.yaml --path imagegen
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy adapters client gateway server protos/generate.py tests
+	$(BIN)/lint-imports
+
+format: setup ## put the code into its form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+protos: setup ## generate the stubs from the .proto files
+	$(BIN)/python protos/generate.py
+
+requirements: ## pin the dependencies anew (needs uv)
+	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		pyproject.toml --output-file requirements/runtime.txt
+	uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		pyproject.toml --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
+	echo hatchling | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--no-annotate - --constraint requirements/dev.txt --output-file requirements/build.txt
+
+node-example: ## install what the Node example and its test need
+	cd docs/examples/node && npm ci --no-fund --no-audit
+
+screenshots: setup ## take the pictures of the README anew (needs Chromium)
+	$(BIN)/python docs/screenshots/take.py
+
+clean: ## remove what the other targets made, but not your data
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
