@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import TypeAlias
 
 import pytest
-from imagegen_adapters.contract import Adapter
 
+from imagegen_adapters.contract import Adapter
 from tests.adapters.conformance.subject import Subject
 
 OpenSubject: TypeAlias = Callable[[], AbstractAsyncContextManager[Subject]]

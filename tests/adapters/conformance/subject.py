@@ -32,7 +32,7 @@ class Moment(Enum):
 
 
 class Fault(Enum):
-    """What a backend can do to us. It happens once, to the next attempt or to the running one, unless said otherwise."""
+    """What a backend can do to us: once, to the next attempt or to the running one, unless said otherwise."""
 
     REFUSED = "refused"
     """Connections are refused from the start and for good."""
