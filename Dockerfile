@@ -17,7 +17,7 @@ ENV PATH=/opt/imagegen/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     IMAGEGEN_DATA_DIR=/var/lib/imagegen \
     IMAGEGEN_LOG_FORMAT=json
-USER imagegen
+USER 10001
 VOLUME /var/lib/imagegen
 EXPOSE 50051 8000
 ENTRYPOINT ["imagegen"]

@@ -1,0 +1,96 @@
+"""What keeps the project itself honest: documents that match the code, and files that stand alone."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from google.protobuf.descriptor import FileDescriptor
+from imagegen.v1 import asset_pb2, backend_pb2, error_pb2, event_pb2, image_gen_pb2, job_pb2, model_pb2
+
+ROOT = Path(__file__).resolve().parents[1]
+PROTO_FILES: list[FileDescriptor] = [
+    module.DESCRIPTOR for module in (asset_pb2, backend_pb2, error_pb2, event_pb2, image_gen_pb2, job_pb2, model_pb2)
+]
+
+
+def tracked_files() -> list[Path]:
+    listing = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listing.returncode != 0:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listing.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def test_stubs_are_current() -> None:
+    done = subprocess.run(
+        [sys.executable, "protos/generate.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_error_reason_is_documented() -> None:
+    documented = set(re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "docs" / "errors.md").read_text(), re.MULTILINE))
+    reasons = {name.removeprefix("ERROR_REASON_") for name in error_pb2.ErrorReason.keys()}
+    assert documented == reasons - {"UNSPECIFIED"}
+
+
+def comment_above(lines: list[str], number: int) -> bool:
+    return number > 0 and lines[number - 1].strip().startswith("//")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "protos" / "imagegen" / "v1").glob("*.proto")), ids=lambda p: p.name)
+def test_every_part_of_the_contract_is_documented(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    declaration = re.compile(
+        r"^\s*(message|enum|service|rpc|oneof)\s+\w+|^\s*(repeated |optional )?[\w.<>, ]+ \w+ = \d+( \[.*|;)$"
+    )
+    bare = [
+        f"{number + 1}: {line.strip()}"
+        for number, line in enumerate(lines)
+        if declaration.match(line) and not comment_above(lines, number)
+    ]
+    assert bare == []
+
+
+def test_no_file_names_a_registry_or_a_machine() -> None:
+    forbidden = re.compile(r'"resolved": "http|index-url[ =]http|registry\.npm|files\.pythonhosted|pypi\.org|/work/|/tmp/')
+    here = Path(__file__).resolve()
+    guilty = []
+    for path in tracked_files():
+        if path == here or path.suffix in {".png", ".webp", ".jpg", ".bin", ".binpb"}:
+            continue
+        found = forbidden.search(path.read_text(encoding="utf-8", errors="replace"))
+        if found:
+            guilty.append(f"{path.relative_to(ROOT)}: {found.group()}")
+    assert guilty == []
+
+
+def test_requirements_are_pinned_with_hashes() -> None:
+    for path in (ROOT / "requirements").glob("*.txt"):
+        pins = re.findall(r"^[a-z0-9].*(?:\n    --hash.*)*", path.read_text(), re.MULTILINE)
+        assert pins
+        assert [pin for pin in pins if "==" not in pin or "--hash=sha256:" not in pin] == []
+
+
+def test_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) < 150
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    broken = []
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+            if "://" not in target and not (page.parent / target).exists():
+                broken.append(f"{page.name}: {target}")
+    assert broken == []
+
+
+def test_compose_starts_the_two_processes_on_loopback_only() -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())
+    assert set(compose["services"]) == {"server", "gateway"}
+    for service in compose["services"].values():
+        assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+        assert service["restart"] == "unless-stopped"
+        assert service["healthcheck"]["test"][0] == "CMD"
