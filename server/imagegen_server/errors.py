@@ -1,0 +1,61 @@
+"""Why the server says no.
+
+ServerError
+├── Refused        a call that cannot be done as it was made; becomes the status of its answer
+└── CannotStart    the process cannot run with this configuration, in this folder or at this address
+"""
+
+from collections.abc import Mapping, Sequence
+
+from imagegen_adapters.errors import Violation
+
+
+class ServerError(Exception):
+    """Base of what this package raises by itself. `str()` is one sentence for a person."""
+
+
+class Refused(ServerError):
+    """A call that cannot be done as it was made."""
+
+    def __init__(
+        self,
+        reason: str,
+        message: str,
+        *,
+        violations: Sequence[Violation] = (),
+        metadata: Mapping[str, str] | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        """`reason` is a value of `imagegen.v1.ErrorReason` without its prefix."""
+        super().__init__(message)
+        self.reason = reason
+        self.violations = tuple(violations)
+        self.metadata = dict(metadata or {})
+        self.retry_after_s = retry_after_s
+
+
+class CannotStart(ServerError):
+    """The process cannot run with this configuration, in this folder or at this address."""
+
+
+def invalid(violations: Sequence[Violation], *, reason: str = "INVALID_REQUEST") -> Refused:
+    """A refusal for fields at fault; there is at least one."""
+    first = violations[0]
+    more = f", and {len(violations) - 1} more" if len(violations) > 1 else ""
+    return Refused(reason, f"{first.field}: {first.description}{more}", violations=violations)
+
+
+def job_not_found(job_id: str) -> Refused:
+    return Refused("JOB_NOT_FOUND", f"there is no job {job_id!r}, or no longer", metadata={"job_id": job_id})
+
+
+def asset_not_found(digest: str, field: str = "digest") -> Refused:
+    """`field` is the path of the field that names the asset."""
+    message = f"there is no asset {digest}, or no longer"
+    return Refused("ASSET_NOT_FOUND", message, metadata={"digest": digest, "field": field})
+
+
+def backend_not_found(name: str, allowed: Sequence[str], field: str = "name") -> Refused:
+    """`field` is the path of the field that names the backend."""
+    message = f"no backend is called {name!r}; there are: {', '.join(allowed) or 'none'}"
+    return Refused("BACKEND_NOT_FOUND", message, metadata={"backend": name, "field": field})

@@ -1,0 +1,143 @@
+"""Reasons to statuses, by tables that leave nothing out."""
+
+from collections.abc import Iterable, Mapping
+
+import grpc
+import protovalidate
+from google.protobuf import any_pb2, duration_pb2, message
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no annotations
+
+from imagegen_adapters import errors as adapter_errors
+from imagegen_adapters.errors import AdapterError, Violation
+from imagegen_server.errors import Refused, invalid
+from imagegen_server.jobs import Failure
+
+DOMAIN = "imagegen"
+
+CODES: Mapping[str, grpc.StatusCode] = {
+    "INVALID_REQUEST": grpc.StatusCode.INVALID_ARGUMENT,
+    "INVALID_GRAPH": grpc.StatusCode.INVALID_ARGUMENT,
+    "INVALID_IMAGE": grpc.StatusCode.INVALID_ARGUMENT,
+    "DIGEST_MISMATCH": grpc.StatusCode.INVALID_ARGUMENT,
+    "ASSET_TOO_LARGE": grpc.StatusCode.INVALID_ARGUMENT,
+    "INVALID_RESUME_TOKEN": grpc.StatusCode.INVALID_ARGUMENT,
+    "INVALID_PAGE_TOKEN": grpc.StatusCode.INVALID_ARGUMENT,
+    "INVALID_RANGE": grpc.StatusCode.OUT_OF_RANGE,
+    "JOB_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "ASSET_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "BACKEND_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "MODEL_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "REQUEST_ID_REUSED": grpc.StatusCode.ALREADY_EXISTS,
+    "JOB_NOT_FINISHED": grpc.StatusCode.FAILED_PRECONDITION,
+    "ASSET_IN_USE": grpc.StatusCode.FAILED_PRECONDITION,
+    "QUEUE_FULL": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "WATCHER_TOO_SLOW": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "TOO_MANY_WATCHERS": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "SHUTTING_DOWN": grpc.StatusCode.UNAVAILABLE,
+    "INTERNAL": grpc.StatusCode.INTERNAL,
+    "CANCELLED_BY_CALLER": grpc.StatusCode.CANCELLED,
+    "BACKEND_UNREACHABLE": grpc.StatusCode.UNAVAILABLE,
+    "ATTEMPT_LOST": grpc.StatusCode.UNAVAILABLE,
+    "BACKEND_OUT_OF_MEMORY": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "BACKEND_GPU_FAULT": grpc.StatusCode.INTERNAL,
+    "NODE_FAILED": grpc.StatusCode.FAILED_PRECONDITION,
+    "BACKEND_REJECTED": grpc.StatusCode.INVALID_ARGUMENT,
+    "INTERRUPTED_AT_BACKEND": grpc.StatusCode.ABORTED,
+    "BACKEND_UNINTELLIGIBLE": grpc.StatusCode.INTERNAL,
+    "NO_OUTPUT": grpc.StatusCode.FAILED_PRECONDITION,
+    "BACKEND_UNAUTHENTICATED": grpc.StatusCode.UNAUTHENTICATED,
+}
+
+REASONS: Mapping[type[AdapterError], str] = {
+    adapter_errors.Unreachable: "BACKEND_UNREACHABLE",
+    adapter_errors.Unauthenticated: "BACKEND_UNAUTHENTICATED",
+    adapter_errors.Lost: "ATTEMPT_LOST",
+    adapter_errors.Unintelligible: "BACKEND_UNINTELLIGIBLE",
+    adapter_errors.Rejected: "BACKEND_REJECTED",
+    adapter_errors.OutOfMemory: "BACKEND_OUT_OF_MEMORY",
+    adapter_errors.GpuFault: "BACKEND_GPU_FAULT",
+    adapter_errors.NodeFailed: "NODE_FAILED",
+    adapter_errors.Interrupted: "INTERRUPTED_AT_BACKEND",
+    adapter_errors.NoOutput: "NO_OUTPUT",
+    adapter_errors.Cancelled: "CANCELLED_BY_CALLER",
+}
+
+
+def code_of(reason: str) -> grpc.StatusCode:
+    return CODES[reason]
+
+
+def failure_of(error: AdapterError) -> Failure:
+    """What a job keeps of an adapter's error."""
+    violations = error.violations if isinstance(error, adapter_errors.Rejected) else ()
+    return Failure(reason=REASONS[type(error)], message=str(error), violations=violations)
+
+
+def encode_failure(failure: Failure) -> status_pb2.Status:
+    return _status(failure.reason, failure.message, failure.violations)
+
+
+def decode_failure(status: status_pb2.Status) -> Failure:
+    """Reads back what `encode_failure` made."""
+    info, bad_request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    for detail in status.details:
+        detail.Unpack(info)
+        detail.Unpack(bad_request)
+    violations = tuple(Violation(each.field, each.description) for each in bad_request.field_violations)
+    return Failure(reason=info.reason, message=status.message, violations=violations)
+
+
+def encode_refusal(refused: Refused) -> status_pb2.Status:
+    status = _status(refused.reason, str(refused), refused.violations, refused.metadata)
+    if refused.retry_after_s is not None:
+        delay = duration_pb2.Duration()
+        delay.FromMilliseconds(round(refused.retry_after_s * 1000))
+        _attach(status, error_details_pb2.RetryInfo(retry_delay=delay))
+    return status
+
+
+def check_rules(request: message.Message) -> None:
+    """Raises Refused with a path for each field that breaks a rule of the proto."""
+    broken = protovalidate.collect_violations(request)
+    if broken:
+        raise invalid([Violation(_path(each.proto), _description(each.proto)) for each in broken])
+
+
+def _status(
+    reason: str, text: str, violations: Iterable[Violation] = (), metadata: Mapping[str, str] | None = None
+) -> status_pb2.Status:
+    code: int = CODES[reason].value[0]
+    status = status_pb2.Status(code=code, message=text)
+    _attach(status, error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata))
+    fields = [
+        error_details_pb2.BadRequest.FieldViolation(field=each.field, description=each.description)
+        for each in violations
+    ]
+    if fields:
+        _attach(status, error_details_pb2.BadRequest(field_violations=fields))
+    return status
+
+
+def _attach(status: status_pb2.Status, detail: message.Message) -> None:
+    packed = any_pb2.Any()
+    packed.Pack(detail)
+    status.details.append(packed)
+
+
+def _path(violation: protovalidate.ViolationPb) -> str:
+    """As "spec.labels[\"kind\"]" or "job_ids[3]"."""
+    path = ""
+    for element in violation.field.elements if violation.field else ():
+        path += f".{element.field_name}" if path else element.field_name
+        match element.subscript:
+            case None:
+                pass
+            case subscript if subscript.field == "string_key":
+                path += f'["{subscript.value}"]'
+            case subscript:
+                path += f"[{subscript.value}]"
+    return path
+
+
+def _description(violation: protovalidate.ViolationPb) -> str:
+    return f"key {violation.message}" if violation.for_key else violation.message

@@ -1,0 +1,178 @@
+"""Jobs and assets, and the bytes under which the store keeps a job."""
+
+import struct
+
+import orjson
+
+from imagegen.v1 import asset_pb2, job_pb2
+from imagegen_adapters.contract import Handle, Warned
+from imagegen_server.jobs import Asset, AssetOrigin, Attempt, AttemptState, Job, JobState, Output
+from imagegen_server.wire.errors import decode_failure, encode_failure
+from imagegen_server.wire.scalars import from_timestamp, to_timestamp
+from imagegen_server.wire.specs import Defaults, decode_spec, encode_spec
+
+JOB_STATES = {state: job_pb2.JobState.Value(f"JOB_STATE_{state.name}") for state in JobState}
+_JOB_STATES_BACK = {value: state for state, value in JOB_STATES.items()}
+_ATTEMPT_STATES = {state: job_pb2.AttemptState.Value(f"ATTEMPT_STATE_{state.name}") for state in AttemptState}
+_ATTEMPT_STATES_BACK = {value: state for state, value in _ATTEMPT_STATES.items()}
+_ORIGINS = {origin: asset_pb2.AssetOrigin.Value(f"ASSET_ORIGIN_{origin.name}") for origin in AssetOrigin}
+_ORIGINS_BACK = {value: origin for origin, value in _ORIGINS.items()}
+
+_LENGTH = struct.Struct(">I")
+# A stored spec has everything resolved, so these are never looked at.
+_NO_DEFAULTS = Defaults(seed=0)
+
+
+class JobCodec:
+    """A job as the store keeps it: what the proto leaves out as JSON with its length before it, then the proto."""
+
+    def encode(self, job: Job) -> bytes:
+        private = {
+            "attempts": [
+                {"attempt_id": attempt.attempt_id, "client_id": attempt.handle.client_id} for attempt in job.attempts
+            ]
+        }
+        head = orjson.dumps(private)
+        return _LENGTH.pack(len(head)) + head + encode_job(job).SerializeToString()
+
+    def decode(self, data: bytes) -> Job:
+        (length,) = _LENGTH.unpack_from(data)
+        head = orjson.loads(data[_LENGTH.size : _LENGTH.size + length])
+        job = job_pb2.Job.FromString(data[_LENGTH.size + length :])
+        return Job(
+            job_id=job.job_id,
+            spec=decode_spec(job.spec, _NO_DEFAULTS),
+            state=_JOB_STATES_BACK[job.state],
+            create_time=from_timestamp(job.create_time),
+            request_id=job.request_id,
+            owner=job.owner,
+            start_time=from_timestamp(job.start_time) if job.HasField("start_time") else None,
+            end_time=from_timestamp(job.end_time) if job.HasField("end_time") else None,
+            attempts=tuple(
+                _decode_attempt(attempt, private["attempt_id"], private["client_id"])
+                for attempt, private in zip(job.attempts, head["attempts"], strict=True)
+            ),
+            outputs=tuple(_decode_output(output) for output in job.outputs),
+            warnings=tuple(Warned(code=warning.code, message=warning.message) for warning in job.warnings),
+            failure=decode_failure(job.error) if job.HasField("error") else None,
+            sequence=job.sequence,
+        )
+
+
+def decode_job_states(states: list[job_pb2.JobState.ValueType]) -> frozenset[JobState]:
+    """The states of a filter; empty: any, which is also what UNSPECIFIED among them says."""
+    if job_pb2.JOB_STATE_UNSPECIFIED in states:
+        return frozenset()
+    return frozenset(_JOB_STATES_BACK[state] for state in states)
+
+
+def decode_origin(origin: asset_pb2.AssetOrigin.ValueType) -> AssetOrigin | None:
+    """The origin of a filter; None: any."""
+    return _ORIGINS_BACK.get(origin)
+
+
+def encode_job(
+    job: Job,
+    *,
+    progress: job_pb2.Progress | None = None,
+    queue: job_pb2.QueueInfo | None = None,
+    resume_token: str = "",
+) -> job_pb2.Job:
+    """The job, with what is known about it at this moment and not stored."""
+    return job_pb2.Job(
+        job_id=job.job_id,
+        request_id=job.request_id,
+        spec=encode_spec(job.spec),
+        state=JOB_STATES[job.state],
+        owner=job.owner,
+        create_time=to_timestamp(job.create_time),
+        start_time=to_timestamp(job.start_time) if job.start_time is not None else None,
+        end_time=to_timestamp(job.end_time) if job.end_time is not None else None,
+        attempts=[encode_attempt(attempt) for attempt in job.attempts],
+        outputs=[encode_output(output) for output in job.outputs],
+        error=encode_failure(job.failure) if job.failure is not None else None,
+        warnings=[encode_warning(warning) for warning in job.warnings],
+        progress=progress,
+        queue=queue,
+        sequence=job.sequence,
+        resume_token=resume_token,
+    )
+
+
+def encode_attempt(attempt: Attempt) -> job_pb2.Attempt:
+    return job_pb2.Attempt(
+        number=attempt.number,
+        backend=attempt.backend,
+        remote_id=attempt.handle.remote_id,
+        state=_ATTEMPT_STATES[attempt.state],
+        start_time=to_timestamp(attempt.start_time),
+        end_time=to_timestamp(attempt.end_time) if attempt.end_time is not None else None,
+        error=encode_failure(attempt.failure) if attempt.failure is not None else None,
+    )
+
+
+def encode_output(output: Output) -> job_pb2.Output:
+    return job_pb2.Output(
+        index=output.index,
+        asset=encode_asset(output.asset),
+        image_index=output.image_index,
+        seed=output.seed,
+        node_id=output.node_id,
+        kind=job_pb2.OUTPUT_KIND_INTERMEDIATE if output.intermediate else job_pb2.OUTPUT_KIND_FINAL,
+        attempt=output.attempt,
+    )
+
+
+def encode_asset(asset: Asset) -> asset_pb2.Asset:
+    return asset_pb2.Asset(
+        digest=asset.digest,
+        size_bytes=asset.size_bytes,
+        media_type=asset.media_type,
+        width=asset.width,
+        height=asset.height,
+        create_time=to_timestamp(asset.create_time),
+        origin=_ORIGINS[asset.origin],
+        job_id=asset.job_id,
+    )
+
+
+def encode_warning(warning: Warned) -> job_pb2.Warning:
+    return job_pb2.Warning(code=warning.code, message=warning.message)
+
+
+def _decode_attempt(attempt: job_pb2.Attempt, attempt_id: str, client_id: str) -> Attempt:
+    return Attempt(
+        number=attempt.number,
+        attempt_id=attempt_id,
+        backend=attempt.backend,
+        handle=Handle(remote_id=attempt.remote_id, client_id=client_id),
+        state=_ATTEMPT_STATES_BACK[attempt.state],
+        start_time=from_timestamp(attempt.start_time),
+        end_time=from_timestamp(attempt.end_time) if attempt.HasField("end_time") else None,
+        failure=decode_failure(attempt.error) if attempt.HasField("error") else None,
+    )
+
+
+def _decode_output(output: job_pb2.Output) -> Output:
+    return Output(
+        index=output.index,
+        asset=_decode_asset(output.asset),
+        image_index=output.image_index,
+        seed=output.seed if output.HasField("seed") else None,
+        node_id=output.node_id,
+        intermediate=output.kind == job_pb2.OUTPUT_KIND_INTERMEDIATE,
+        attempt=output.attempt,
+    )
+
+
+def _decode_asset(asset: asset_pb2.Asset) -> Asset:
+    return Asset(
+        digest=asset.digest,
+        size_bytes=asset.size_bytes,
+        media_type=asset.media_type,
+        width=asset.width,
+        height=asset.height,
+        create_time=from_timestamp(asset.create_time),
+        origin=_ORIGINS_BACK[asset.origin],
+        job_id=asset.job_id,
+    )

@@ -1,0 +1,53 @@
+"""Times and free-form values."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from google.protobuf.struct_pb2 import ListValue, Struct, Value
+from google.protobuf.timestamp_pb2 import Timestamp
+
+# Beyond it a double no longer holds every integer.
+_MAX_EXACT_INTEGER = 2**53
+
+
+def to_timestamp(seconds: float) -> Timestamp:
+    """Exact to the nanosecond, so that a stored time reads back as the same float."""
+    whole = int(seconds)
+    nanos = round((seconds - whole) * 1e9)
+    return Timestamp(seconds=whole + nanos // 1_000_000_000, nanos=nanos % 1_000_000_000)
+
+
+def from_timestamp(timestamp: Timestamp) -> float:
+    return timestamp.seconds + timestamp.nanos / 1e9
+
+
+def to_struct(values: Mapping[str, Any]) -> Struct:
+    struct = Struct()
+    struct.update(dict(values))
+    return struct
+
+
+def from_struct(struct: Struct) -> dict[str, Any]:
+    return {key: from_value(value) for key, value in struct.fields.items()}
+
+
+def from_value(value: Value) -> Any:
+    """The plain value. Whole numbers become int: a Struct only knows doubles, and backends tell 1 from 1.0."""
+    match value.WhichOneof("kind"):
+        case "number_value":
+            number = value.number_value
+            return int(number) if number.is_integer() and abs(number) <= _MAX_EXACT_INTEGER else number
+        case "string_value":
+            return value.string_value
+        case "bool_value":
+            return value.bool_value
+        case "struct_value":
+            return from_struct(value.struct_value)
+        case "list_value":
+            return _from_list(value.list_value)
+        case _:
+            return None
+
+
+def _from_list(values: ListValue) -> list[Any]:
+    return [from_value(value) for value in values.values]
