@@ -1,0 +1,187 @@
+"""The configured backends: who they are, how they are, what they have.
+
+One task per backend asks for its status every few seconds, and for its catalogue at the start, after it restarted or
+came back, and every few minutes. Nobody else asks, so a backend is never asked twice at a time. What it said last stays
+known while it is away.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import structlog
+
+from imagegen_adapters.contract import Adapter, BackendStatus, Catalog
+from imagegen_adapters.errors import AdapterError
+from imagegen_adapters.registry import BackendConfig
+from imagegen_server.logs import without_credentials
+from imagegen_server.tasks import running
+
+log = structlog.get_logger(__name__)
+
+OpenAdapter = Callable[[BackendConfig], AbstractAsyncContextManager[Adapter]]
+Clock = Callable[[], float]
+
+_ANSWER_TIMEOUT_S: Final = 20.0
+"""For status and catalogue together. Adapters bound both themselves; this is for one that does not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intervals:
+    """How often a backend is asked."""
+
+    status_s: float = 5.0
+    catalog_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """What is known about a backend."""
+
+    is_healthy: bool | None = None
+    """None: not asked yet."""
+    reason: str = ""
+    """Why it is not healthy."""
+    status: BackendStatus = field(default_factory=BackendStatus)
+    """As it last answered."""
+    last_seen: float | None = None
+    catalog: Catalog | None = None
+    """As it last answered; None: never."""
+    catalog_time: float | None = None
+    catalog_version: int = 0
+    """Grows with every catalogue: what the adapter's `validate` says may change with it."""
+
+
+class Backend:
+    """One backend. Its `health` is replaced as a whole, never changed."""
+
+    def __init__(self, config: BackendConfig, adapter: Adapter, *, clock: Clock, on_change: Callable[[], None]) -> None:
+        """`on_change` is called after every answer or lack of one."""
+        self.name = config.name
+        self.url = without_credentials(config.url)
+        self.adapter = adapter
+        self.health = Health()
+        self._clock = clock
+        self._on_change = on_change
+        self._wants_catalog = False
+        self._wake = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []
+        self._held_until = 0.0
+        self._log = log.bind(backend=config.name)
+
+    @property
+    def is_healthy(self) -> bool:
+        return self.health.is_healthy is True
+
+    async def refresh(self, *, with_catalog: bool = False) -> None:
+        """Has the backend asked now and waits for the answer, which may be none: see `health`."""
+        answered = asyncio.get_running_loop().create_future()
+        self._waiting.append(answered)
+        self._wants_catalog |= with_catalog
+        self._wake.set()
+        await answered
+
+    def suspect(self, reason: str, *, hold_s: float = 0.0) -> None:
+        """An attempt found the backend at fault: nothing new goes there until it has answered well again.
+
+        For `hold_s` it is not trusted even if it answers, unless it restarted: a broken GPU does not show in a status.
+        """
+        self._held_until = self._clock() + hold_s
+        self._set_unhealthy(reason)
+        self._wake.set()
+
+    async def keep_asking(self, intervals: Intervals) -> None:
+        """Asks until it is cancelled."""
+        try:
+            while True:
+                waiting, self._waiting = self._waiting, []
+                self._wake.clear()
+                await self._ask(intervals)
+                for answered in waiting:
+                    # One that has given up waiting is done already.
+                    if not answered.done():
+                        answered.set_result(None)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(intervals.status_s):
+                        await self._wake.wait()
+        finally:
+            for answered in self._waiting:
+                answered.cancel()
+
+    async def _ask(self, intervals: Intervals) -> None:
+        try:
+            async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+                status = await self.adapter.status()
+                has_restarted = status.instance != self.health.status.instance
+                if has_restarted or not self.is_healthy or self._is_catalog_due(intervals):
+                    await self._ask_catalog()
+        except AdapterError as error:
+            self._set_unhealthy(str(error))
+        except TimeoutError:
+            self._set_unhealthy("did not answer in time")
+        except Exception:  # noqa: BLE001  # the edge of this task: one adapter's fault must not stop the server
+            self._log.exception("adapter failed unexpectedly")
+            self._set_unhealthy("its adapter failed unexpectedly; the log has more")
+        else:
+            if has_restarted or self._clock() >= self._held_until:
+                self._set_healthy(status)
+
+    def _is_catalog_due(self, intervals: Intervals) -> bool:
+        asked = self.health.catalog_time
+        return self._wants_catalog or asked is None or self._clock() - asked >= intervals.catalog_s
+
+    async def _ask_catalog(self) -> None:
+        self._wants_catalog = False
+        catalog = await self.adapter.catalog()
+        version = self.health.catalog_version + 1
+        self.health = replace(self.health, catalog=catalog, catalog_time=self._clock(), catalog_version=version)
+
+    def _set_healthy(self, status: BackendStatus) -> None:
+        if not self.is_healthy:
+            self._log.info("backend is healthy", version=status.version)
+        self.health = replace(self.health, is_healthy=True, reason="", status=status, last_seen=self._clock())
+        self._on_change()
+
+    def _set_unhealthy(self, reason: str) -> None:
+        if self.health.is_healthy is not False:
+            self._log.warning("backend is not healthy", reason=reason)
+        self.health = replace(self.health, is_healthy=False, reason=reason)
+        self._on_change()
+
+
+class Fleet:
+    """All backends, in the order of the configuration."""
+
+    def __init__(self, backends: Sequence[Backend]) -> None:
+        self._by_name = {backend.name: backend for backend in backends}
+
+    def __iter__(self) -> Iterator[Backend]:
+        return iter(self._by_name.values())
+
+    def get(self, name: str) -> Backend | None:
+        return self._by_name.get(name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._by_name)
+
+
+@asynccontextmanager
+async def open_fleet(
+    configs: Sequence[BackendConfig],
+    *,
+    open_adapter: OpenAdapter,
+    clock: Clock,
+    on_change: Callable[[], None],
+    intervals: Intervals,
+) -> AsyncIterator[Fleet]:
+    """Opens an adapter per backend and keeps asking how they are. Does not wait for the first answers."""
+    async with AsyncExitStack() as stack:
+        backends = []
+        for config in configs:
+            adapter = await stack.enter_async_context(open_adapter(config))
+            backends.append(Backend(config, adapter, clock=clock, on_change=on_change))
+        await stack.enter_async_context(running(*(backend.keep_asking(intervals) for backend in backends)))
+        yield Fleet(backends)
