@@ -1,0 +1,69 @@
+"""The `imagegen` command."""
+
+import os
+import re
+from typing import Annotated
+
+# gRPC writes its own lines to stderr when a server goes away; that is for us to say, in our words.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+import typer
+
+from imagegen_client.__about__ import __version__
+from imagegen_client.commands import assets, catalog, generate, jobs, up
+from imagegen_client.commands.exits import EPILOG
+from imagegen_client.commands.printing import give
+from imagegen_client.commands.session import Session
+
+_ADDRESS = re.compile(r"^\S+:\d{1,5}$")
+
+app = typer.Typer(
+    help="Make images on your own ComfyUI and A1111 servers, and watch them being made.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            envvar="IMAGEGEN_SERVER",
+            help="Address of the gRPC server. Default: 127.0.0.1:50051.",
+        ),
+    ] = None,
+) -> None:
+    """What holds for all commands."""
+    if server is not None and not _ADDRESS.match(server):
+        raise typer.BadParameter(f"{server!r} is no HOST:PORT", param_hint="--server")
+    context.obj = Session(given_server=server)
+
+
+def version() -> None:
+    """Print the version."""
+    give(f"imagegen {__version__}")
+
+
+# In the order of the help.
+app.command(epilog=EPILOG)(generate.generate)
+app.command(epilog=EPILOG)(jobs.jobs)
+app.command(epilog=EPILOG)(jobs.watch)
+app.command(epilog=EPILOG)(jobs.cancel)
+app.command(epilog=EPILOG)(jobs.delete)
+app.command(epilog=EPILOG)(catalog.models)
+app.command(epilog=EPILOG)(catalog.backends)
+app.add_typer(assets.app, name="assets", epilog=EPILOG)
+app.command(epilog=EPILOG)(up.up)
+app.command(epilog=EPILOG)(up.server)
+app.command(epilog=EPILOG)(up.gateway)
+app.command()(version)
+
+
+def main() -> None:
+    """Runs the command and ends the process."""
+    app(prog_name="imagegen")

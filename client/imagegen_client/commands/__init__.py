@@ -1,0 +1,1 @@
+"""What the `imagegen` command does, one module a group of commands."""

@@ -1,0 +1,116 @@
+"""`imagegen assets`: the files that the server keeps."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from imagegen.v1.asset_pb2 import Asset, AssetOrigin
+from imagegen_client.client import Client
+from imagegen_client.commands.printing import as_json as message_as_json
+from imagegen_client.commands.printing import give, give_json, give_table, local_time, size_text
+from imagegen_client.commands.session import AsJson, run
+
+app = typer.Typer(help="List, get, put and delete files on the server.", invoke_without_command=True)
+
+Digest = Annotated[str, typer.Argument(metavar="DIGEST", help="SHA-256 of the file, as lists show it.")]
+
+
+@app.callback()
+def assets(context: typer.Context) -> None:
+    """List, get, put and delete the files that the server keeps. Without a command: list."""
+    if context.invoked_subcommand is None:
+        list_assets(context)
+
+
+@app.command("list")
+def list_assets(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+    uploads: Annotated[bool, typer.Option("--uploads", help="Only what was uploaded.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List files, newest first."""
+    origin = AssetOrigin.ASSET_ORIGIN_UPLOAD if uploads else AssetOrigin.ASSET_ORIGIN_UNSPECIFIED
+
+    async def body(client: Client) -> None:
+        found: list[Asset] = []
+        async for asset in client.list_assets(origin=origin, page_size=min(limit, 500)):
+            found.append(asset)
+            if len(found) == limit:
+                break
+        if as_json:
+            for asset in found:
+                give_json({"asset": message_as_json(asset)})
+        else:
+            give_table(["DIGEST", "TYPE", "SIZE", "PIXELS", "CREATED", "JOB"], [_row(asset) for asset in found])
+
+    run(context, body, as_json=as_json)
+
+
+def _row(asset: Asset) -> list[str]:
+    pixels = f"{asset.width}x{asset.height}" if asset.width else ""
+    size, created = size_text(asset.size_bytes), local_time(asset.create_time)
+    return [asset.digest, asset.media_type, size, pixels, created, asset.job_id[:8]]
+
+
+@app.command()
+def get(
+    context: typer.Context,
+    digest: Digest,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write. Default: stdout.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+) -> None:
+    """Download a file, checked against its digest."""
+    if output is None and sys.stdout.isatty():
+        raise typer.BadParameter("bytes are not for a terminal: say where to write them", param_hint="-o")
+
+    async def body(client: Client) -> None:
+        if output is None:
+            content = await client.download(digest)
+            sys.stdout.buffer.write(content)
+            sys.stdout.buffer.flush()
+        else:
+            await client.download_to(digest, output, overwrite=force)
+            give(str(output))
+
+    run(context, body)
+
+
+@app.command()
+def put(
+    context: typer.Context,
+    files: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, metavar="FILE...")],
+    as_json: AsJson = False,
+) -> None:
+    """Upload files and print their digests."""
+
+    async def body(client: Client) -> None:
+        for file in files:
+            asset = await client.upload(file)
+            if as_json:
+                give_json({"asset": message_as_json(asset)})
+            else:
+                give(asset.digest)
+
+    run(context, body, as_json=as_json)
+
+
+@app.command()
+def delete(
+    context: typer.Context,
+    digests: Annotated[list[str], typer.Argument(metavar="DIGEST...")],
+    as_json: AsJson = False,
+) -> None:
+    """Delete files."""
+
+    async def body(client: Client) -> None:
+        for digest in digests:
+            await client.delete_asset(digest)
+            if as_json:
+                give_json({"deleted": {"digest": digest}})
+            else:
+                give(f"{digest} deleted")
+
+    run(context, body, as_json=as_json)

@@ -1,0 +1,82 @@
+"""What goes where: results to stdout, everything said to a person to stderr, nothing with escape codes off a tty."""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from imagegen_client.errors import ImagegenError
+
+_WIDE = 240
+"""Columns of a table that goes into a pipe, where nothing should be cut off."""
+
+
+def plain(text: str) -> str:
+    """Text from elsewhere, fit for a terminal: without control characters, which could make it do things."""
+    return "".join(character if character.isprintable() or character == "\n" else " " for character in text)
+
+
+def say(text: str) -> None:
+    """One line for the person, on stderr."""
+    print(plain(text), file=sys.stderr, flush=True)  # noqa: T201  # the command's voice
+
+
+def give(text: str) -> None:
+    """One line of the result, on stdout."""
+    print(plain(text), flush=True)  # noqa: T201  # the command's result
+
+
+def give_json(value: Mapping[str, Any]) -> None:
+    """One JSON object of the result, on stdout, in a line of its own."""
+    sys.stdout.write(orjson.dumps(value).decode() + "\n")
+    sys.stdout.flush()
+
+
+def as_json(message: Message) -> dict[str, Any]:
+    """A message by proto3's JSON mapping, with the names of the proto, empty fields included."""
+    return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+
+
+def error_as_json(error: ImagegenError) -> dict[str, Any]:
+    """An error, as the last line of a command with --json."""
+    return {
+        "error": {
+            "code": error.code.name,
+            "reason": error.reason,
+            "message": error.message,
+            "violations": [{"field": each.field, "description": each.description} for each in error.violations],
+            "retry_after_s": error.retry_after_s,
+        }
+    }
+
+
+def give_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table: as wide as the terminal, and not cut off in a pipe."""
+    table = Table(*headings, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(Text(plain(cell)) for cell in row))
+    # Explicitly and by stdout alone: rich would also take FORCE_COLOR for a terminal.
+    is_tty = sys.stdout.isatty()
+    Console(file=sys.stdout, force_terminal=is_tty, width=None if is_tty else _WIDE).print(table)
+
+
+def local_time(time: Timestamp) -> str:
+    """A moment as the person's clock shows it."""
+    moment = datetime.fromtimestamp(time.seconds, tz=UTC).astimezone()
+    return moment.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def size_text(size_bytes: int) -> str:
+    """A size for a person."""
+    size, units = float(size_bytes), ["B", "kB", "MB", "GB"]
+    while size >= 1000 and len(units) > 1:
+        size, _ = size / 1000, units.pop(0)
+    return f"{size:.0f} {units[0]}" if size >= 10 or units[0] == "B" else f"{size:.1f} {units[0]}"

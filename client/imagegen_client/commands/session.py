@@ -1,0 +1,97 @@
+"""How every command runs: one client, one exit status, errors in one voice."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, NoReturn, TypeAlias
+
+import typer
+from pydantic import ValidationError
+
+from imagegen_client.client import Client
+from imagegen_client.commands.exits import EXIT_OF_ERROR, Exit
+from imagegen_client.commands.printing import error_as_json, give_json, say
+from imagegen_client.errors import ImagegenError, InvalidRequest, Unavailable
+
+DEFAULT_SERVER = "127.0.0.1:50051"
+
+CALL_PATIENCE_S = 3.0
+"""How long a command tries to reach a server before it says that there is none."""
+
+WATCH_PATIENCE_S = 60.0
+"""How long a stream that has begun waits for a server that went away."""
+
+AsJson: TypeAlias = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object a line, errors included, for scripts.")
+]
+BackendName: TypeAlias = Annotated[str, typer.Option("--backend", help="Name of a backend.", metavar="NAME")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """What holds for all commands of one call."""
+
+    given_server: str | None = None
+    """Address of the server as it was given; None: the default."""
+
+    @property
+    def server(self) -> str:
+        return self.given_server or DEFAULT_SERVER
+
+
+class Interrupted(Exception):
+    """Ctrl-C was pressed, and what had to be cleaned up is."""
+
+
+def run(context: typer.Context, body: Callable[[Client], Awaitable[Exit | None]], *, as_json: bool = False) -> NoReturn:
+    """Runs a command against the server and ends the process with its exit status; None is success."""
+    session: Session = context.obj
+
+    async def main() -> Exit | None:
+        async with Client(session.server, give_up_after_s=CALL_PATIENCE_S) as client:
+            return await body(client)
+
+    try:
+        status = asyncio.run(main()) or Exit.SUCCESS
+    except ImagegenError as error:
+        status = report(error, as_json=as_json, server=session.server)
+    except OSError as error:
+        status = report(InvalidRequest(_file_problem(error)), as_json=as_json, server=session.server)
+    except (Interrupted, KeyboardInterrupt):
+        status = Exit.CANCELLED
+    raise typer.Exit(status)
+
+
+def report(error: ImagegenError, *, as_json: bool, server: str) -> Exit:
+    """Says what went wrong, and gives the exit status for it."""
+    for line in sentences(error, server):
+        say(line)
+    if as_json:
+        give_json(error_as_json(error))
+    return EXIT_OF_ERROR[type(error)]
+
+
+def sentences(error: ImagegenError, server: str) -> list[str]:
+    """An error for a person: what happened, which fields are at fault, what to do."""
+    if isinstance(error, Unavailable) and not error.reason:
+        first = f"imagegen: cannot reach the server at {server}: {error.message}"
+        return [first, "  is it running? `imagegen up` starts one; --server says where it is"]
+    lines = [f"imagegen: {error.message}"]
+    lines += [f"  {violation.field}: {violation.description}" for violation in error.violations]
+    if error.retry_after_s is not None:
+        lines.append(f"  try again in {error.retry_after_s:.0f} s")
+    return lines
+
+
+def setting_problem(error: ValidationError) -> str:
+    """What is wrong with the settings, by name; never the values, which may hold passwords."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in each['loc']) or 'settings'}: {each['msg'].removeprefix('Value error, ')}"
+        for each in error.errors(include_input=False, include_url=False, include_context=False)
+    )
+
+
+def _file_problem(error: OSError) -> str:
+    if isinstance(error, FileExistsError):
+        return f"{error.filename} is there already: choose another name, or --force"
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
