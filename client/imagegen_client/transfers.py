@@ -27,6 +27,9 @@ if TYPE_CHECKING:  # a name that is in the stubs only
 
 CHUNK_BYTES = 256 * 1024
 
+LISTEN_S = 1.0
+"""How long an upload that broke off waits, the next time, for an answer to its header alone."""
+
 
 async def upload(stub: "AssetServiceAsyncStub", source: bytes | Path, retry: Retry) -> Asset:
     """Stores a file and gives its asset. Begins anew when the connection drops: the same bytes are the same asset.
@@ -34,23 +37,29 @@ async def upload(stub: "AssetServiceAsyncStub", source: bytes | Path, retry: Ret
     Raises OSError for a file that cannot be read.
     """
     header = await asyncio.to_thread(_header_of, source)
+    listens_first = False
     while True:
         try:
             with translated_errors():
-                response = await _write(stub, header, source)
+                response = await _write(stub, header, source, listens_first=listens_first)
         except ImagegenError as error:
+            listens_first = True
             await pause(retry, error)
         else:
             return response.asset
 
 
-async def _write(stub: "AssetServiceAsyncStub", header: AssetHeader, source: bytes | Path) -> WriteAssetResponse:
+async def _write(
+    stub: "AssetServiceAsyncStub", header: AssetHeader, source: bytes | Path, *, listens_first: bool
+) -> WriteAssetResponse:
     call: grpc.aio.StreamUnaryCall[WriteAssetRequest, WriteAssetResponse] = stub.WriteAsset()
     chunks = _chunks_of(source)
     try:
         # InvalidStateError: the server has answered before the end, and its status, raised below, says why.
         with suppress(asyncio.InvalidStateError):
             await call.write(WriteAssetRequest(header=header))
+            if listens_first:
+                await _listen(call)
             while chunk := await asyncio.to_thread(next, chunks, b""):
                 await call.write(WriteAssetRequest(chunk=chunk))
             await call.done_writing()
@@ -58,6 +67,16 @@ async def _write(stub: "AssetServiceAsyncStub", header: AssetHeader, source: byt
     finally:
         chunks.close()
         call.cancel()
+
+
+async def _listen(call: grpc.aio.StreamUnaryCall[WriteAssetRequest, WriteAssetResponse]) -> None:
+    """Gives the server time to refuse a file by its header.
+
+    A write that is under way when the server answers makes grpc.aio forget the answer ("Internal error from Core").
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LISTEN_S):
+            await call.code()
 
 
 def _header_of(source: bytes | Path) -> AssetHeader:
