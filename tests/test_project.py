@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from google.protobuf.descriptor import FileDescriptor
+
 from imagegen.v1 import asset_pb2, backend_pb2, error_pb2, event_pb2, image_gen_pb2, job_pb2, model_pb2
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,7 +56,9 @@ def test_every_part_of_the_contract_is_documented(path: Path) -> None:
 
 
 def test_no_file_names_a_registry_or_a_machine() -> None:
-    forbidden = re.compile(r'"resolved": "http|index-url[ =]http|registry\.npm|files\.pythonhosted|pypi\.org|/work/|/tmp/')
+    forbidden = re.compile(
+        r'"resolved": "http|index-url[ =]http|registry\.npm|files\.pythonhosted|pypi\.org|/work/|/tmp/'
+    )
     here = Path(__file__).resolve()
     guilty = []
     for path in tracked_files():
