@@ -1,21 +1,48 @@
-"""Files by the SHA-256 of their bytes: folder/ab/cdef..., and a row in the store for each."""
+"""Files by the SHA-256 of their bytes: folder/ab/cdef..., and a row in the store for each.
 
+A file is written under a temporary name and gets its real one when it is complete and on the disk; so under a real name
+there are always the right bytes. The folder belongs to one process.
+"""
+
+import asyncio
+import hashlib
+import os
+import re
+import time
+import uuid
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import BinaryIO
+from weakref import WeakValueDictionary
 
+from imagegen_server.errors import Refused, asset_not_found
+from imagegen_server.image_headers import Kind, UnreadableImage, read_image, sniff
 from imagegen_server.jobs import Asset, AssetOrigin
 from imagegen_server.stores.store import Store
 
 CHUNK_BYTES = 256 * 1024
 
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
 
 class AssetWriter:
-    """An asset in the making."""
+    """An asset in the making. Given by `AssetStore.writer`."""
+
+    def __init__(self, assets: "AssetStore", path: Path, file: BinaryIO, max_bytes: int) -> None:
+        self._assets = assets
+        self._path = path
+        self._file = file
+        self._max_bytes = max_bytes
+        self._sha256 = hashlib.sha256()
+        self._size = 0
 
     async def write(self, chunk: bytes) -> None:
         """Adds bytes. Refused: ASSET_TOO_LARGE."""
-        raise NotImplementedError
+        self._size += len(chunk)
+        if self._size > self._max_bytes:
+            raise Refused("ASSET_TOO_LARGE", f"the file is larger than the {self._max_bytes} bytes that are taken")
+        await asyncio.to_thread(self._append, chunk)
 
     async def commit(
         self,
@@ -26,12 +53,41 @@ class AssetWriter:
         expected_size: int = 0,
         require_image: bool = True,
     ) -> Asset:
-        """Keeps what was written; without it nothing is left behind. Refused:
-        DIGEST_MISMATCH, INVALID_IMAGE.
+        """Keeps what was written. Refused: DIGEST_MISMATCH, INVALID_IMAGE.
 
         Bytes that are stored already give the asset that is there.
         """
-        raise NotImplementedError
+        digest = self._sha256.hexdigest()
+        if expected_size and expected_size != self._size:
+            raise Refused("DIGEST_MISMATCH", f"{self._size} bytes arrived, {expected_size} were announced")
+        if expected_digest and expected_digest != digest:
+            raise Refused("DIGEST_MISMATCH", f"the bytes that arrived have the digest {digest}")
+        kind = await asyncio.to_thread(self._finish, require_image=require_image)
+        asset = Asset(
+            digest=digest,
+            size_bytes=self._size,
+            media_type=kind.media_type,
+            width=kind.width,
+            height=kind.height,
+            create_time=time.time(),
+            origin=origin,
+            job_id=job_id,
+        )
+        return await self._assets.keep(self._path, asset)
+
+    def _append(self, chunk: bytes) -> None:
+        self._sha256.update(chunk)
+        self._file.write(chunk)
+
+    def _finish(self, *, require_image: bool) -> Kind:
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        if not require_image:
+            return sniff(self._path)
+        try:
+            return read_image(self._path)
+        except UnreadableImage as exc:
+            raise Refused("INVALID_IMAGE", f"the file cannot be used: {exc}") from exc
 
 
 class AssetStore:
@@ -39,28 +95,101 @@ class AssetStore:
 
     def __init__(self, folder: Path, store: Store, *, max_bytes: int) -> None:
         """Makes the folder and removes what an earlier process left unfinished."""
+        self._folder = folder
+        self._store = store
+        self._max_bytes = max_bytes
+        self._unfinished = folder / "unfinished"
+        self._unfinished.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for leftover in self._unfinished.iterdir():
+            leftover.unlink()
+        # Keeping and deleting are two steps each, file and row; for one digest they must not interleave.
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    def writer(self) -> AbstractAsyncContextManager[AssetWriter]:
-        """A new asset, piece by piece."""
-        raise NotImplementedError
+    @asynccontextmanager
+    async def writer(self) -> AsyncIterator[AssetWriter]:
+        """A new asset, piece by piece. Nothing is left of it unless it was committed."""
+        path = self._unfinished / uuid.uuid4().hex
+        try:
+            with await asyncio.to_thread(path.open, "xb") as file:
+                yield AssetWriter(self, path, file, self._max_bytes)
+        finally:
+            # Not in a thread: it is quick, and must happen also while this task is being cancelled.
+            path.unlink(missing_ok=True)
 
     async def put(self, data: bytes, *, origin: AssetOrigin, job_id: str = "", require_image: bool = True) -> Asset:
         """A new asset at once. Refused as an AssetWriter."""
-        raise NotImplementedError
+        async with self.writer() as writer:
+            await writer.write(data)
+            return await writer.commit(origin=origin, job_id=job_id, require_image=require_image)
 
     async def get(self, digest: str) -> Asset:
         """The description. Refused: ASSET_NOT_FOUND, also for what is no digest."""
-        raise NotImplementedError
+        asset = await self._store.get_asset(digest) if _DIGEST.fullmatch(digest) else None
+        if asset is None:
+            raise asset_not_found(digest)
+        return asset
 
-    def read(self, digest: str, *, offset: int = 0, limit: int = 0) -> AsyncIterator[bytes]:
-        """Its bytes in chunks of CHUNK_BYTES; `limit` 0: to the end. Refused: ASSET_NOT_FOUND,
-        INVALID_RANGE."""
-        raise NotImplementedError
+    async def read(self, digest: str, *, offset: int = 0, limit: int = 0) -> AsyncIterator[bytes]:
+        """Its bytes in chunks of CHUNK_BYTES; `limit` 0: to the end. Refused: ASSET_NOT_FOUND, INVALID_RANGE."""
+        asset = await self.get(digest)
+        if offset > asset.size_bytes:
+            raise Refused("INVALID_RANGE", f"offset {offset} lies behind the end at {asset.size_bytes}")
+        left = min(limit or asset.size_bytes, asset.size_bytes - offset)
+        file = await self._open(digest)
+        try:
+            await asyncio.to_thread(file.seek, offset)
+            while left > 0 and (chunk := await asyncio.to_thread(file.read, min(left, CHUNK_BYTES))):
+                left -= len(chunk)
+                yield chunk
+        finally:
+            file.close()
 
     async def bytes(self, digest: str) -> bytes:
         """All of its bytes. Refused: ASSET_NOT_FOUND."""
-        raise NotImplementedError
+        await self.get(digest)
+        with await self._open(digest) as file:
+            return await asyncio.to_thread(file.read)
 
     async def delete(self, digest: str) -> None:
         """Refused: ASSET_NOT_FOUND, ASSET_IN_USE."""
-        raise NotImplementedError
+        await self.get(digest)
+        async with self._lock(digest):
+            if await self._store.delete_asset(digest):
+                # The row first: a file without a row is waste, a row without a file would be a broken promise.
+                await asyncio.to_thread(self._path(digest).unlink, missing_ok=True)
+                return
+        if await self._store.is_asset_in_use(digest):
+            message = f"a job that has not ended needs asset {digest}"
+            raise Refused("ASSET_IN_USE", message, metadata={"digest": digest})
+        raise asset_not_found(digest)
+
+    async def keep(self, path: Path, asset: Asset) -> Asset:
+        """Takes over a complete file, for AssetWriter."""
+        async with self._lock(asset.digest):
+            await asyncio.to_thread(self._rename, path, self._path(asset.digest))
+            return await self._store.put_asset(asset)
+
+    def _lock(self, digest: str) -> asyncio.Lock:
+        return self._locks.setdefault(digest, asyncio.Lock())
+
+    async def _open(self, digest: str) -> BinaryIO:
+        try:
+            return await asyncio.to_thread(self._path(digest).open, "rb")
+        except FileNotFoundError as exc:
+            raise asset_not_found(digest) from exc
+
+    def _rename(self, source: Path, target: Path) -> None:
+        # Of the same bytes the newer file wins, in case that the older one came to harm.
+        target.parent.mkdir(exist_ok=True)
+        source.replace(target)
+        # Only a synchronized folder holds the new name when the power fails; so does that of a new subfolder.
+        for folder in (target.parent, self._folder):
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def _path(self, digest: str) -> Path:
+        assert _DIGEST.fullmatch(digest)
+        return self._folder / digest[:2] / digest[2:]

@@ -154,6 +154,10 @@ class Backlog:
         self._has_lost = False
 
     @property
+    def next_record_position(self) -> int | None:
+        return self._records[0].position if self._records else None
+
+    @property
     def values_waiting(self) -> int:
         return len(self._values)
 

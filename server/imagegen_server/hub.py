@@ -79,6 +79,9 @@ class Hub:
         """Resume token of `position`."""
         return self._token
 
+    def token_at(self, position: int) -> str:
+        return self._token if position == self._position else self._tokens.encode(position)
+
     @property
     def watcher_count(self) -> int:
         return len(self._watchers)
@@ -192,6 +195,12 @@ class Watcher:
         self._backlog = backlog
         self._wake = asyncio.Event()
         self._has_ended = False
+
+    @property
+    def token(self) -> str:
+        """Resume token of all that was taken, for whoever has what the store holds up to `self.position`."""
+        waiting = self._backlog.next_record_position
+        return self._hub.token if waiting is None else self._hub.token_at(waiting - 1)
 
     @property
     def values_waiting(self) -> int:

@@ -1,144 +1,147 @@
-"""What lasts: jobs, their events, and the descriptions of assets."""
+"""What lasts: jobs, their events, and the descriptions of assets.
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from typing import Protocol
+SQLAlchemy Core on SQLite in WAL mode, and nothing that PostgreSQL would not understand. One thread writes, a few read.
+"""
 
-from imagegen_server.errors import ServerError
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
 from imagegen_server.history import Record, Scope
-from imagegen_server.jobs import Asset, AssetOrigin, Job, JobState
+from imagegen_server.jobs import Asset, Job
+from imagegen_server.stores import asset_rows, job_rows, meta_rows
+from imagegen_server.stores.database import open_database
+from imagegen_server.stores.model import AssetFilter, JobCodec, JobFilter, JobWrite, StoredJob, StoreError
+from imagegen_server.stores.writer import Writer
 
+__all__ = ["AssetFilter", "JobCodec", "JobFilter", "JobWrite", "Store", "StoreError", "StoredJob", "open_store"]
 
-class StoreError(ServerError):
-    """The database did not take or give something, as when the disk is full."""
+_READERS = 4
 
-
-class JobCodec(Protocol):
-    """A job as the bytes that are stored. Pure; called from other threads."""
-
-    def encode(self, job: Job) -> bytes: ...
-
-    def decode(self, data: bytes) -> Job: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobWrite:
-    """A job as it is now, and the new events that tell about it."""
-
-    job: Job
-    records: tuple[Record, ...]
-    is_new: bool = False
-    request_digest: bytes = b""
-    """Of a new job."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredJob:
-    job: Job
-    request_digest: bytes
-    first_position: int
-    last_position: int
-    """Position of its newest record."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobFilter:
-    """Which jobs to list. Empty fields do not filter."""
-
-    states: frozenset[JobState] = frozenset()
-    owner: str = ""
-    label: str = ""
-    """ "key=value", or "key" for any value."""
-    text: str = ""
-    """Part of the prompt, letter case ignored."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AssetFilter:
-    """Which assets to list. Empty fields do not filter."""
-
-    origin: AssetOrigin | None = None
-    job_id: str = ""
+T = TypeVar("T")
 
 
 class Store:
     """One database. Made by `open_store`. Every method raises StoreError when the database fails."""
 
-    epoch: int
-    """For TokenCodec."""
-    token_key: bytes
-    """For TokenCodec; secret."""
-    last_position: int
-    """Position of the newest record when the store was opened."""
+    def __init__(
+        self,
+        engine: Engine,
+        writer: Writer,
+        readers: ThreadPoolExecutor,
+        codec: JobCodec,
+        *,
+        identity: tuple[int, bytes],
+        last_position: int,
+    ) -> None:
+        self._engine = engine
+        self._writer = writer
+        self._readers = readers
+        self._codec = codec
+        self.epoch, self.token_key = identity
+        """For TokenCodec; the key is secret."""
+        self.last_position = last_position
+        """The newest position that was given out before the store was opened; 0: none was."""
 
     def submit(self, write: JobWrite, on_done: Callable[[StoreError | None], None]) -> None:
         """Queues a write and calls `on_done` in the event loop after its commit, in order of submission.
 
         When a write fails, so do all that were submitted until then, each with the error, in order.
+        `on_done` must not raise.
         """
-        raise NotImplementedError
+        self._writer.submit(write, lambda _, error: on_done(error))
 
     async def unfinished_jobs(self) -> list[StoredJob]:
         """In order of creation."""
-        raise NotImplementedError
+        return await self._read(lambda c: job_rows.unfinished_jobs(c, self._codec))
 
     async def get_job(self, job_id: str) -> StoredJob | None:
-        raise NotImplementedError
+        return await self._read(lambda c: job_rows.get_job(c, self._codec, job_id))
 
     async def find_request(self, owner: str, request_id: str) -> StoredJob | None:
         """The job that was made with this idempotency key."""
-        raise NotImplementedError
+        return await self._read(lambda c: job_rows.find_request(c, self._codec, owner, request_id))
 
     async def list_jobs(
         self, wanted: JobFilter, *, limit: int, before: int | None = None
     ) -> tuple[list[Job], int | None]:
         """A page of jobs, newest first, and what to give as `before` for the next one; None: this is the last."""
-        raise NotImplementedError
+        return await self._read(lambda c: job_rows.list_jobs(c, self._codec, wanted, limit, before))
+
+    async def delete_job(self, job_id: str) -> bool:
+        """Removes a job and its events; False: there is none that has ended."""
+        return await self._write(lambda c: job_rows.delete_job(c, job_id))
 
     async def events_after(
         self, position: int, scope: Scope, *, until: int | None = None, limit: int = 500
     ) -> list[Record]:
         """The first `limit` records of the scope with positions above `position`, up to `until`, in order."""
-        raise NotImplementedError
+        return await self._read(lambda c: job_rows.events_after(c, position, scope, until, limit))
 
     async def horizon(self) -> int:
         """Records up to this position may have been forgotten; 0: none was."""
-        raise NotImplementedError
+        return await self._read(lambda c: meta_rows.get_number(c, "horizon"))
 
     async def forget_events(self, *, ended_before: float) -> int:
         """Removes the events, but the last, of jobs that ended before then. Gives how many."""
-        raise NotImplementedError
-
-    async def delete_job(self, job_id: str) -> bool:
-        """Removes a job and its events; False: there is none that has ended."""
-        raise NotImplementedError
+        return await self._write(lambda c: job_rows.forget_events(c, ended_before))
 
     async def put_asset(self, asset: Asset) -> Asset:
         """Adds a description, and gives the one that counts: the first that was put for this digest."""
-        raise NotImplementedError
+        return await self._write(lambda c: asset_rows.put_asset(c, asset))
 
     async def get_asset(self, digest: str) -> Asset | None:
-        raise NotImplementedError
+        return await self._read(lambda c: asset_rows.get_asset(c, digest))
 
     async def list_assets(
         self, wanted: AssetFilter, *, limit: int, before: int | None = None
     ) -> tuple[list[Asset], int | None]:
         """A page of assets, newest first, as `list_jobs`."""
-        raise NotImplementedError
+        return await self._read(lambda c: asset_rows.list_assets(c, wanted, limit, before))
 
     async def delete_asset(self, digest: str) -> bool:
         """Removes a description unless a job that has not ended needs it; False: nothing was removed."""
-        raise NotImplementedError
+        return await self._write(lambda c: asset_rows.delete_asset(c, digest))
 
-    async def assets_in_use(self, digests: Sequence[str]) -> frozenset[str]:
-        """Those of the digests that jobs which have not ended need."""
-        raise NotImplementedError
+    async def is_asset_in_use(self, digest: str) -> bool:
+        """Whether a job that has not ended needs it."""
+        return await self._read(lambda c: asset_rows.is_in_use(c, digest))
+
+    async def _read(self, query: Callable[[Connection], T]) -> T:
+        def run() -> T:
+            with self._engine.connect() as connection:
+                return query(connection)
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._readers, run)
+        except SQLAlchemyError as exc:
+            raise StoreError(f"could not read from the database: {type(exc).__name__}") from exc
+
+    async def _write(self, operation: Callable[[Connection], T]) -> T:
+        result: T = await self._writer.call(operation)
+        return result
 
 
-def open_store(url: str, codec: JobCodec) -> AbstractAsyncContextManager[Store]:
+@asynccontextmanager
+async def open_store(url: str, codec: JobCodec) -> AsyncIterator[Store]:
     """The database at an SQLAlchemy URL, made or migrated as needed. Closing it writes what is queued.
 
     Raises CannotStart.
     """
-    raise NotImplementedError
+    engine = await asyncio.to_thread(open_database, url)
+    readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-reader")
+    writer = Writer(engine, lambda connection, writes: job_rows.write_jobs(connection, codec, writes))
+    writer.start()
+    try:
+        identity = await writer.call(meta_rows.get_identity)
+        last_position = await writer.call(job_rows.newest_position)
+        yield Store(engine, writer, readers, codec, identity=identity, last_position=last_position)
+    finally:
+        await writer.close()
+        readers.shutdown()
+        engine.dispose()

@@ -1,0 +1,61 @@
+"""What goes into the store and comes out of it."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from imagegen_server.errors import ServerError
+from imagegen_server.history import Record
+from imagegen_server.jobs import AssetOrigin, Job, JobState
+
+
+class StoreError(ServerError):
+    """The database did not take or give something, as when the disk is full."""
+
+
+class JobCodec(Protocol):
+    """A job as the bytes that are stored. Pure; called from other threads."""
+
+    def encode(self, job: Job) -> bytes: ...
+
+    def decode(self, data: bytes) -> Job: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobWrite:
+    """A job as it is now, and the new events that tell about it."""
+
+    job: Job
+    records: tuple[Record, ...]
+    is_new: bool = False
+    request_digest: bytes = b""
+    """Of a new job."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredJob:
+    job: Job
+    request_digest: bytes
+    first_position: int
+    """Position of its first record."""
+    end_position: int | None
+    """Position of its last record, once it has ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFilter:
+    """Which jobs to list. Empty fields do not filter."""
+
+    states: frozenset[JobState] = frozenset()
+    owner: str = ""
+    label: str = ""
+    """ "key=value", or "key" for any value."""
+    text: str = ""
+    """Part of the prompt, letter case ignored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetFilter:
+    """Which assets to list. Empty fields do not filter."""
+
+    origin: AssetOrigin | None = None
+    job_id: str = ""

@@ -1,0 +1,101 @@
+"""The tables. Changing them takes a migration; a test compares both."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite numbers rows by itself only in a column that is called exactly INTEGER; there it holds 64 bits too.
+_Number = BigInteger().with_variant(Integer, "sqlite")
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("job_id", String(64), primary_key=True),
+    Column("owner", String(256), nullable=False),
+    # NULL where the caller gave none: NULLs do not collide.
+    Column("request_id", String(128)),
+    Column("request_digest", LargeBinary, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("create_time", Double, nullable=False),
+    Column("end_time", Double),
+    # Casefolded, for searching only.
+    Column("prompt", Text, nullable=False),
+    Column("first_position", _Number, nullable=False, unique=True),
+    Column("end_position", _Number),
+    Column("record", LargeBinary, nullable=False),
+    UniqueConstraint("owner", "request_id"),
+    Index(None, "state", "first_position"),
+    Index(None, "end_time"),
+)
+
+job_labels = Table(
+    "job_labels",
+    metadata,
+    Column("job_id", ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True),
+    Column("key", String(64), primary_key=True),
+    Column("value", String(256), nullable=False),
+    Index(None, "key", "value"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("position", _Number, primary_key=True, autoincrement=False),
+    Column("job_id", ForeignKey("jobs.job_id", ondelete="CASCADE"), nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    UniqueConstraint("job_id", "sequence"),
+)
+
+assets = Table(
+    "assets",
+    metadata,
+    Column("number", _Number, primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("media_type", String(128), nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("create_time", Double, nullable=False),
+    Column("origin", String(16), nullable=False),
+    Column("job_id", String(64), nullable=False, index=True),
+    # Numbers are never given twice, so that pages stay in order of creation.
+    sqlite_autoincrement=True,
+)
+
+# What jobs that have not ended need; their rows go when they end.
+job_assets = Table(
+    "job_assets",
+    metadata,
+    Column("job_id", ForeignKey("jobs.job_id", ondelete="CASCADE"), primary_key=True),
+    Column("digest", String(64), primary_key=True, index=True),
+)
+
+# epoch, token_key; horizon: records up to it may have been forgotten; floor: positions up to it were given out.
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", String(32), primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
