@@ -1,0 +1,1 @@
+"""A procedural painter: the backend that needs no model and no GPU."""

@@ -1,0 +1,113 @@
+"""From a request to orders: what the demo backend has, what it refuses, and what it writes into its files."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from imagegen_adapters.contract import Capabilities, Catalog, ImageParameters, NamedModel, RawGraph
+from imagegen_adapters.demo.fields import Frame
+from imagegen_adapters.demo.media import STYLES
+from imagegen_adapters.demo.refining import SAMPLERS, SCHEDULERS
+from imagegen_adapters.errors import Violation
+
+VERSION = "imagegen demo painter, no model"
+MAX_PIXELS = 4 * 1024 * 1024
+"""Of a finished picture: what can be painted in bounded memory and time."""
+
+CAPABILITIES = Capabilities(image_to_image=True, inpainting=True, hires=True, previews=True)
+
+CATALOG = Catalog(
+    checkpoints=tuple(
+        NamedModel(name=s.name, description=f"{s.description}; procedural painter, no neural network") for s in STYLES
+    ),
+    upscalers=(
+        NamedModel(name="demo-smooth", description="linear between pixels"),
+        NamedModel(name="demo-nearest", description="hard pixels"),
+    ),
+    samplers=tuple(NamedModel(name=name, description=text) for name, (text, _) in SAMPLERS.items()),
+    schedulers=tuple(NamedModel(name=name, description=text) for name, (text, _) in SCHEDULERS.items()),
+)
+
+
+def violations(source: ImageParameters | RawGraph) -> Sequence[Violation]:
+    """Why the request cannot be painted; empty if it can."""
+    if isinstance(source, RawGraph):
+        return (Violation("graph", "this backend takes no graphs; use image instead"),)
+    return (*_unknown_names(source), *_impossible(source))
+
+
+def _unknown_names(source: ImageParameters) -> Iterator[Violation]:
+    upscaler = source.hires.upscaler if source.hires else ""
+    for field, kind, name, models in (
+        ("image.model", "model", source.model, CATALOG.checkpoints),
+        ("image.vae", "vae", source.vae, CATALOG.vaes),
+        ("image.sampler", "sampler", source.sampler, CATALOG.samplers),
+        ("image.scheduler", "scheduler", source.scheduler, CATALOG.schedulers),
+        ("image.hires.upscaler", "upscaler", upscaler, CATALOG.upscalers),
+    ):
+        allowed = [model.name for model in models]
+        if name and name not in allowed:
+            yield Violation(field, f"no such {kind} {name!r}; allowed: {', '.join(allowed) or 'none, leave it empty'}")
+
+
+def _impossible(source: ImageParameters) -> Iterator[Violation]:
+    for field, pixels in (("image.width", source.width), ("image.height", source.height)):
+        if pixels < 64 or pixels % 8:
+            yield Violation(field, f"{pixels} is no multiple of 8 from 64")
+    if source.steps < 1 or source.count < 1:
+        yield Violation("image.steps" if source.steps < 1 else "image.count", "must be at least 1")
+    if source.width * source.height > MAX_PIXELS:
+        yield Violation("image.width", f"{source.width} x {source.height} is too large; at most {MAX_PIXELS} pixels")
+    elif source.hires and area(hires_frame(source)) > MAX_PIXELS:
+        yield Violation("image.hires.scale", f"the scaled picture is too large; at most {MAX_PIXELS} pixels")
+    if source.batch_size > CAPABILITIES.max_batch_size:
+        yield Violation("image.batch_size", f"{source.batch_size} is above this backend's limit; allowed: 1")
+    if source.mask and not source.init_image:
+        yield Violation("image.mask", "a mask needs init_image, the picture that is to be repainted")
+    if source.hires and source.init_image:
+        yield Violation("image.hires", "applies to text-to-image only; leave out init_image or hires")
+
+
+def area(frame: Frame) -> int:
+    return frame.width * frame.height
+
+
+def hires_frame(source: ImageParameters) -> Frame:
+    """The size of the second pass; as large as the first where there is none."""
+    scale = source.hires.scale if source.hires else 1.0
+    return Frame(_scaled(source.width, scale), _scaled(source.height, scale))
+
+
+def _scaled(pixels: int, scale: float) -> int:
+    return max(8, round(pixels * scale) // 8 * 8)
+
+
+def chosen(name: str, models: Iterable[NamedModel]) -> str:
+    """`name`, or the first of the list where the request leaves it open."""
+    return name or next(iter(models)).name
+
+
+def infotext(source: ImageParameters, *, model: str, seed: int) -> str:
+    """What is written into the file, in the form that A1111's tools read."""
+    size = hires_frame(source)
+    settings = {
+        "Steps": source.steps,
+        "Sampler": chosen(source.sampler, CATALOG.samplers),
+        "Schedule type": chosen(source.scheduler, CATALOG.schedulers),
+        "CFG scale": f"{source.cfg_scale:g}",
+        "Seed": seed,
+        "Size": f"{source.width}x{source.height}",
+        "Model": model,
+    }
+    if source.init_image:
+        settings["Denoising strength"] = f"{source.denoise:g}"
+    if source.mask:
+        settings["Mask blur"] = source.mask_blur
+    if source.hires:
+        settings["Denoising strength"] = f"{source.hires.denoise:g}"
+        settings["Hires resize"] = f"{size.width}x{size.height}"
+        settings["Hires upscaler"] = chosen(source.hires.upscaler, CATALOG.upscalers)
+        settings["Hires steps"] = source.hires.steps or source.steps
+    settings["Version"] = "imagegen demo"
+    lines = [source.prompt]
+    if source.negative_prompt:
+        lines.append(f"Negative prompt: {source.negative_prompt}")
+    return "\n".join([*lines, ", ".join(f"{name}: {value}" for name, value in settings.items())])
