@@ -1,0 +1,1 @@
+"""ComfyUI: one websocket and one HTTP session per backend."""

@@ -1,0 +1,129 @@
+"""What is known about one server, shared by all attempts there."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from imagegen_adapters.comfyui.answers import ServerInfo
+from imagegen_adapters.comfyui.client import ComfyClient, Timing
+from imagegen_adapters.comfyui.link import Link
+from imagegen_adapters.comfyui.nodes import NodeClasses
+from imagegen_adapters.comfyui.validation import check_graph, check_parameters
+from imagegen_adapters.comfyui.workflow import LATENT_UPSCALER
+from imagegen_adapters.contract import Capabilities, Catalog, ImageParameters, NamedModel, RawGraph
+from imagegen_adapters.errors import Rejected, Violation
+
+CAPABILITIES = Capabilities(
+    image_parameters=True,
+    graphs=True,
+    image_to_image=True,
+    inpainting=True,
+    hires=True,
+    previews=True,
+    max_batch_size=16,
+    reattach=True,
+    max_concurrent_runs=2,  # the second one waits in the server's own queue, so that the device never idles
+)
+
+_USUAL_SAMPLER = "euler"
+_USUAL_SCHEDULER = "normal"
+
+
+class Backend:
+    """The server's calls, its socket, and what it was last known to have."""
+
+    def __init__(self, client: ComfyClient, link: Link, timing: Timing) -> None:
+        self.client = client
+        self.link = link
+        self.timing = timing
+        self.info = ServerInfo()
+        self.classes: NodeClasses | None = None
+        self.catalog: Catalog | None = None
+        self.drivers = set[asyncio.Task[None]]()
+        """What runs the attempts that are open now."""
+        self._informed_at = -1
+        self._resident = ("", -1)
+
+    @property
+    def resident_model(self) -> str:
+        """The model that our last job used; not known after the socket was lost, as the server may have restarted."""
+        model, generation = self._resident
+        return model if self.link.is_up and generation == self.link.generation else ""
+
+    def note_resident(self, model: str) -> None:
+        self._resident = model, self.link.generation
+
+    async def close(self) -> None:
+        """Ends what still runs on this side. The server goes on."""
+        for driver in self.drivers:
+            driver.cancel()
+        await asyncio.gather(*self.drivers, return_exceptions=True)
+
+    async def refresh_info(self) -> ServerInfo:
+        self.info = await self.client.server_info()
+        self._informed_at = self.link.generation
+        return self.info
+
+    async def refresh_catalog(self) -> Catalog:
+        self.classes = await self.client.node_classes()
+        self.catalog = _catalog_of(self.classes, await self.client.embeddings())
+        return self.catalog
+
+    async def learn(self) -> None:
+        """Asks for what is not known yet, and for the version again after a reconnect: it may be another."""
+        if self._informed_at != self.link.generation:
+            await self.refresh_info()
+        if self.catalog is None:
+            await self.refresh_catalog()
+
+    def validate(self, source: ImageParameters | RawGraph) -> Sequence[Violation]:
+        match source:
+            case ImageParameters():
+                return check_parameters(source, CAPABILITIES, self.catalog)
+            case RawGraph():
+                return check_graph(source, self.classes)
+
+    async def resolve(self, source: ImageParameters | RawGraph) -> ImageParameters | RawGraph:
+        """The request with every name filled in. Raises Rejected where it cannot run here."""
+        await self.learn()
+        if self.validate(source):
+            await self.refresh_catalog()  # what it names may have been installed since
+        violations = self.validate(source)
+        if violations:
+            reasons = "; ".join(f"{violation.field}: {violation.description}" for violation in violations[:3])
+            raise Rejected(f"the request cannot run at this backend: {reasons}", violations)
+        return self._with_defaults(source) if isinstance(source, ImageParameters) else source
+
+    def _with_defaults(self, parameters: ImageParameters) -> ImageParameters:
+        catalog = self.catalog or Catalog()
+        checkpoints = _names(catalog.checkpoints)
+        resident = self.resident_model
+        model = parameters.model or (resident if resident in checkpoints else next(iter(checkpoints), ""))
+        sampler = parameters.sampler or _preferred(_USUAL_SAMPLER, _names(catalog.samplers))
+        scheduler = parameters.scheduler or _preferred(_USUAL_SCHEDULER, _names(catalog.schedulers))
+        return replace(parameters, model=model, sampler=sampler, scheduler=scheduler)
+
+
+def _catalog_of(classes: NodeClasses, embeddings: Sequence[str]) -> Catalog:
+    latent = NamedModel(name=LATENT_UPSCALER, description="scales the latent image, without a model")
+    return Catalog(
+        checkpoints=_listed(classes.options("CheckpointLoaderSimple", "ckpt_name")),
+        vaes=_listed(classes.options("VAELoader", "vae_name")),
+        loras=_listed(classes.options("LoraLoader", "lora_name")),
+        embeddings=_listed(embeddings),
+        upscalers=(latent, *_listed(classes.options("UpscaleModelLoader", "model_name"))),
+        samplers=_listed(classes.options("KSampler", "sampler_name")),
+        schedulers=_listed(classes.options("KSampler", "scheduler")),
+    )
+
+
+def _listed(names: Sequence[str]) -> tuple[NamedModel, ...]:
+    return tuple(NamedModel(name=name) for name in dict.fromkeys(names))
+
+
+def _names(models: Sequence[NamedModel]) -> tuple[str, ...]:
+    return tuple(model.name for model in models)
+
+
+def _preferred(usual: str, allowed: Sequence[str]) -> str:
+    return usual if usual in allowed else next(iter(allowed), usual)

@@ -1,0 +1,244 @@
+"""HTTP and websocket calls to one ComfyUI server. Every call is bounded in time and size and raises AdapterError."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from imagegen_adapters.comfyui.answers import (
+    ATTEMPT_TAG,
+    HistoryEntry,
+    QueueEntry,
+    ServerInfo,
+    read_history,
+    read_queue,
+    read_queue_remaining,
+    read_server_info,
+    read_uploaded,
+)
+from imagegen_adapters.comfyui.nodes import NodeClasses, read_node_classes
+from imagegen_adapters.comfyui.protocol import FEATURE_FLAGS, OutputFile
+from imagegen_adapters.errors import AdapterError, Unauthenticated, Unintelligible, Unreachable
+
+_MAX_ANSWER_BYTES = 64 * 1024 * 1024
+_MAX_FILE_BYTES = 512 * 1024 * 1024
+_MAX_FRAME_BYTES = 64 * 1024 * 1024
+_DECODED_IN_LOOP_BYTES = 1024 * 1024
+_RECENT_PROMPTS = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How long things may take, in seconds."""
+
+    request_s: float = 8.0
+    """One small request, or the opening of the websocket."""
+    transfer_s: float = 120.0
+    """One request that moves a file, or the node classes."""
+    ping_s: float = 20.0
+    """Between pings on the websocket: finds links that died without a word."""
+    reconnect_pause_s: float = 0.6
+    """Before the websocket is opened again. Under half a second the server may silence the new one for good."""
+    reconnect_limit_s: float = 8.0
+    """The pause doubles up to this."""
+    poll_s: float = 1.5
+    """Between questions over HTTP while frames cannot be relied on."""
+    silence_s: float = 15.0
+    """Without a frame for so long, HTTP is asked; after twice as long the websocket is opened again."""
+    unreachable_s: float = 45.0
+    """After so long without any sensible answer an attempt is given up."""
+    cancel_s: float = 20.0
+    """A cancel that is not confirmed by then is reported as such."""
+
+
+class ComfyClient:
+    """One HTTP session. `open_client` makes it."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: URL, timing: Timing) -> None:
+        self._session = session
+        self._url = url
+        self._timing = timing
+
+    async def server_info(self) -> ServerInfo:
+        return read_server_info(await self._get("system_stats"))
+
+    async def queue_remaining(self) -> int:
+        """Jobs of everybody. Cheap, as `queue` is not: that answers whole graphs."""
+        return read_queue_remaining(await self._get("prompt"))
+
+    async def queue(self) -> tuple[QueueEntry, ...]:
+        return read_queue(await self._get("queue"))
+
+    async def history(self, prompt_id: str) -> HistoryEntry | None:
+        """How a prompt ended; None while it has not, or if it is not known."""
+        entries = read_history(await self._get("history", prompt_id))
+        return next((entry for entry in entries if entry.prompt_id == prompt_id), None)
+
+    async def recent_history(self) -> tuple[HistoryEntry, ...]:
+        return read_history(await self._get("history", query={"max_items": str(_RECENT_PROMPTS)}))
+
+    async def node_classes(self) -> NodeClasses:
+        return read_node_classes(await self._get("object_info", timeout_s=self._timing.transfer_s))
+
+    async def embeddings(self) -> tuple[str, ...]:
+        answer = await self._get("embeddings")
+        return tuple(str(name) for name in answer) if isinstance(answer, list) else ()
+
+    async def submit(
+        self, graph: Mapping[str, Any], *, client_id: str, attempt_id: str, extra_data: Mapping[str, Any]
+    ) -> tuple[int, Any]:
+        """Queues a graph; gives status and answer, as a refusal has much to say."""
+        body = {
+            "prompt": graph,
+            "client_id": client_id,
+            "prompt_id": attempt_id,
+            "extra_data": {**extra_data, ATTEMPT_TAG: attempt_id},
+        }
+        # Graphs of callers may hold integers beyond what orjson writes: refusing them is the server's business.
+        async with self._request("POST", "prompt", data=json.dumps(body).encode(), is_json=True) as response:
+            if response.status not in {200, 400}:
+                raise Unintelligible(f"the backend answered {response.status} to a prompt")
+            return response.status, await _json(response)
+
+    async def delete_pending(self, prompt_id: str) -> None:
+        """Takes a prompt out of the queue; nothing happens to a running one."""
+        await self._post("queue", {"delete": [prompt_id]})
+
+    async def interrupt(self, prompt_id: str) -> None:
+        """Stops a running prompt. Servers up to 0.3.56 stop whatever runs: ask `queue` right before."""
+        await self._post("interrupt", {"prompt_id": prompt_id})
+
+    async def cancel_job(self, prompt_id: str) -> bool:
+        """Stops a prompt by newer servers' own call. False: this server does not have it."""
+        path = ("api", "jobs", prompt_id, "cancel")
+        async with self._request("POST", *path, data=b"{}", is_json=True) as response:
+            return response.status == 200
+
+    async def upload(self, name: str, data: bytes, media_type: str) -> str:
+        """Stores an input image; gives the name that LoadImage takes."""
+        form = aiohttp.FormData()
+        form.add_field("image", data, filename=name, content_type=media_type)
+        form.add_field("subfolder", "imagegen")
+        timeout_s = self._timing.transfer_s
+        async with self._request("POST", "upload", "image", data=form, timeout_s=timeout_s) as response:
+            _check(response)
+            return read_uploaded(await _json(response))
+
+    async def fetch(self, file: OutputFile) -> bytes | None:
+        """The bytes of a result; None if the server does not have it any more."""
+        query = {"filename": file.filename, "subfolder": file.subfolder, "type": file.folder}
+        timeout_s = self._timing.transfer_s
+        async with self._request("GET", "view", query=query, timeout_s=timeout_s) as response:
+            if response.status in {400, 403, 404}:
+                return None
+            _check(response)
+            return await _read(response, _MAX_FILE_BYTES)
+
+    @asynccontextmanager
+    async def events(self, client_id: str) -> AsyncIterator[AsyncIterator[str | bytes]]:
+        """The messages of a new websocket, which ends with the iteration. Its close has been awaited on leaving."""
+        url = (self._url / "ws").with_query(clientId=client_id)
+        with _translated(self._url):
+            async with asyncio.timeout(self._timing.request_s):
+                socket = await self._session.ws_connect(
+                    url,
+                    max_msg_size=_MAX_FRAME_BYTES,
+                    heartbeat=self._timing.ping_s,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=2.0),
+                )
+            async with socket:
+                await socket.send_str(FEATURE_FLAGS)
+                yield _messages(socket)
+
+    async def _get(self, *path: str, query: Mapping[str, str] | None = None, timeout_s: float | None = None) -> Any:
+        async with self._request("GET", *path, query=query, timeout_s=timeout_s) as response:
+            _check(response)
+            return await _json(response)
+
+    async def _post(self, path: str, body: Mapping[str, Any]) -> None:
+        async with self._request("POST", path, data=orjson.dumps(body), is_json=True) as response:
+            _check(response)
+
+    @asynccontextmanager
+    async def _request(
+        self,
+        method: str,
+        *path: str,
+        query: Mapping[str, str] | None = None,
+        data: bytes | aiohttp.FormData | None = None,
+        is_json: bool = False,
+        timeout_s: float | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        url = self._url.joinpath(*path)
+        timeout = aiohttp.ClientTimeout(total=timeout_s or self._timing.request_s)
+        headers = {"Content-Type": "application/json"} if is_json else None
+        with _translated(self._url):
+            async with self._session.request(
+                method, url, params=query, data=data, headers=headers, timeout=timeout
+            ) as response:
+                if response.status in {401, 407}:
+                    raise Unauthenticated(f"the backend at {self._url} refused our user name and password")
+                yield response
+
+
+@asynccontextmanager
+async def open_client(url: str, timing: Timing) -> AsyncIterator[ComfyClient]:
+    """A client for the server at `url`, "http://[user:password@]host:port[/prefix]". Connects on first use."""
+    parsed = URL(url.rstrip("/"))
+    # For servers behind a proxy that asks: ComfyUI itself knows no users.
+    auth = aiohttp.BasicAuth(parsed.user, parsed.password or "") if parsed.user else None
+    async with aiohttp.ClientSession(auth=auth) as session:
+        yield ComfyClient(session, parsed.with_user(None), timing)
+
+
+async def _messages(socket: aiohttp.ClientWebSocketResponse) -> AsyncIterator[str | bytes]:
+    async for message in socket:
+        if message.type in {aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY}:
+            yield message.data
+
+
+@contextmanager
+def _translated(url: URL) -> Iterator[None]:
+    """The one place where aiohttp's errors become ours."""
+    try:
+        yield
+    except AdapterError:
+        raise
+    except aiohttp.ClientConnectorError as exc:
+        raise Unreachable(f"no connection to the backend at {url}: {exc.os_error.strerror or 'refused'}") from exc
+    except TimeoutError as exc:
+        raise Unreachable(f"the backend at {url} did not answer in time") from exc
+    except (aiohttp.WSServerHandshakeError, aiohttp.ContentTypeError, aiohttp.ClientPayloadError) as exc:
+        raise Unintelligible(f"the backend at {url} does not speak ComfyUI's protocol") from exc
+    except (aiohttp.ClientError, OSError) as exc:
+        raise Unreachable(f"the connection to the backend at {url} broke") from exc
+
+
+def _check(response: aiohttp.ClientResponse) -> None:
+    if response.status != 200:
+        raise Unintelligible(f"the backend answered {response.status} to {response.method} {response.url.path}")
+
+
+async def _json(response: aiohttp.ClientResponse) -> Any:
+    data = await _read(response, _MAX_ANSWER_BYTES)
+    try:
+        if len(data) > _DECODED_IN_LOOP_BYTES:
+            return await asyncio.to_thread(orjson.loads, data)
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as exc:
+        raise Unintelligible(f"the backend's answer to {response.method} {response.url.path} is no JSON") from exc
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    data = bytearray()
+    async for chunk in response.content.iter_chunked(256 * 1024):
+        data += chunk
+        if len(data) > limit:
+            raise Unintelligible(f"the backend's answer to {response.url.path} is larger than {limit} bytes")
+    return bytes(data)

@@ -1,0 +1,109 @@
+"""A graph in API format: its nodes, links and order. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from imagegen_adapters.comfyui.nodes import NodeClasses
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """An input that is another node's output."""
+
+    input_name: str
+    source: str
+    slot: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    node_id: str
+    class_type: str
+    title: str
+    inputs: Mapping[str, Any]
+
+    @property
+    def links(self) -> Iterator[Link]:
+        for name, value in self.inputs.items():
+            if is_link(value):
+                yield Link(input_name=name, source=value[0], slot=value[1])
+
+
+class Graph:
+    """A graph whose entries have been found to be nodes (`validation` does that for graphs of callers)."""
+
+    def __init__(self, api_format: Mapping[str, Any]) -> None:
+        self.api_format = api_format
+        self.nodes = {node_id: _node(node_id, entry) for node_id, entry in api_format.items()}
+
+    @cached_property
+    def cycle(self) -> tuple[str, ...]:
+        """The nodes of one cycle; empty if there is none."""
+        try:
+            TopologicalSorter(self._sources()).prepare()
+        except CycleError as error:
+            return tuple(error.args[1])
+        return ()
+
+    def outputs(self, classes: NodeClasses) -> tuple[str, ...]:
+        """Nodes of which the class is known to be an output."""
+        found = ((node, classes.find(node.class_type)) for node in self.nodes.values())
+        return tuple(node.node_id for node, node_class in found if node_class is not None and node_class.is_output)
+
+    def execution_order(self, outputs: Iterable[str]) -> tuple[Node, ...]:
+        """The nodes that `outputs` need, each after those that it needs. Without outputs: all nodes."""
+        sources = self._sources()
+        order: dict[str, Node] = {}
+        entered = set[str]()
+        pending = list(reversed(list(outputs) or list(self.nodes)))
+        while pending:
+            node_id = pending[-1]
+            missing = [] if node_id in entered else [source for source in sources[node_id] if source not in order]
+            entered.add(node_id)
+            if missing:
+                pending.extend(reversed(missing))
+            else:
+                order.setdefault(pending.pop(), self.nodes[node_id])
+        return tuple(order.values())
+
+    def literal(self, node_id: str, input_name: str) -> Any:
+        """The value of an input, followed through links as long as the sources have an input of that name."""
+        seen = set[str]()
+        while node_id in self.nodes and node_id not in seen:
+            seen.add(node_id)
+            value: Any = self.nodes[node_id].inputs.get(input_name)
+            if not is_link(value):
+                return value
+            node_id = value[0]
+        return None
+
+    def _sources(self) -> dict[str, list[str]]:
+        return {
+            node.node_id: [link.source for link in node.links if link.source in self.nodes]
+            for node in self.nodes.values()
+        }
+
+
+def is_link(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and isinstance(value[0], str)
+        and isinstance(value[1], int)
+        and not isinstance(value[1], bool)
+    )
+
+
+def _node(node_id: str, entry: Mapping[str, Any]) -> Node:
+    meta = entry.get("_meta")
+    title = meta.get("title") if isinstance(meta, Mapping) else None
+    inputs = entry.get("inputs")
+    return Node(
+        node_id=node_id,
+        class_type=str(entry["class_type"]),
+        title=str(title or entry["class_type"]),
+        inputs=inputs if isinstance(inputs, Mapping) else {},
+    )
