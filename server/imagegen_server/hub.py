@@ -83,6 +83,11 @@ class Hub:
         return self._token if position == self._position else self._tokens.encode(position)
 
     @property
+    def is_draining(self) -> bool:
+        """Whether the server goes down."""
+        return self._is_draining
+
+    @property
     def watcher_count(self) -> int:
         return len(self._watchers)
 
