@@ -1,0 +1,69 @@
+"""What is known of a server, learnt by one run or question and used by the next."""
+
+from typing import Any
+
+from imagegen_adapters.a1111.catalog import ServerCatalog
+from imagegen_adapters.a1111.client import Client
+from imagegen_adapters.a1111.protocol import Answer
+from imagegen_adapters.errors import AdapterError, Unauthenticated, Unintelligible, Unreachable
+
+
+class Knowledge:
+    """Of one server. Forgets by itself what a restart makes untrue."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.catalog: ServerCatalog | None = None
+        self.has_task_ids: bool | None = None
+        """None: not tried since the server started."""
+        self.version = ""
+        """Only job answers tell it cheaply."""
+        self.last_answer: Answer | None = None
+        """Of our newest job, without its images."""
+        self._instance: str | None = None
+        self._pinned: set[str] = set()
+
+    async def notice_restart(self) -> str:
+        """The server's present instance."""
+        try:
+            instance = await self._client.app_id()
+        except Unintelligible:  # a page for lost visitors, from a proxy
+            instance = ""
+        if instance != self._instance:
+            self._instance = instance
+            self.has_task_ids = None
+            self.last_answer = None
+            self._pinned.clear()
+        return instance
+
+    async def fetch_catalog(self) -> ServerCatalog:
+        self.catalog = await self._client.catalog()
+        return self.catalog
+
+    async def read_options(self) -> dict[str, Any]:
+        """The server's settings; empty where they cannot be read.
+
+        A wrongly typed value, which the server accepts from anybody, breaks this route until somebody corrects it,
+        and jobs go on.
+        """
+        try:
+            return await self._client.options()
+        except (Unreachable, Unauthenticated):
+            raise
+        except AdapterError:
+            return {}
+
+    async def pin(self, keys: set[str], options: dict[str, Any]) -> None:
+        """Makes `override_settings` of these keys end with the job.
+
+        The server restores only what is written in its config file, and most settings are not: an override would hold
+        for everybody, for ever. Setting the present value writes it there. It stays written, so once is enough.
+        """
+        values = {key: options[key] for key in sorted(keys - self._pinned) if options.get(key) is not None}
+        if values:
+            await self._client.set_options(values)
+            self._pinned |= values.keys()
+
+    def learn(self, answer: Answer) -> None:
+        self.last_answer = answer
+        self.version = answer.version or self.version
