@@ -92,8 +92,6 @@ class Client:
     async def __aexit__(self, *exc_info: object) -> None:
         await self._channel.close()
 
-    # --- jobs ------------------------------------------------------------------------------------------------------
-
     async def create_job(self, source: Source, *, request_id: str = "", validate_only: bool = False) -> Job:
         """Hands in a job; once this returns, the server never loses it.
 
@@ -198,8 +196,6 @@ class Client:
         """
         await self._call(self._jobs.DeleteJob, DeleteJobRequest(job_id=job_id))
 
-    # --- assets ----------------------------------------------------------------------------------------------------
-
     async def upload(self, source: bytes | Path) -> Asset:
         """Stores a file, to be named by its digest in jobs. Raises OSError for a file that cannot be read."""
         return await transfers.upload(self._assets, source, self._new_retry())
@@ -244,8 +240,6 @@ class Client:
         """Deletes a file. Raises NotFound also when a first try had worked and only its answer was lost."""
         await self._call(self._assets.DeleteAsset, DeleteAssetRequest(digest=digest))
 
-    # --- backends and models ---------------------------------------------------------------------------------------
-
     async def list_backends(self) -> list[Backend]:
         """Every configured backend as it was last seen."""
         return list((await self._call(self._backends.ListBackends, ListBackendsRequest())).backends)
@@ -276,8 +270,6 @@ class Client:
     async def refresh_models(self, *, backend: str = "") -> RefreshModelsResponse:
         """Has the backends asked for their lists again: the models, and the backends that did not answer."""
         return await self._call(self._models.RefreshModels, RefreshModelsRequest(backend=backend))
-
-    # --- how calls are made ----------------------------------------------------------------------------------------
 
     async def _call(
         self, method: grpc.aio.UnaryUnaryMultiCallable[_Request, _Response], request: _Request

@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # a name that is in the stubs only
 
 CHUNK_BYTES = 256 * 1024
 
-LISTEN_S = 1.0
+LISTEN_S = 0.25
 """How long an upload that broke off waits, the next time, for an answer to its header alone."""
 
 

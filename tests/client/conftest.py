@@ -1,14 +1,20 @@
 """Things to test the client with."""
 
+import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from imagegen_client import Backoff, Client
+from imagegen_client.cli import app
 from tests.client.fake_server import FakeServer, serve_fake
 
+Run = Callable[..., Result]
 FAST = Backoff(first_s=0.002, longest_s=0.02)
 
 
@@ -40,3 +46,21 @@ def server_process() -> Iterator[str]:
             yield process.stdout.readline().strip()
         finally:
             process.kill()
+
+
+@pytest.fixture
+def run(server_process: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command against the server, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: CliRunner().invoke(app, ["--server", server_process, *arguments])
+
+
+@pytest.fixture
+def job_id(run: Run) -> str:
+    """A job that has not ended."""
+    result: str = run("generate", "wait for me", "--detach").stdout.strip()
+    return result
+
+
+def lines(result: Result) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in result.stdout.splitlines()]

@@ -2,8 +2,8 @@
 """A small imagegen server with real sockets: jobs are scripted stories, and calls fail on command.
 
 As a program (`python -m tests.client.fake_server`) it prints its address and serves until it is killed.
-What a job does is chosen by words of its prompt: "fail", "expire", "wait" (until it is cancelled); "invalid" and "full"
-are refused; all others succeed.
+What a job does is chosen by words of its prompt: "fail", "expire", "wait" (until it is cancelled), "stubborn" (does not
+even end then), "warn"; "invalid" and "full" are refused; all others succeed.
 """
 
 import asyncio
@@ -283,7 +283,7 @@ class FakeJobs(ImageGenServiceServicer):
     async def CancelJob(self, request: Any, context: Any) -> Any:
         await self._server.enter("CancelJob", request, context)
         record = await self._record(request.job_id, context)
-        if not record.story[-1].HasField("completed"):
+        if not record.story[-1].HasField("completed") and "stubborn" not in record.job.spec.image.prompt:
             end = [
                 _state(JobState.JOB_STATE_RUNNING, JobState.JOB_STATE_CANCELLING),
                 _completed(record.job, JobState.JOB_STATE_CANCELLED, []),

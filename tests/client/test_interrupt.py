@@ -1,0 +1,75 @@
+"""Ctrl-C, as a person presses it: real processes, real signals."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+TIMEOUT_S = 15.0
+
+
+@contextmanager
+def command(address: str, folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    program = [sys.executable, "-m", "imagegen_client", "--server", address, *arguments]
+    with subprocess.Popen(program, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for_line(process: subprocess.Popen[str], start: str) -> str:
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith(start):
+            return line
+    raise AssertionError(f"the command ended without saying {start!r}")
+
+
+def state_of(address: str, folder: Path, job_id: str) -> str:
+    with command(address, folder, "jobs", "--limit", "500", "--json") as process:
+        output, _ = process.communicate(timeout=TIMEOUT_S)
+    jobs = [json.loads(line)["job"] for line in output.splitlines()]
+    states: dict[str, str] = {job["job_id"]: job["state"] for job in jobs}
+    return states[job_id]
+
+
+def test_ctrl_c_cancels_the_job_and_says_so(server_process: str, tmp_path: Path) -> None:
+    with command(server_process, tmp_path, "generate", "wait for me") as process:
+        wait_for_line(process, "sampling")
+        process.send_signal(signal.SIGINT)
+        job_id = wait_for_line(process, "cancelling job").split()[2].rstrip(";")
+        _, rest = process.communicate(timeout=TIMEOUT_S)
+
+    assert process.returncode == 130
+    assert "cancelled" in rest
+    assert "Traceback" not in rest
+    assert state_of(server_process, tmp_path, job_id) == "JOB_STATE_CANCELLED"
+
+
+def test_second_ctrl_c_leaves_at_once(server_process: str, tmp_path: Path) -> None:
+    with command(server_process, tmp_path, "generate", "wait, stubborn one") as process:
+        wait_for_line(process, "sampling")
+        process.send_signal(signal.SIGINT)
+        wait_for_line(process, "cancelling job")
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate(timeout=TIMEOUT_S)
+
+    assert process.returncode == 130
+    assert "Traceback" not in rest
+
+
+def test_ctrl_c_leaves_a_job_that_is_only_watched_alone(server_process: str, tmp_path: Path) -> None:
+    with command(server_process, tmp_path, "generate", "wait for me", "--detach") as process:
+        job_id = process.communicate(timeout=TIMEOUT_S)[0].strip()
+    with command(server_process, tmp_path, "watch", job_id) as process:
+        wait_for_line(process, "sampling")
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate(timeout=TIMEOUT_S)
+
+    assert process.returncode == 130
+    assert "Traceback" not in rest
+    assert state_of(server_process, tmp_path, job_id) == "JOB_STATE_QUEUED"
