@@ -52,10 +52,15 @@ def job_not_found(job_id: str) -> Refused:
 def asset_not_found(digest: str, field: str = "digest") -> Refused:
     """`field` is the path of the field that names the asset."""
     message = f"there is no asset {digest}, or no longer"
-    return Refused("ASSET_NOT_FOUND", message, metadata={"digest": digest, "field": field})
+    return Refused("ASSET_NOT_FOUND", message, violations=[Violation(field, message)], metadata={"digest": digest})
 
 
 def backend_not_found(name: str, allowed: Sequence[str], field: str = "name") -> Refused:
     """`field` is the path of the field that names the backend."""
     message = f"no backend is called {name!r}; there are: {', '.join(allowed) or 'none'}"
-    return Refused("BACKEND_NOT_FOUND", message, metadata={"backend": name, "field": field})
+    return Refused("BACKEND_NOT_FOUND", message, violations=[Violation(field, message)], metadata={"backend": name})
+
+
+def request_id_reused(request_id: str) -> Refused:
+    message = "this request_id was used before for another request; choose a new one"
+    return Refused("REQUEST_ID_REUSED", message, metadata={"request_id": request_id})

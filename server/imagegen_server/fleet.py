@@ -16,6 +16,7 @@ import structlog
 from imagegen_adapters.contract import Adapter, BackendStatus, Catalog
 from imagegen_adapters.errors import AdapterError
 from imagegen_adapters.registry import BackendConfig
+from imagegen_server.errors import backend_not_found
 from imagegen_server.logs import without_credentials
 from imagegen_server.tasks import running
 
@@ -163,9 +164,12 @@ class Fleet:
     def get(self, name: str) -> Backend | None:
         return self._by_name.get(name)
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(self._by_name)
+    def find(self, name: str, *, field: str = "name") -> Backend:
+        """Refused: BACKEND_NOT_FOUND, naming the request's `field`."""
+        backend = self._by_name.get(name)
+        if backend is None:
+            raise backend_not_found(name, tuple(self._by_name), field)
+        return backend
 
 
 @asynccontextmanager

@@ -14,6 +14,12 @@ from imagegen_server.jobs import Failure
 
 DOMAIN = "imagegen"
 
+# Of a refusal; together they stay below 8 KiB once they are encoded as metadata.
+_MAX_MESSAGE = 300
+_MAX_VIOLATIONS = 2500
+# Of what a job keeps.
+_MAX_FAILURE_MESSAGE = 2000
+
 CODES: Mapping[str, grpc.StatusCode] = {
     "INVALID_REQUEST": grpc.StatusCode.INVALID_ARGUMENT,
     "INVALID_GRAPH": grpc.StatusCode.INVALID_ARGUMENT,
@@ -70,7 +76,8 @@ def code_of(reason: str) -> grpc.StatusCode:
 def failure_of(error: AdapterError) -> Failure:
     """What a job keeps of an adapter's error."""
     violations = error.violations if isinstance(error, adapter_errors.Rejected) else ()
-    return Failure(reason=REASONS[type(error)], message=str(error), violations=violations)
+    message = _shortened(str(error), _MAX_FAILURE_MESSAGE)
+    return Failure(reason=REASONS[type(error)], message=message, violations=violations)
 
 
 def encode_failure(failure: Failure) -> status_pb2.Status:
@@ -88,7 +95,9 @@ def decode_failure(status: status_pb2.Status) -> Failure:
 
 
 def encode_refusal(refused: Refused) -> status_pb2.Status:
-    status = _status(refused.reason, str(refused), refused.violations, refused.metadata)
+    """The status of an answer, small enough for what every gRPC client takes as trailing metadata (8 KiB)."""
+    message = _shortened(str(refused), _MAX_MESSAGE)
+    status = _status(refused.reason, message, _fitting(refused.violations), refused.metadata)
     if refused.retry_after_s is not None:
         delay = duration_pb2.Duration()
         delay.FromMilliseconds(round(refused.retry_after_s * 1000))
@@ -116,6 +125,23 @@ def _status(
     if fields:
         _attach(status, error_details_pb2.BadRequest(field_violations=fields))
     return status
+
+
+def _fitting(violations: Iterable[Violation]) -> list[Violation]:
+    """As many of them as fit."""
+    fitting: list[Violation] = []
+    room = _MAX_VIOLATIONS
+    for each in violations:
+        shortened = Violation(_shortened(each.field, _MAX_MESSAGE), _shortened(each.description, 2 * _MAX_MESSAGE))
+        room -= len(shortened.field.encode()) + len(shortened.description.encode())
+        if fitting and room < 0:
+            break
+        fitting.append(shortened)
+    return fitting
+
+
+def _shortened(text: str, max_length: int) -> str:
+    return text if len(text) <= max_length else text[: max_length - 1] + "…"
 
 
 def _attach(status: status_pb2.Status, detail: message.Message) -> None:

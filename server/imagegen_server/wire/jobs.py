@@ -1,6 +1,7 @@
 """Jobs and assets, and the bytes under which the store keeps a job."""
 
 import struct
+from collections.abc import Iterable
 
 import orjson
 
@@ -59,11 +60,11 @@ class JobCodec:
         )
 
 
-def decode_job_states(states: list[job_pb2.JobState.ValueType]) -> frozenset[JobState]:
+def decode_job_states(states: Iterable[job_pb2.JobState.ValueType]) -> frozenset[JobState]:
     """The states of a filter; empty: any, which is also what UNSPECIFIED among them says."""
-    if job_pb2.JOB_STATE_UNSPECIFIED in states:
-        return frozenset()
-    return frozenset(_JOB_STATES_BACK[state] for state in states)
+    wanted = frozenset(states)
+    is_any = job_pb2.JOB_STATE_UNSPECIFIED in wanted
+    return frozenset() if is_any else frozenset(_JOB_STATES_BACK[state] for state in wanted)
 
 
 def decode_origin(origin: asset_pb2.AssetOrigin.ValueType) -> AssetOrigin | None:

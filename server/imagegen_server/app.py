@@ -1,0 +1,216 @@
+"""Puts the server together: every part is entered into one stack, so that they close in reverse."""
+
+import asyncio
+import hmac
+import secrets
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from types import ModuleType
+from typing import Final
+
+import grpc
+import structlog
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from sqlalchemy import URL
+
+from imagegen.v1 import asset_pb2, backend_pb2, image_gen_pb2, model_pb2
+from imagegen_adapters.registry import BackendConfig, open_adapter
+from imagegen_server.assets import AssetStore
+from imagegen_server.attempts import Surroundings
+from imagegen_server.config import ServerSettings, split_address
+from imagegen_server.datadir import locked
+from imagegen_server.errors import CannotStart
+from imagegen_server.fleet import Intervals, OpenAdapter, open_fleet
+from imagegen_server.hub import Hub
+from imagegen_server.ledger import Ledger
+from imagegen_server.runner import open_runner
+from imagegen_server.services.assets import AssetService
+from imagegen_server.services.backends import BackendService
+from imagegen_server.services.image_gen import ImageGenService
+from imagegen_server.services.models import ModelService
+from imagegen_server.services.rpc import bind
+from imagegen_server.services.streams import Streams
+from imagegen_server.services.views import JobViews
+from imagegen_server.stores.store import Store, open_store
+from imagegen_server.tokens import TokenCodec
+from imagegen_server.validation import SpecChecker
+from imagegen_server.watching import HEARTBEAT_S
+from imagegen_server.wire.events import encode_durable
+from imagegen_server.wire.jobs import JobCodec
+
+log = structlog.get_logger(__name__)
+
+MAX_REQUEST_BYTES: Final = 16 * 1024 * 1024
+STOP_GRACE_S: Final = 5.0
+"""Calls that are under way get so long to end before they are cancelled."""
+
+_OPTIONS: Final = (
+    # Two servers must not share a port without saying so.
+    ("grpc.so_reuseport", 0),
+    # The default of 1000 refuses part of a thousand watchers that come back at once.
+    ("grpc.server.max_pending_requests", 20_000),
+    ("grpc.server.max_pending_requests_hard_limit", 40_000),
+    ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
+    # Finds out that a watcher's machine is gone.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A server that answers."""
+
+    address: str
+    """HOST:PORT, with the port that was taken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rhythm:
+    """How often things happen by themselves."""
+
+    intervals: Intervals = field(default_factory=Intervals)
+    heartbeat_s: float = HEARTBEAT_S
+
+
+@asynccontextmanager
+async def serve(
+    settings: ServerSettings, *, open_adapter: OpenAdapter = open_adapter, rhythm: Rhythm | None = None
+) -> AsyncIterator[Server]:
+    """A server while the block is open. Raises CannotStart.
+
+    At the end watchers are told to resume later, calls get some seconds, attempts that can be found again are left at
+    their backends, and everything that was accepted is on the disk.
+    """
+    rhythm = rhythm or Rhythm()
+    async with AsyncExitStack() as stack:
+        stack.enter_context(locked(settings.data_dir))
+        store = await stack.enter_async_context(open_store(_database_url(settings), JobCodec()))
+        tokens = TokenCodec(store.token_key, store.epoch)
+        hub = Hub(tokens, position=store.last_position, max_watchers=settings.max_watchers)
+        ledger = await Ledger.open(store, hub, tokens=tokens, encode_event=encode_durable, clock=time.time)
+        assets = AssetStore(settings.data_dir / "assets", store, max_bytes=settings.max_asset_bytes)
+        changed = asyncio.Event()
+        fleet = await stack.enter_async_context(
+            open_fleet(
+                _backend_configs(settings, store),
+                open_adapter=open_adapter,
+                clock=time.time,
+                on_change=changed.set,
+                intervals=rhythm.intervals,
+            )
+        )
+        surroundings = Surroundings(
+            ledger=ledger,
+            hub=hub,
+            assets=assets,
+            executor=stack.enter_context(_executor()),
+            clock=time.time,
+            max_attempts=settings.max_attempts,
+        )
+        runner = await stack.enter_async_context(
+            open_runner(surroundings, fleet, changed=changed, new_id=_new_id, max_queued_jobs=settings.max_queued_jobs)
+        )
+        views = JobViews(ledger=ledger, hub=hub, runner=runner)
+        image_gen = ImageGenService(
+            hub=hub,
+            ledger=ledger,
+            store=store,
+            runner=runner,
+            checker=SpecChecker(fleet, assets, choose_seed=_choose_seed),
+            views=views,
+            streams=Streams(
+                ledger=ledger, hub=hub, store=store, views=views, clock=time.time, heartbeat_s=rhythm.heartbeat_s
+            ),
+            tokens=tokens,
+            clock=time.time,
+            new_id=_new_id,
+        )
+        services = {
+            image_gen_pb2: image_gen,
+            asset_pb2: AssetService(assets=assets, store=store, tokens=tokens),
+            backend_pb2: BackendService(fleet=fleet, runner=runner),
+            model_pb2: ModelService(fleet=fleet),
+        }
+        described = {_descriptor(module): service for module, service in services.items()}
+        server = await stack.enter_async_context(_listening(settings.grpc, described, on_drain=hub.drain))
+        log.info("server is ready", address=server.address, backends=[backend.name for backend in fleet])
+        yield server
+        log.info("server is going down")
+
+
+@asynccontextmanager
+async def _listening(
+    address: str, services: Mapping[ServiceDescriptor, object], *, on_drain: Callable[[], None]
+) -> AsyncIterator[Server]:
+    """The gRPC side. At the end nothing new comes in, `on_drain` is called, and calls get some seconds to end."""
+    server = grpc.aio.server(options=_OPTIONS)
+    health_servicer = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    server.add_generic_rpc_handlers(tuple(bind(descriptor, service) for descriptor, service in services.items()))
+    names = [descriptor.full_name for descriptor in services]
+    reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+    for name in names:
+        await health_servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
+    host, _ = split_address(address)
+    try:
+        port = server.add_insecure_port(address)
+    except RuntimeError as error:
+        message = f"cannot listen on {address}: the port is taken, or the address is not of this machine"
+        raise CannotStart(message) from error
+    await server.start()
+    try:
+        yield Server(address=f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+    finally:
+        await health_servicer.enter_graceful_shutdown()
+        on_drain()
+        await server.stop(STOP_GRACE_S)
+
+
+@contextmanager
+def _executor() -> Iterator[Executor]:
+    """For previews: two threads keep up with several jobs, and leave the loop a core."""
+    executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="previews")
+    try:
+        yield executor
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _database_url(settings: ServerSettings) -> str:
+    return URL.create("sqlite", database=str(settings.data_dir / "imagegen.db")).render_as_string(hide_password=False)
+
+
+def _backend_configs(settings: ServerSettings, store: Store) -> list[BackendConfig]:
+    return [_with_client_id(backend.to_config(), store.token_key) for backend in settings.backends]
+
+
+def _with_client_id(config: BackendConfig, key: bytes) -> BackendConfig:
+    """ComfyUI sends an attempt's frames only to the client id that queued it: ours outlives the process."""
+    if config.kind != "comfyui":
+        return config
+    derived = hmac.digest(key, f"client id of {config.name}".encode(), "sha256")[:16]
+    return replace(config, options={"client_id": derived.hex(), **config.options})
+
+
+def _descriptor(module: ModuleType) -> ServiceDescriptor:
+    """The one service of a module."""
+    (descriptor,) = module.DESCRIPTOR.services_by_name.values()
+    assert isinstance(descriptor, ServiceDescriptor)
+    return descriptor
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def _choose_seed() -> int:
+    # As large as every user interface can hold and show.
+    return secrets.randbelow(2**32)

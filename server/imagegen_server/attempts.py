@@ -1,0 +1,275 @@
+"""Drives one attempt: from the hand-over to a backend to the end of it in the ledger."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+import structlog
+
+from imagegen_adapters.contract import (
+    Accepted,
+    ImageParameters,
+    ImageReady,
+    ModelLoading,
+    PhaseChanged,
+    Planned,
+    PreviewFrame,
+    PreviewWish,
+    Progressed,
+    Run,
+    Task,
+    Update,
+    Warned,
+)
+from imagegen_adapters.errors import AdapterError, Cancelled, GpuFault
+from imagegen_server.assets import AssetStore
+from imagegen_server.errors import Refused
+from imagegen_server.fleet import Backend
+from imagegen_server.history import Ephemeral
+from imagegen_server.hub import Hub
+from imagegen_server.jobs import (
+    AssetOrigin,
+    AttemptAccepted,
+    AttemptBegan,
+    AttemptBroke,
+    AttemptCancelled,
+    AttemptSucceeded,
+    Failure,
+    Happening,
+    InvalidHappening,
+    Job,
+    JobSpec,
+    OutputStored,
+)
+from imagegen_server.ledger import Ledger
+from imagegen_server.previews import Preview, PreviewPipe
+from imagegen_server.progress import ProgressTracker
+from imagegen_server.stores.store import StoreError
+from imagegen_server.tasks import running
+from imagegen_server.wire import events
+from imagegen_server.wire.errors import failure_of
+
+log = structlog.get_logger(__name__)
+
+CANCEL_TIMEOUT_S: Final = 60.0
+"""A backend that has not confirmed a cancel by then is left alone, with a warning."""
+GPU_FAULT_HOLD_S: Final = 60.0
+"""So long a backend with a broken GPU gets nothing new, even if it answers."""
+
+OpenRun = Callable[[Task], AbstractAsyncContextManager[Run]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What every attempt works with."""
+
+    ledger: Ledger
+    hub: Hub
+    assets: AssetStore
+    executor: Executor
+    """For previews."""
+    clock: Callable[[], float]
+    max_attempts: int
+
+
+class AttemptDriver:
+    """One attempt of one job on one backend. `run_new` or `adopt` is called once, in a task of its own.
+
+    When that task is cancelled, nothing is recorded: the attempt is left running at the backend if it was `detach`ed
+    and the adapter can find it again, and stopped there otherwise.
+    """
+
+    def __init__(self, job_id: str, backend: Backend, surroundings: Surroundings) -> None:
+        self.job_id = job_id
+        self.backend = backend
+        self._at = surroundings
+        self._run: Run | None = None
+        self._cancel_wanted = asyncio.Event()
+        self._log = log.bind(job_id=job_id, backend=backend.name)
+
+    def request_cancel(self) -> None:
+        """Has the attempt stopped at the backend. May be called at any time and more than once."""
+        self._cancel_wanted.set()
+
+    def detach(self) -> None:
+        """From now on the end of the task leaves the attempt running at the backend, if it can be found again."""
+        if self._run is not None and self.backend.adapter.capabilities.reattach and not self._cancel_wanted.is_set():
+            self._run.detach()
+
+    async def run_new(self, attempt_id: str, spec: JobSpec) -> None:
+        """Hands a new attempt over. `spec` is the job's, with what this backend resolved. Raises StoreError."""
+        adapter = self.backend.adapter
+        began = AttemptBegan(
+            attempt_id=attempt_id, backend=self.backend.name, handle=adapter.handle_for(attempt_id), spec=spec
+        )
+        try:
+            # Stored before the hand-over: after a crash the backend can be asked what became of it.
+            job = await self._at.ledger.apply(self.job_id, began)
+        except InvalidHappening:
+            return  # cancelled in the meantime
+        self._log.info("attempt started", attempt=len(job.attempts))
+        await self._drive(job, adapter.run)
+
+    async def adopt(self, job: Job) -> None:
+        """Takes up an attempt that an earlier process handed over. Raises StoreError."""
+        assert job.attempt is not None
+        handle = job.attempt.handle
+        self._log.info("attempt adopted", attempt=len(job.attempts))
+        await self._drive(job, lambda task: self.backend.adapter.reattach(task, handle))
+
+    async def _drive(self, job: Job, open_run: OpenRun) -> None:
+        try:
+            ending = await self._attempt(job, open_run)
+        except AdapterError as error:
+            ending = self._broken(job, error)
+        except Refused as refused:
+            ending = AttemptBroke(failure=Failure(reason=refused.reason, message=str(refused)), will_retry=False)
+        except StoreError:
+            raise
+        except Exception:  # noqa: BLE001  # the edge of this task: whatever it is, the job must not hang on it
+            self._log.exception("attempt failed unexpectedly")
+            failure = Failure(reason="INTERNAL", message="a fault of this service; its log has more")
+            ending = AttemptBroke(failure=failure, will_retry=False)
+        job = await self._at.ledger.apply(self.job_id, ending)
+        self._log.info("attempt ended", attempt=len(job.attempts), state=job.state.value, **_reason(ending))
+
+    async def _attempt(self, job: Job, open_run: OpenRun) -> Happening:
+        task = await self._task_for(job)
+        recorder = _Recorder(job, self._at)
+        deadline = asyncio.timeout(None)
+        async with open_run(task) as run, running(recorder.pump_previews(), self._forward_cancel(run, deadline)):
+            self._run = run
+            try:
+                async with deadline:
+                    async for update in run:
+                        await recorder.record(update)
+            except TimeoutError:
+                if not deadline.expired():
+                    raise
+                return await self._give_up_cancelling()
+        return recorder.ending()
+
+    async def _task_for(self, job: Job) -> Task:
+        assert job.attempt is not None
+        spec = job.spec
+        return Task(
+            attempt_id=job.attempt.attempt_id,
+            source=spec.source,
+            preview=PreviewWish(enabled=spec.preview.enabled, max_rate_hz=spec.preview.max_rate_hz),
+            files={digest: await self._at.assets.bytes(digest) for digest in spec.digests},
+            options=spec.backend_options.get(self.backend.adapter.kind, {}),
+        )
+
+    async def _forward_cancel(self, run: Run, deadline: asyncio.Timeout) -> None:
+        await self._cancel_wanted.wait()
+        deadline.reschedule(asyncio.get_running_loop().time() + CANCEL_TIMEOUT_S)
+        try:
+            await run.cancel()
+        except AdapterError as error:
+            # The run ends by itself, or by the deadline.
+            self._log.warning("cancel did not reach the backend", reason=str(error))
+
+    async def _give_up_cancelling(self) -> Happening:
+        message = "the backend did not confirm the cancel in time; it may still be working on the job"
+        await self._at.ledger.apply(self.job_id, Warned(code="CANCEL_NOT_CONFIRMED", message=message))
+        return AttemptCancelled()
+
+    def _broken(self, job: Job, error: AdapterError) -> Happening:
+        if isinstance(error, Cancelled) and self._cancel_wanted.is_set():
+            return AttemptCancelled()
+        if error.backend_at_fault:
+            self.backend.suspect(str(error), hold_s=GPU_FAULT_HOLD_S if isinstance(error, GpuFault) else 0.0)
+        will_retry = error.can_retry and len(job.attempts) < self._at.max_attempts
+        return AttemptBroke(failure=failure_of(error), will_retry=will_retry)
+
+
+class _Recorder:
+    """Turns an attempt's updates into happenings and ephemeral events."""
+
+    def __init__(self, job: Job, surroundings: Surroundings) -> None:
+        self._job = job
+        self._at = surroundings
+        self._number = len(job.attempts)
+        self._progress = ProgressTracker()
+        self._pipe = PreviewPipe(job.spec.preview, self._publish_preview, surroundings.executor)
+        # What an earlier attempt, or an earlier process, has delivered is not stored again.
+        self._stored = {self._key(each.image_index, each.node_id, each.intermediate) for each in job.outputs}
+
+    async def pump_previews(self) -> None:
+        await self._pipe.pump()
+
+    async def record(self, update: Update) -> None:
+        match update:
+            case Accepted(handle=handle):
+                await self._apply(AttemptAccepted(handle=handle))
+            case Planned() | Warned():
+                await self._apply(update)
+            case ImageReady():
+                await self._store(update)
+            case PhaseChanged():
+                self._publish(Ephemeral.PHASE, events.phase_event(*self._now(), update))
+            case ModelLoading():
+                self._publish(Ephemeral.MODEL_LOADING, events.model_loading_event(*self._now(), update))
+            case Progressed():
+                progress, speed = self._progress.track(update, asyncio.get_running_loop().time())
+                self._publish(Ephemeral.PROGRESS, events.progress_event(*self._now(), progress, speed))
+            case PreviewFrame():
+                self._pipe.offer(update)
+            case _ as never:
+                assert_never(never)
+
+    def ending(self) -> Happening:
+        """How an attempt ends whose run has delivered everything."""
+        if any(not output.intermediate for output in self._job.outputs):
+            return AttemptSucceeded()
+        failure = Failure(reason="NO_OUTPUT", message="the run ended without any image")
+        return AttemptBroke(failure=failure, will_retry=False)
+
+    async def _apply(self, happening: Happening) -> None:
+        self._job = await self._at.ledger.apply(self._job.job_id, happening)
+
+    async def _store(self, image: ImageReady) -> None:
+        key = self._key(image.image_index, image.node_id, image.intermediate)
+        if key in self._stored:
+            return
+        try:
+            asset = await self._at.assets.put(
+                image.data,
+                origin=AssetOrigin.OUTPUT,
+                job_id=self._job.job_id,
+                require_image=isinstance(self._job.spec.source, ImageParameters),
+            )
+        except Refused as refused:
+            await self._apply(Warned(code="OUTPUT_UNREADABLE", message=f"an output was left out: {refused}"))
+            return
+        self._stored.add(key)
+        await self._apply(
+            OutputStored(
+                asset=asset,
+                image_index=image.image_index,
+                seed=image.seed,
+                node_id=image.node_id,
+                intermediate=image.intermediate,
+            )
+        )
+
+    def _key(self, image_index: int, node_id: str, intermediate: bool) -> tuple[int, str, bool]:
+        # The index alone says which image of ImageParameters it is, whichever backend made it.
+        is_graph = not isinstance(self._job.spec.source, ImageParameters)
+        return image_index, node_id if is_graph else "", intermediate
+
+    def _publish_preview(self, preview: Preview) -> None:
+        self._publish(Ephemeral.PREVIEW, events.PreviewEvent(*self._now(), preview, self._at.executor))
+
+    def _publish(self, kind: Ephemeral, payload: events.EphemeralEvent | events.PreviewEvent) -> None:
+        self._at.hub.publish_ephemeral(self._job.job_id, kind, payload)
+
+    def _now(self) -> tuple[str, int, float]:
+        return self._job.job_id, self._number, self._at.clock()
+
+
+def _reason(ending: Happening) -> dict[str, str]:
+    return {"reason": ending.failure.reason} if isinstance(ending, AttemptBroke) else {}

@@ -1,0 +1,1 @@
+"""What the server answers: each rpc checks its request, asks the part that knows, and translates."""

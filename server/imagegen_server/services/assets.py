@@ -1,0 +1,67 @@
+"""AssetService."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from imagegen.v1 import asset_pb2 as pb
+from imagegen_adapters.errors import Violation
+from imagegen_server.assets import AssetStore
+from imagegen_server.errors import invalid
+from imagegen_server.jobs import AssetOrigin
+from imagegen_server.services.rpc import Context
+from imagegen_server.stores.store import AssetFilter, Store
+from imagegen_server.tokens import TokenCodec
+from imagegen_server.wire.jobs import decode_origin, encode_asset
+
+DEFAULT_PAGE_SIZE = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetService:
+    assets: AssetStore
+    store: Store
+    tokens: TokenCodec
+
+    async def write_asset(self, requests: AsyncIterator[pb.WriteAssetRequest], _: Context) -> pb.WriteAssetResponse:
+        first = await anext(requests, None)
+        if first is None or not first.HasField("header"):
+            raise invalid([Violation("header", "must be in the first message")])
+        async with self.assets.writer() as writer:
+            async for request in requests:
+                if request.HasField("header"):
+                    raise invalid([Violation("header", "must be in the first message only")])
+                await writer.write(request.chunk)
+            asset = await writer.commit(
+                origin=AssetOrigin.UPLOAD,
+                expected_digest=first.header.digest,
+                expected_size=first.header.size_bytes,
+            )
+        return pb.WriteAssetResponse(asset=encode_asset(asset))
+
+    async def read_asset(self, request: pb.ReadAssetRequest, context: Context) -> None:
+        asset = await self.assets.get(request.digest)
+        chunks = self.assets.read(request.digest, offset=request.offset, limit=request.limit)
+        # The first chunk is read before anything is sent, so that a refusal is the only answer.
+        first = await anext(chunks, b"")
+        await context.write(pb.ReadAssetResponse(asset=encode_asset(asset)))
+        if first:
+            await context.write(pb.ReadAssetResponse(chunk=first))
+        async for chunk in chunks:
+            await context.write(pb.ReadAssetResponse(chunk=chunk))
+
+    async def get_asset(self, request: pb.GetAssetRequest, _: Context) -> pb.GetAssetResponse:
+        return pb.GetAssetResponse(asset=encode_asset(await self.assets.get(request.digest)))
+
+    async def list_assets(self, request: pb.ListAssetsRequest, _: Context) -> pb.ListAssetsResponse:
+        wanted = AssetFilter(origin=decode_origin(request.origin), job_id=request.job_id)
+        scope = f"assets {wanted}"
+        before = self.tokens.decode_page(request.page_token, scope) if request.page_token else None
+        assets, next_before = await self.store.list_assets(
+            wanted, limit=request.page_size or DEFAULT_PAGE_SIZE, before=before
+        )
+        next_token = self.tokens.encode_page(next_before, scope) if next_before is not None else ""
+        return pb.ListAssetsResponse(assets=[encode_asset(asset) for asset in assets], next_page_token=next_token)
+
+    async def delete_asset(self, request: pb.DeleteAssetRequest, _: Context) -> pb.DeleteAssetResponse:
+        await self.assets.delete(request.digest)
+        return pb.DeleteAssetResponse()

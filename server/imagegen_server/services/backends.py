@@ -1,0 +1,29 @@
+"""BackendService."""
+
+from dataclasses import dataclass
+
+from imagegen.v1 import backend_pb2 as pb
+from imagegen_server.fleet import Backend, Fleet
+from imagegen_server.runner import Runner
+from imagegen_server.services.rpc import Context
+from imagegen_server.wire.backends import encode_backend
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendService:
+    fleet: Fleet
+    runner: Runner
+
+    async def list_backends(self, _request: pb.ListBackendsRequest, _: Context) -> pb.ListBackendsResponse:
+        return pb.ListBackendsResponse(backends=[self._encode(backend) for backend in self.fleet])
+
+    async def get_backend(self, request: pb.GetBackendRequest, _: Context) -> pb.GetBackendResponse:
+        return pb.GetBackendResponse(backend=self._encode(self.fleet.find(request.name)))
+
+    async def refresh_backend(self, request: pb.RefreshBackendRequest, _: Context) -> pb.RefreshBackendResponse:
+        backend = self.fleet.find(request.name)
+        await backend.refresh()
+        return pb.RefreshBackendResponse(backend=self._encode(backend))
+
+    def _encode(self, backend: Backend) -> pb.Backend:
+        return encode_backend(backend, self.runner.running_jobs(backend.name))
