@@ -118,11 +118,11 @@ async def test_cancel_stops_the_job(stack: Stack) -> None:
 async def test_bad_input_is_refused_with_the_field_and_what_is_allowed(
     stack: Stack, image: dict[str, object], field: str, says: str
 ) -> None:
-    async with aiohttp.ClientSession(stack.url) as session:
-        async with session.post("/api/v1/jobs", json={"spec": {"image": {**SPEC, **image}}}) as answer:
-            assert answer.content_type == "application/problem+json"
-            assert answer.status in {400, 404}
-            problem = await answer.json()
+    body = {"spec": {"image": {**SPEC, **image}}}
+    async with aiohttp.ClientSession(stack.url) as session, session.post("/api/v1/jobs", json=body) as answer:
+        assert answer.content_type == "application/problem+json"
+        assert answer.status in {400, 404}
+        problem = await answer.json()
     faults = {fault["field"]: fault["description"] for fault in problem["errors"]}
     assert field in faults, problem
     assert says in faults[field]
