@@ -103,6 +103,8 @@ class FakeServer:
         """Every request, in the order of arrival."""
         self.faults: dict[str, list[Fault | None]] = {}
         """By method: how the next calls fail; None: not at all."""
+        self.has_failed = asyncio.Event()
+        """Set when a fault was met."""
         self.lost_answers: dict[str, int] = {}
         """By method: how many of the next calls are done, but their answers lost."""
         self.cuts: dict[str, list[int]] = {}
@@ -118,6 +120,7 @@ class FakeServer:
         self.requests.append(request)
         faults = self.faults.get(method, [])
         if faults and (fault := faults.pop(0)) is not None:
+            self.has_failed.set()
             await fault.raise_in(context)
 
     async def leave(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from imagegen.v1.event_pb2 import JobEvent
 from imagegen.v1.image_gen_pb2 import WatchJobRequest
-from imagegen_client import Client, InvalidRequest, NotFound, Overloaded, ServerFault, Unavailable
+from imagegen_client import Backoff, Client, InvalidRequest, NotFound, Overloaded, ServerFault, Unavailable
 from imagegen_client.delivery import DURABLE
 from tests.client.conftest import FAST
 from tests.client.fake_server import RESET, SHUTTING_DOWN, TOO_SLOW, FakeServer, Fault, serve_fake
@@ -186,6 +186,20 @@ async def test_cancelled_step_loses_nothing(client: Client) -> None:
             await step
         await client.cancel(job.job_id)
         events += [event async for event in watch]
+
+    assert sequences(events) == [1, 2, 3, 4, 5]
+
+
+async def test_step_cancelled_in_a_pause_loses_nothing(server: FakeServer, address: str) -> None:
+    async with Client(address, backoff=Backoff(first_s=3600, longest_s=3600)) as client:
+        job = await client.create_job("a red fox")
+        server.faults["WatchJob"] = [SHUTTING_DOWN]
+        async with client.watch(job.job_id, resume_token="earliest") as watch:
+            step = asyncio.ensure_future(anext(watch))
+            await server.has_failed.wait()
+            step.cancel()
+            await asyncio.gather(step, return_exceptions=True)
+            events = [event async for event in watch]
 
     assert sequences(events) == [1, 2, 3, 4, 5]
 

@@ -49,7 +49,8 @@ def next_status(status: Status, event: JobEvent) -> Status:
         case "snapshot":
             return _of_job(event.snapshot)
         case "completed":
-            return replace(_of_job(event.completed.job), fraction=status.fraction)
+            is_whole = event.completed.job.state == JobState.JOB_STATE_SUCCEEDED
+            return replace(_of_job(event.completed.job), fraction=1.0 if is_whole else status.fraction)
         case "state_changed":
             return replace(status, state=event.state_changed.to)
         case "queue_updated":

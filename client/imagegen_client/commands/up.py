@@ -5,17 +5,19 @@ import errno
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack, suppress
+import tomllib
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from imagegen_client.client import Client
 from imagegen_client.commands.exits import Exit
-from imagegen_client.commands.printing import give, say
+from imagegen_client.commands.printing import give
 from imagegen_client.commands.session import DEFAULT_SERVER, Session, report, setting_problem
 from imagegen_client.errors import ImagegenError, InvalidRequest, NotPossible
 
@@ -52,11 +54,9 @@ def up(
     allow_unauthenticated: Exposed = False,
 ) -> None:
     """Start server and gateway; the page's address is printed. Stops cleanly on Ctrl-C and SIGTERM."""
-    try:
+    with _read_settings():
         server = _server_settings(comfyui, a1111, demo, grpc, data_dir, allow_unauthenticated)
         gateway = _gateway_settings(http, None, allow_unauthenticated)
-    except ValidationError as error:
-        _fail(error)
 
     async def start(stack: AsyncExitStack) -> None:
         from imagegen_gateway.app import serve_gateway
@@ -81,10 +81,8 @@ def server(
     allow_unauthenticated: Exposed = False,
 ) -> None:
     """Start the gRPC server alone."""
-    try:
+    with _read_settings():
         settings = _server_settings(comfyui, a1111, demo, grpc, data_dir, allow_unauthenticated)
-    except ValidationError as error:
-        _fail(error)
 
     async def start(stack: AsyncExitStack) -> None:
         from imagegen_server.app import serve
@@ -100,10 +98,8 @@ def server(
 def gateway(context: typer.Context, http: Http = None, allow_unauthenticated: Exposed = False) -> None:
     """Start the HTTP gateway alone, in front of the server that --server names."""
     session: Session = context.obj
-    try:
+    with _read_settings():
         settings = _gateway_settings(http, session.given_server, allow_unauthenticated)
-    except ValidationError as error:
-        _fail(error)
 
     async def start(stack: AsyncExitStack) -> None:
         from imagegen_gateway.app import serve_gateway
@@ -152,7 +148,18 @@ def _given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
+@contextmanager
+def _read_settings() -> Iterator[None]:
+    try:
+        yield
+    except ValidationError as error:
+        _fail(InvalidRequest(setting_problem(error)))
+    except (SettingsError, tomllib.TOMLDecodeError) as error:
+        _fail(InvalidRequest(f"the settings cannot be read: {error}"))
+
+
 def _run(start: Start, settings: "ServerSettings | None") -> NoReturn:
+    from imagegen_server.errors import CannotStart
     from imagegen_server.logs import configure_logs
 
     if settings is None:
@@ -162,7 +169,9 @@ def _run(start: Start, settings: "ServerSettings | None") -> NoReturn:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_until_stopped(start))
-    except (ImagegenError, OSError) as error:
+    except (CannotStart, OSError) as error:
+        _fail(NotPossible(str(error)))
+    except ImagegenError as error:
         _fail(error)
     except KeyboardInterrupt:
         raise typer.Exit(Exit.CANCELLED) from None
@@ -222,7 +231,10 @@ def _invite(page_url: str, address: str) -> None:
 
 
 async def _watch_over(stack: AsyncExitStack, address: str) -> None:
-    """Has the backends looked at while the server runs; what it finds is said, and stops nothing."""
+    """Has the backends looked at while the server runs; what it finds is said, and stops nothing.
+
+    It is said on stdout, beside the addresses: stderr belongs to the log.
+    """
     task = asyncio.create_task(_say_what_is_away(address))
 
     async def end() -> None:
@@ -238,15 +250,10 @@ async def _say_what_is_away(address: str) -> None:
             names = [backend.name for backend in await client.list_backends()]
             for backend in await asyncio.gather(*(client.refresh_backend(name) for name in names)):
                 if backend.reason:
-                    where = f" at {backend.url}" if backend.url else ""
-                    say(f"backend {backend.name}{where} is not ready: {backend.reason}; it is asked again by itself")
+                    give(f"backend {backend.name} is not ready: {backend.reason}; it is asked again by itself")
     except ImagegenError as error:
-        say(f"the backends could not be looked at: {error.message}")
+        give(f"the backends could not be looked at: {error.message}")
 
 
-def _fail(error: ImagegenError | OSError | ValidationError) -> NoReturn:
-    if isinstance(error, ValidationError):
-        error = InvalidRequest(setting_problem(error))
-    elif isinstance(error, OSError):
-        error = NotPossible(str(error))
+def _fail(error: ImagegenError) -> NoReturn:
     raise typer.Exit(report(error, as_json=False, server=""))
