@@ -17,7 +17,7 @@ from tests.adapters.conformance.observing import (
 )
 from tests.adapters.conformance.subject import Ending, Fault, Moment, Subject
 
-LASTING = frozenset({Fault.REFUSED, Fault.SILENCE, Fault.SLOWNESS})
+LASTING = frozenset({Fault.REFUSED, Fault.SILENCE, Fault.SLOWNESS, Fault.GARBAGE})
 """After these nothing is promised about the next run."""
 
 
