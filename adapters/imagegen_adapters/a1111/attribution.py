@@ -21,6 +21,15 @@ class Standing(Enum):
     """Was active and is no longer: its response is being encoded."""
 
 
+class _Owner(Enum):
+    OURS = auto()
+    STRANGER = auto()
+    DOUBTFUL = auto()
+    """Began while our answer was still out: either ours has ended and is being encoded, or what we took for ours was
+    somebody else's. An interrupt could hit a stranger, so it does not count as ours yet.
+    """
+
+
 class Attribution:
     """Judges the documents polled between one POST and its answer.
 
@@ -29,27 +38,40 @@ class Attribution:
 
     def __init__(self, *, job: str, baseline: GlobalProgress | None) -> None:
         self._job = job
-        self._foreign = {baseline.timestamp} if baseline is not None and not baseline.is_idle else set()
-        self._ours: str | None = None
-        self._doubt_since: float | None = None
+        self._last = baseline if baseline is not None and not baseline.is_idle else None
+        self._owner = _Owner.STRANGER
+        self._was_ours = False
+        self._changed_at = 0.0
 
     def judge(self, document: GlobalProgress, now: float) -> Standing:
-        stamp = document.timestamp
         if document.is_idle:
+            self._last = None
             return self._away(Standing.UNSEEN)
-        if stamp in self._foreign or not self._looks_ours(document):
-            self._foreign.add(stamp)
+        if self._is_another_job(document):
+            self._owner = _Owner.DOUBTFUL if self._was_ours else _Owner.OURS
+            self._changed_at = now
+        elif self._owner is _Owner.DOUBTFUL and now - self._changed_at >= DOUBT_S:
+            self._owner = _Owner.OURS
+        if not self._looks_ours(document):
+            # Its name may come late: what was taken for ours never was.
+            self._was_ours = self._was_ours and self._owner is not _Owner.OURS
+            self._owner = _Owner.STRANGER
+        self._last = document
+        if self._owner is not _Owner.OURS:
             return self._away(Standing.QUEUED)
-        if self._ours in (None, stamp) or self._is_doubt_over(now):
-            self._ours, self._doubt_since = stamp, None
-            return Standing.ACTIVE
-        # Another job began while our answer is still out: either ours has ended and is being encoded, or what we took
-        # for ours was somebody else's. An interrupt could hit a stranger, so this one does not count as ours yet.
-        self._doubt_since = now if self._doubt_since is None else self._doubt_since
-        return Standing.GONE
+        self._was_ours = True
+        return Standing.ACTIVE
 
     def _away(self, standing: Standing) -> Standing:
-        return standing if self._ours is None else Standing.GONE
+        return Standing.GONE if self._was_ours else standing
+
+    def _is_another_job(self, document: GlobalProgress) -> bool:
+        last = self._last
+        if last is None or last.timestamp != document.timestamp:
+            return True
+        # Timestamps are in whole seconds; within one of them only a step back tells of another job.
+        has_begun_again = document.job_count < 0 < last.job_count
+        return has_begun_again or (document.job_no, document.step) < (last.job_no, last.step)
 
     def _looks_ours(self, document: GlobalProgress) -> bool:
         if document.job.startswith("Batch "):
@@ -58,6 +80,3 @@ class Attribution:
             return document.job == self._job
         # SD.Next has other names, and for a moment at its begin a job has none.
         return document.job not in ("extras", "Upscale")
-
-    def _is_doubt_over(self, now: float) -> bool:
-        return self._doubt_since is not None and now - self._doubt_since >= DOUBT_S

@@ -2,10 +2,14 @@
 
 from typing import Any
 
+import structlog
+
 from imagegen_adapters.a1111.catalog import ServerCatalog
 from imagegen_adapters.a1111.client import Client
 from imagegen_adapters.a1111.protocol import Answer
 from imagegen_adapters.errors import AdapterError, Unauthenticated, Unintelligible, Unreachable
+
+log = structlog.get_logger()
 
 
 class Knowledge:
@@ -59,10 +63,19 @@ class Knowledge:
         The server restores only what is written in its config file, and most settings are not: an override would hold
         for everybody, for ever. Setting the present value writes it there. It stays written, so once is enough.
         """
-        values = {key: options[key] for key in sorted(keys - self._pinned) if options.get(key) is not None}
-        if values:
-            await self._client.set_options(values)
-            self._pinned |= values.keys()
+        for key in sorted(keys - self._pinned):
+            if options.get(key) is None:
+                continue
+            try:
+                await self._client.set_options({key: options[key]})
+            except (Unreachable, Unauthenticated):
+                raise
+            except AdapterError as error:
+                # A model that was deleted while it is selected cannot be selected again. It does no harm: the server
+                # writes down which model it loads.
+                log.warning("setting not pinned", key=key, error=str(error))
+            else:
+                self._pinned.add(key)
 
     def learn(self, answer: Answer) -> None:
         self.last_answer = answer

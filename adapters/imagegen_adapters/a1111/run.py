@@ -165,9 +165,6 @@ class A1111Run:
 
     async def _check_request(self, options: dict[str, Any]) -> ServerCatalog:
         """Asks for the catalogue anew before it refuses a name: it may have been added since."""
-        missing = [digest for digest in (self._request.init_image, self._request.mask) if digest]
-        if any(digest not in self._task.files for digest in missing):
-            raise Rejected("the bytes of an input image were not handed over")
         violations = [*find_request_violations(self._request), *find_option_violations(self._task.options, options)]
         is_fresh = self._knowledge.catalog is None
         catalog = self._knowledge.catalog or await self._knowledge.fetch_catalog()
@@ -176,6 +173,9 @@ class A1111Run:
         violations += self._find_unknown_names(catalog)
         if violations:
             raise Rejected("; ".join(f"{v.field}: {v.description}" for v in violations[:3]), violations)
+        inputs = {self._request.init_image, self._request.mask} - {""}
+        if not inputs <= self._task.files.keys():
+            raise Rejected("the bytes of an input image were not handed over")
         return catalog
 
     def _find_unknown_names(self, catalog: ServerCatalog) -> list[Violation]:
@@ -249,16 +249,17 @@ class A1111Run:
         while True:
             ask = tracker.next_ask(_now(), is_cancelling=self._cancel.is_set())
             try:
-                self._put(*await self._poll(post, tracker, ask))
+                updates = await self._poll(post, tracker, ask)
                 heard_at = _now()
+                if tracker.is_accepted:
+                    self._accept()
+                self._put(*updates)
             except AdapterError as error:
                 # A refused poll is not silence: a server that shuts down closes its port first and goes on working.
                 # Anything else that is wrong with polls is no reason to give up the job either.
                 if not isinstance(error.__cause__, TimeoutError):
                     heard_at = _now()
                 tracker.miss(_now())
-            if tracker.is_accepted:
-                self._accept()
             await self._pursue_cancel(tracker)
             self._give_up_if_hopeless(tracker, heard_at)
             await self._pause(tracker.delay_s(_now()))

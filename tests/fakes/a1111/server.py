@@ -55,6 +55,7 @@ class FakeA1111:
         self._jobs: dict[asyncio.Task[dict[str, Any]], asyncio.Transport | None] = {}
         self._transports: set[asyncio.Transport] = set()
         self._runner: web.AppRunner | None = None
+        self._site: web.TCPSite | None = None
         self._begin()
 
     @property
@@ -68,13 +69,13 @@ class FakeA1111:
         app.router.add_route("*", "/{path:.*}", self._dispatch)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
-        await site.start()
+        self._site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
+        await self._site.start()
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
         """Dies: connections are reset, jobs are lost, the port is closed."""
-        self.engine.gate.set()
+        self._end.set()
         for transport in list(self._transports):
             transport.abort()
         for job in list(self._jobs):
@@ -88,6 +89,13 @@ class FakeA1111:
         await self.stop()
         self._begin()
         await self.start()
+
+    async def close_port(self) -> None:
+        """Shuts down gracefully: new connections are refused, and the jobs are finished and answered."""
+        assert self._site is not None
+        await self._site.stop()
+        for transport in self._transports - set(self._jobs.values()):
+            transport.close()
 
     def drop_job_connections(self) -> None:
         """The jobs go on: closing a connection cancels nothing."""
@@ -103,6 +111,7 @@ class FakeA1111:
             load_s=self._load_s,
             is_loaded=self._is_loaded,
         )
+        self._end = asyncio.Event()
         self.app_id = random.getrandbits(64)  # may exceed 2^63
 
     # --- jobs of others ---
@@ -127,6 +136,11 @@ class FakeA1111:
 
     # --- requests ---
 
+    async def wait_for_requests(self, count: int) -> None:
+        """Until so many more have come."""
+        wanted = len(self.requests) + count
+        await self.engine.wait_until(lambda: len(self.requests) >= wanted)
+
     @web.middleware
     async def _misbehave(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         transport = request.transport
@@ -135,13 +149,14 @@ class FakeA1111:
         if request.path == "/_fake/faults":
             return await handler(request)
         self.requests.append(f"{request.method} {request.path}")
+        self.engine.changes.tell()
         if self.faults.is_silent:
-            await asyncio.Event().wait()
+            await self._end.wait()
         if self.faults.answer_delay_s:
             await asyncio.sleep(self.faults.answer_delay_s)
         response = await handler(request)
         if self.faults.is_silent:
-            await asyncio.Event().wait()
+            await self._end.wait()
         if self.faults.sends_garbage:
             return web.Response(text='{"images": ["iVBO', content_type="application/json")
         return response
@@ -212,10 +227,12 @@ class FakeA1111:
         if isinstance(body, dict) and not self._has_task_ids:
             body.pop("force_task_id", None)
         job = self._post_job(request.path.rpartition("/")[2], body, request.transport)
-        document = await asyncio.shield(job)
+        await asyncio.wait({job})
         if self.faults.keeps_job_answers:
-            await asyncio.Event().wait()
-        return web.json_response(document)
+            await self._end.wait()
+        if job.cancelled():  # the server has died; nobody gets this
+            return _not_found()
+        return web.json_response(job.result())
 
     async def _global_progress(self, request: web.Request) -> web.Response:
         async with self._counting_polls():
