@@ -256,6 +256,8 @@ class Tracker:
             self._progress.finish(self._node)
 
     def _report(self) -> Iterator[Step]:
+        if not self._node:
+            return
         node = self._shown(self._node)
         step, steps = self._steps.get(self._node, (0, 0))
         has_bar = steps > 1 or step > 0  # nodes without one go from 0 of 1 to finished

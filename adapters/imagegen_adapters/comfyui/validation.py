@@ -37,7 +37,7 @@ def unknown_name(what: str, name: object, allowed: Iterable[str]) -> str:
     names = list(allowed)
     if not names:
         return f"no such {what} {name!r}; the backend has none"
-    near = get_close_matches(str(name), names, n=5, cutoff=0.4)
+    near = get_close_matches(str(name), names, n=5, cutoff=0.6)
     listed = (near + [other for other in names if other not in near])[:_LISTED_NAMES]
     more = f" and {len(names) - len(listed)} more" if len(names) > len(listed) else ""
     return f"no such {what} {name!r}; allowed: {', '.join(listed)}{more}"

@@ -247,7 +247,9 @@ class _Execution:
         if blocker.message is not None and node_id in self._prompt.outputs:
             message = f"Execution Blocked: {blocker.message}"
             about = {"exception_message": message, "exception_type": "ExecutionBlocked", "traceback": []}
-            self._tell_client("execution_error", {**self._where(), **about, "current_inputs": []})
+            self._tell_client(
+                "execution_error", {**self._where(), **about, "current_inputs": [], "current_outputs": []}
+            )
         return (blocker,) * 8, None
 
     def _show_cached(self, node_id: str, shown: dict[str, Any]) -> None:
@@ -350,7 +352,7 @@ class _Execution:
         return self._signatures[node_id] in self._cache and self._class_of(node_id) not in NEVER_CACHED
 
     def _order(self) -> list[str]:
-        """What the outputs need, each node as soon as its inputs are there, in the graph's own order."""
+        """What the outputs need, each node as soon as its inputs are there: outputs first, else as the graph lists."""
         wanted: set[str] = set()
         pending = list(self._prompt.outputs)
         while pending:
@@ -360,13 +362,12 @@ class _Execution:
                 pending.extend(self._sources(node_id))
         order: list[str] = []
         while len(order) < len(wanted):
-            order.append(
-                next(
-                    node_id
-                    for node_id in self._prompt.graph
-                    if node_id in wanted - set(order) and set(self._sources(node_id)) <= set(order)
-                )
-            )
+            ready = [
+                node_id
+                for node_id in self._prompt.graph
+                if node_id in wanted - set(order) and set(self._sources(node_id)) <= set(order)
+            ]
+            order.append(next((node_id for node_id in ready if node_id in self._prompt.outputs), ready[0]))
         return order
 
     def _sources(self, node_id: str) -> list[str]:

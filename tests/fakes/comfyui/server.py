@@ -84,9 +84,9 @@ class FakeComfyUI:
     async def start_listening(self) -> None:
         app = web.Application(middlewares=[self._disturb], client_max_size=128 * 1024 * 1024)
         self._add_routes(app)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, *self._address, reuse_address=True, shutdown_timeout=0)
+        site = web.TCPSite(self._runner, *self._address, reuse_address=True)
         await site.start()
         self._address = self._runner.addresses[0][:2]
 
