@@ -83,6 +83,18 @@ def test_job_is_followed_by_the_beginning_of_its_id_and_saved(run: Run, tmp_path
     assert len(again.stdout.strip()) == 64
 
 
+def test_file_that_is_there_keeps_the_pictures_on_the_server(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "fox.png").write_bytes(b"mine")
+    job_id = run("generate", "a red fox", "--detach").stdout.strip()
+
+    result = run("watch", job_id, "-o", "fox.png")
+
+    assert result.exit_code == 2
+    assert f"imagegen watch {job_id} -o FILE saves them" in result.stderr
+    assert (tmp_path / "fox.png").read_bytes() == b"mine"
+    assert run("watch", job_id, "-o", "fox.png", "--force").exit_code == 0
+
+
 def test_end_of_a_job_that_has_ended_is_its_exit_status(run: Run) -> None:
     job_id = lines(run("generate", "fail", "--json"))[-1]["job"]["job_id"]
 

@@ -67,7 +67,7 @@ def test_terminal_gets_pictures(server_process: str, tmp_path: Path) -> None:
         ({"TERM_PROGRAM": "iTerm.app"}, Drawing.ITERM2),
         ({"TERM_PROGRAM": "WezTerm"}, Drawing.ITERM2),
         ({"LC_TERMINAL": "iTerm2"}, Drawing.ITERM2),
-        ({"TERM_PROGRAM": "iTerm.app", "TMUX": "/tmp/tmux"}, Drawing.HALF_BLOCKS),
+        ({"TERM_PROGRAM": "iTerm.app", "TMUX": "1"}, Drawing.HALF_BLOCKS),
         ({}, Drawing.HALF_BLOCKS),
     ],
 )
