@@ -10,7 +10,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -129,7 +129,7 @@ class AssetStore:
             raise asset_not_found(digest)
         return asset
 
-    async def read(self, digest: str, *, offset: int = 0, limit: int = 0) -> AsyncIterator[bytes]:
+    async def read(self, digest: str, *, offset: int = 0, limit: int = 0) -> AsyncGenerator[bytes, None]:
         """Its bytes in chunks of CHUNK_BYTES; `limit` 0: to the end. Refused: ASSET_NOT_FOUND, INVALID_RANGE."""
         asset = await self.get(digest)
         if offset > asset.size_bytes:
