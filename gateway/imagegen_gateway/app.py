@@ -1,0 +1,110 @@
+"""Puts the gateway together and runs it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from imagegen.v1 import asset_pb2_grpc, image_gen_pb2_grpc
+from imagegen_gateway import pages, transcoding
+from imagegen_gateway.assets import Assets
+from imagegen_gateway.channels import Channels, open_channels
+from imagegen_gateway.config import GatewaySettings
+from imagegen_gateway.errors import problem_middleware
+from imagegen_gateway.events import EventStreams
+from imagegen_gateway.hub import Hubs, open_hubs
+from imagegen_gateway.live import LivePictures
+from imagegen_gateway.security import Guard
+from imagegen_gateway.thumbnails import Thumbnails
+
+log = structlog.get_logger(__name__)
+
+BACKLOG: Final = 4096
+"""Connections that may wait to be accepted: all browsers come back at once after a restart."""
+SHUTDOWN_S: Final = 5.0
+MAX_HEADER_BYTES: Final = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A running gateway."""
+
+    url: str
+    """Where it listens, as "http://127.0.0.1:8000"."""
+    hubs: Hubs
+    """Its shared upstreams."""
+
+
+@asynccontextmanager
+async def serve_gateway(settings: GatewaySettings) -> AsyncIterator[Gateway]:
+    """A gateway that listens as `settings` say until the block is left; streams are ended then.
+
+    The gRPC server need not be there yet. Raises OSError when the port is taken.
+    """
+    async with AsyncExitStack() as stack:
+        channels = await stack.enter_async_context(open_channels(settings.server))
+        hubs = await stack.enter_async_context(
+            open_hubs(image_gen_pb2_grpc.ImageGenServiceStub(channels.events), settings)
+        )
+        runner = web.AppRunner(
+            build_app(settings, channels, hubs),
+            access_log=None,  # addresses hold prompts
+            handler_cancellation=True,  # else the handler of a browser that went away goes on for ever
+            shutdown_timeout=SHUTDOWN_S,
+            max_field_size=MAX_HEADER_BYTES,
+            max_line_size=MAX_HEADER_BYTES,
+        )
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        stack.callback(hubs.close)  # before the runner, which waits for the streams
+        site = web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG, reuse_port=False)
+        await site.start()
+        url = address_of(runner, settings)
+        log.info("gateway listens", url=url, server=settings.server)
+        yield Gateway(url, hubs)
+    log.info("gateway stopped")
+
+
+def build_app(settings: GatewaySettings, channels: Channels, hubs: Hubs) -> web.Application:
+    """The application with all routes."""
+    guard = Guard(settings)
+    app = web.Application(
+        middlewares=[problem_middleware, guard.middleware],
+        client_max_size=settings.max_body_bytes,
+    )
+    app.on_response_prepare.append(guard.add_headers)
+    jobs = image_gen_pb2_grpc.ImageGenServiceStub(channels.events)
+    thumbnails = Thumbnails(settings.thumbnail_cache_bytes)
+    assets = Assets(asset_pb2_grpc.AssetServiceStub(channels.bulk), settings, thumbnails)
+    app.add_routes(pages.routes(channels.events, package_version()))
+    app.add_routes(EventStreams(hubs, settings).routes())
+    app.add_routes(LivePictures(jobs, hubs, assets, settings).routes())
+    app.add_routes(assets.routes())
+    app.add_routes(transcoding.routes(channels.events, timeout_s=settings.rpc_timeout_s))
+    return app
+
+
+def address_of(runner: web.AppRunner, settings: GatewaySettings) -> str:
+    """The address that was really bound: port 0 chooses one."""
+    host, port = runner.addresses[0][:2]
+    shown = settings.host if settings.host == "localhost" else host
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+
+
+def package_version() -> str:
+    """The version of the distribution."""
+    try:
+        return version("imagegen")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "0"
+
+
+async def run(settings: GatewaySettings, stop: asyncio.Event) -> None:
+    """Serves until `stop` is set."""
+    async with serve_gateway(settings):
+        await stop.wait()

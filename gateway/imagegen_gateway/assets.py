@@ -1,0 +1,310 @@
+"""Assets over HTTP: bytes by digest with ranges and caching, thumbnails, uploads.
+
+Nothing is held in memory but the chunk under way, and thumbnails in their cache.
+"""
+
+import asyncio
+import base64
+import binascii
+import mimetypes
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import grpc
+from aiohttp import BodyPartReader, web
+
+from imagegen.v1 import asset_pb2, asset_pb2_grpc
+from imagegen_gateway.config import GatewaySettings
+from imagegen_gateway.decoding import bad_field, refuse_unknown
+from imagegen_gateway.encoding import to_json
+from imagegen_gateway.errors import Problem
+from imagegen_gateway.thumbnails import Thumbnails, parse_width
+
+DIGEST = re.compile(r"[0-9a-f]{64}")
+IMMUTABLE: Final = "private, max-age=31536000, immutable"
+CHUNK_BYTES: Final = 256 * 1024
+STALL_S: Final = 60.0
+"""A transfer that moves no byte for so long is cut."""
+SHOWN_TYPES: Final = frozenset(
+    {
+        "image/png",
+        "image/jpeg",
+        "image/webp",
+        "image/gif",
+        "image/avif",
+        "image/bmp",
+        "video/mp4",
+        "video/webm",
+        "audio/mpeg",
+        "audio/flac",
+        "audio/wav",
+    },
+)
+"""Types that browsers show without running anything; all others are downloads (SVG and HTML run scripts)."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAsset:
+    """An asset that is being read."""
+
+    asset: asset_pb2.Asset
+    """What it is."""
+    chunks: AsyncGenerator[bytes, None]
+    """Its bytes from the offset on."""
+
+
+class Assets:
+    """Handlers for /api/v1/assets, and reading for others."""
+
+    def __init__(
+        self,
+        stub: "asset_pb2_grpc.AssetServiceAsyncStub",
+        settings: GatewaySettings,
+        thumbnails: Thumbnails,
+    ) -> None:
+        self._stub = stub
+        self._settings = settings
+        self._thumbnails = thumbnails
+
+    def routes(self) -> list[web.RouteDef]:
+        """aiohttp routes."""
+        return [
+            web.get("/api/v1/assets/{digest:[^/:]+}", self.get),
+            web.post("/api/v1/assets", self.upload),
+        ]
+
+    @asynccontextmanager
+    async def open(self, digest: str, *, offset: int = 0, limit: int = 0) -> AsyncIterator[OpenAsset]:
+        """An asset from `offset` on, at most `limit` bytes (0: all). Raises AioRpcError when it is not there."""
+        call = self._stub.ReadAsset(asset_pb2.ReadAssetRequest(digest=digest, offset=offset, limit=limit))
+        responses = aiter(call)
+
+        async def chunks() -> AsyncGenerator[bytes, None]:
+            async for response in responses:
+                yield response.chunk
+
+        try:
+            async with asyncio.timeout(self._settings.rpc_timeout_s):
+                first = await anext(responses)
+            async with aclosing(chunks()) as generator:
+                yield OpenAsset(first.asset, generator)
+        finally:
+            call.cancel()
+
+    async def read(self, digest: str, *, max_bytes: int) -> tuple[asset_pb2.Asset, bytes]:
+        """A whole asset. Raises Problem 413 beyond `max_bytes`."""
+        async with self.open(digest) as opened:
+            if opened.asset.size_bytes > max_bytes:
+                raise Problem(413, f"the file has {opened.asset.size_bytes} bytes; at most {max_bytes} are read here")
+            return opened.asset, b"".join([chunk async for chunk in opened.chunks])
+
+    async def get(self, request: web.Request) -> web.StreamResponse:
+        """The bytes, a range of them, or a thumbnail."""
+        digest = request.match_info["digest"]
+        if DIGEST.fullmatch(digest) is None:
+            raise bad_field("digest", "must be 64 lower-case hexadecimal digits")
+        refuse_unknown(request.query, {"w"})
+        if "w" in request.query:
+            return await self._thumbnail(request, digest, parse_width(request.query["w"]))
+        return await self.send(request, digest, cache_control=IMMUTABLE)
+
+    async def send(self, request: web.Request, digest: str, *, cache_control: str) -> web.StreamResponse:
+        """Answers with the asset's bytes. Raises AioRpcError when it is not there."""
+        if request.method == "HEAD" or not request.headers.keys().isdisjoint({"Range", "If-None-Match"}):
+            found = await self._stub.GetAsset(
+                asset_pb2.GetAssetRequest(digest=digest), timeout=self._settings.rpc_timeout_s
+            )
+            headers = self._headers(found.asset, cache_control)
+            if is_unchanged(request, headers["ETag"]):
+                return web.Response(status=304, headers=cache_headers(headers))
+            if request.method == "HEAD":
+                headers["Content-Length"] = str(found.asset.size_bytes)
+                return web.Response(headers=headers)
+            span = requested_span(request, headers["ETag"], found.asset.size_bytes)
+            if span is not None:
+                return await self._send_span(request, digest, span, headers, found.asset.size_bytes)
+        async with self.open(digest) as opened:
+            headers = self._headers(opened.asset, cache_control)
+            return await send_chunks(request, 200, headers, opened.chunks, opened.asset.size_bytes)
+
+    async def _send_span(
+        self,
+        request: web.Request,
+        digest: str,
+        span: range,
+        headers: dict[str, str],
+        size: int,
+    ) -> web.StreamResponse:
+        headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{size}"
+        async with self.open(digest, offset=span.start, limit=len(span)) as opened:
+            return await send_chunks(request, 206, headers, opened.chunks, len(span))
+
+    async def _thumbnail(self, request: web.Request, digest: str, width: int) -> web.Response:
+        headers = {
+            "ETag": f'"{digest}-{width}"',
+            "Cache-Control": IMMUTABLE,
+            "Cross-Origin-Resource-Policy": "cross-origin",
+        }
+        picture = await self._thumbnails.get(digest, width, self.read)
+        if is_unchanged(request, headers["ETag"]):
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=picture, content_type="image/webp", headers=headers)
+
+    def _headers(self, asset: asset_pb2.Asset, cache_control: str) -> dict[str, str]:
+        shown = "inline" if asset.media_type in SHOWN_TYPES else "attachment"
+        name = asset.digest[:16] + (mimetypes.guess_extension(asset.media_type) or "")
+        return {
+            "Content-Type": asset.media_type if shown == "inline" else "application/octet-stream",
+            "ETag": f'"{asset.digest}"',
+            "Cache-Control": cache_control,
+            "Accept-Ranges": "bytes",
+            "Content-Disposition": f'{shown}; filename="{name}"',
+            # A picture may be shown by other pages, as in a chat; they cannot read its pixels.
+            "Cross-Origin-Resource-Policy": "cross-origin",
+        }
+
+    async def upload(self, request: web.Request) -> web.Response:
+        """Stores the body, or the field `file` of a form, and answers 201 with the asset."""
+        digest = announced_digest(request)
+        limit = self._settings.max_upload_bytes
+        if request.content_type != "multipart/form-data" and (request.content_length or 0) > limit:
+            raise too_large(limit)
+        async with aclosing(upload_chunks(request)) as chunks:
+            asset = await self._write(digest, bounded(chunks, limit))
+        headers = {"Location": f"/api/v1/assets/{asset.digest}", "Cache-Control": "no-store"}
+        return web.Response(status=201, body=to_json(asset), content_type="application/json", headers=headers)
+
+    async def _write(self, digest: str, chunks: AsyncIterator[bytes]) -> asset_pb2.Asset:
+        call = self._stub.WriteAsset()
+        try:
+            await call.write(asset_pb2.WriteAssetRequest(header=asset_pb2.AssetHeader(digest=digest)))
+            async for chunk in chunks:
+                await call.write(asset_pb2.WriteAssetRequest(chunk=chunk))
+            await call.done_writing()
+        except asyncio.InvalidStateError:
+            pass  # the server has answered before the end, with an error that awaiting the call raises
+        except BaseException:
+            call.cancel()
+            raise
+        try:
+            async with asyncio.timeout(self._settings.rpc_timeout_s):
+                return (await call).asset
+        finally:
+            call.cancel()
+
+
+async def send_chunks(
+    request: web.Request,
+    status: int,
+    headers: dict[str, str],
+    chunks: AsyncIterator[bytes],
+    size: int,
+) -> web.StreamResponse:
+    """Relays bytes. What goes wrong after the headers can only cut the connection."""
+    response = web.StreamResponse(status=status, headers={**headers, "Content-Length": str(size)})
+    await response.prepare(request)
+    try:
+        async for chunk in chunks:
+            async with asyncio.timeout(STALL_S):
+                await response.write(chunk)
+            size -= len(chunk)
+    except (grpc.aio.AioRpcError, TimeoutError, ConnectionResetError):
+        size = -1
+    if size != 0 and request.transport is not None:
+        request.transport.abort()
+        return response
+    await response.write_eof()
+    return response
+
+
+async def upload_chunks(request: web.Request) -> AsyncGenerator[bytes, None]:
+    """The bytes of an upload. Raises Problem for what is none."""
+    if request.content_type == "multipart/form-data":
+        part = await anext(aiter(await request.multipart()), None)
+        if not isinstance(part, BodyPartReader) or part.name != "file":
+            raise Problem(400, "the form must have the file as its first field, named file", reason="INVALID_REQUEST")
+        read: Callable[[int], Awaitable[bytes]] = part.read_chunk
+    elif request.content_type.startswith("image/") or request.content_type == "application/octet-stream":
+        read = request.content.read
+    else:
+        raise Problem(415, f"send an image/... body or a form with the field file, not {request.content_type}")
+    while True:
+        try:
+            async with asyncio.timeout(STALL_S):
+                chunk = await read(CHUNK_BYTES)
+        except TimeoutError as exc:
+            raise Problem(408, "the upload stood still") from exc
+        if not chunk:
+            return
+        yield bytes(chunk)
+
+
+async def bounded(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
+    """The same chunks. Raises Problem 413 beyond `limit` bytes."""
+    size = 0
+    async for chunk in chunks:
+        size += len(chunk)
+        if size > limit:
+            raise too_large(limit)
+        yield chunk
+
+
+def too_large(limit: int) -> Problem:
+    """The answer to a file beyond the limit."""
+    return Problem(413, f"the file is larger than {limit} bytes", reason="ASSET_TOO_LARGE")
+
+
+def announced_digest(request: web.Request) -> str:
+    """The SHA-256 that the caller expects, from ?digest=, Content-Digest (RFC 9530) or Digest; else empty."""
+    refuse_unknown(request.query, {"digest"})
+    if "digest" in request.query:
+        if DIGEST.fullmatch(request.query["digest"]) is None:
+            raise bad_field("digest", "must be 64 lower-case hexadecimal digits")
+        return request.query["digest"]
+    header = request.headers.get("Content-Digest") or request.headers.get("Digest") or ""
+    match = re.search(r"sha-256=:?([A-Za-z0-9+/]+={0,2}):?", header, re.IGNORECASE)
+    if match is None:
+        return ""
+    try:
+        digest = base64.b64decode(match[1], validate=True).hex()
+    except binascii.Error:
+        digest = ""
+    if DIGEST.fullmatch(digest) is None:
+        raise bad_field("Content-Digest", "its sha-256 must be the base64 of 32 bytes")
+    return digest
+
+
+def is_unchanged(request: web.Request, etag: str) -> bool:
+    """Whether the browser has it already."""
+    wanted = [tag.strip().removeprefix("W/") for tag in request.headers.get("If-None-Match", "").split(",")]
+    return etag in wanted or "*" in wanted
+
+
+def cache_headers(headers: dict[str, str]) -> dict[str, str]:
+    """What a 304 repeats."""
+    return {name: headers[name] for name in ("ETag", "Cache-Control", "Cross-Origin-Resource-Policy")}
+
+
+def requested_span(request: web.Request, etag: str, size: int) -> range | None:
+    """The bytes that Range asks for; None: all, also for a Range that is not understood, as RFC 9110 says.
+
+    Raises Problem 416 for bytes that are not there.
+    """
+    if request.headers.get("If-Range", etag) != etag:
+        return None
+    match = re.fullmatch(r"bytes=([0-9]{0,18})-([0-9]{0,18})", request.headers.get("Range", "").replace(" ", ""))
+    if match is None or not (match[1] or match[2]):
+        return None
+    if match[1]:
+        start, stop = int(match[1]), min(int(match[2]) + 1 if match[2] else size, size)
+        if match[2] and int(match[2]) < start:
+            return None
+    else:
+        start, stop = max(0, size - int(match[2])), size
+    if start >= stop:
+        detail = f"the file has {size} bytes only"
+        raise Problem(416, detail, reason="INVALID_RANGE", headers={"Content-Range": f"bytes */{size}"})
+    return range(start, stop)

@@ -1,0 +1,111 @@
+"""The gateway's settings: environment (IMAGEGEN_...), `imagegen.toml` and arguments, arguments first."""
+
+import ipaddress
+from typing import Annotated, Self
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+MIB = 1024 * 1024
+
+
+class GatewaySettings(BaseSettings):
+    """Everything that can be set. Each field is read from IMAGEGEN_<NAME>; lists are separated by commas."""
+
+    model_config = SettingsConfigDict(env_prefix="IMAGEGEN_", toml_file="imagegen.toml", extra="ignore", frozen=True)
+
+    http: str = Field(
+        default="127.0.0.1:8000", description="Address to listen on, HOST:PORT; port 0 chooses a free one."
+    )
+    server: str = Field(default="127.0.0.1:50051", description="Address of the gRPC server, HOST:PORT.")
+    allow_unauthenticated: bool = Field(
+        default=False, description="Listen beyond loopback although anybody who reaches the port can use everything."
+    )
+    allowed_hosts: Annotated[list[str], NoDecode] = Field(
+        default=[], description="More names that the Host header may hold, without port; loopback names always may."
+    )
+    cors_origins: Annotated[list[str], NoDecode] = Field(
+        default=[],
+        description='Origins of other pages that may call this API, as "https://chat.example.org"; "*" is any.',
+    )
+    rpc_timeout_s: float = Field(default=30.0, gt=0, description="Seconds that the server has for one unary call.")
+    max_body_bytes: int = Field(default=8 * MIB, gt=0, description="Largest JSON body.")
+    max_upload_bytes: int = Field(default=64 * MIB, gt=0, description="Largest uploaded file.")
+    max_watchers: int = Field(default=5000, gt=0, description="Open event streams and live pictures in all.")
+    max_watchers_per_job: int = Field(
+        default=1000, gt=0, description="Open event streams and live pictures of one job."
+    )
+    write_timeout_s: float = Field(
+        default=10.0, gt=0, description="Seconds after which a watcher that reads nothing is ended."
+    )
+    ping_interval_s: float = Field(
+        default=15.0, gt=0, description="Seconds of silence after which a stream gets a comment."
+    )
+    preview_inline_max_bytes: int = Field(
+        default=64 * 1024, ge=0, description="Largest preview sent inside an event; larger ones are sent as an address."
+    )
+    thumbnail_cache_bytes: int = Field(default=64 * MIB, ge=0, description="Memory for thumbnails.")
+
+    @field_validator("allowed_hosts", "cors_origins", mode="before")
+    @classmethod
+    def split_commas(cls, value: object) -> object:
+        """Lists come from the environment as "a, b"."""
+        return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+
+    @field_validator("http", "server")
+    @classmethod
+    def check_address(cls, value: str) -> str:
+        """Both parts must be there."""
+        host, separator, port = value.rpartition(":")
+        if not separator or not host or not port.isdecimal() or int(port) > 65535:
+            raise ValueError(f"must be HOST:PORT, as 127.0.0.1:8000, not {value!r}")
+        return value
+
+    @model_validator(mode="after")
+    def refuse_public_without_consent(self) -> Self:
+        """Nothing listens beyond loopback unless told so in as many words."""
+        if not self.is_loopback and not self.allow_unauthenticated:
+            raise ValueError(
+                f"refusing to listen on {self.http}: anybody who can reach it could make, see and delete every image, "
+                "because there are no keys yet; listen on 127.0.0.1, or set allow_unauthenticated=true "
+                "(IMAGEGEN_ALLOW_UNAUTHENTICATED=true) if something in front of it checks who is asking"
+            )
+        return self
+
+    @property
+    def host(self) -> str:
+        """The host to listen on."""
+        return self.http.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """The port to listen on."""
+        return int(self.http.rpartition(":")[2])
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # part of the signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # part of the signature
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then environment, then the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)

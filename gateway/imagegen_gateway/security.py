@@ -1,0 +1,104 @@
+"""What keeps other web pages and other machines out.
+
+The API has no keys yet, so the browser of the person who runs it is the way in: a page from elsewhere could post to
+127.0.0.1, and a name that resolves to 127.0.0.1 could read (DNS rebinding). Hence: the Host header must name us,
+requests that change something must come from our own page or from no page at all, and other origins read nothing
+unless they are configured.
+"""
+
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from imagegen_gateway.config import GatewaySettings
+from imagegen_gateway.errors import Handler, Problem
+
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
+CORS_METHODS = "GET, HEAD, POST, DELETE, OPTIONS"
+CORS_HEADERS = "Content-Type, Idempotency-Key, Last-Event-ID, Range, If-Range, If-None-Match, Content-Digest"
+CORS_EXPOSED = "ETag, Content-Range, Retry-After, Content-Disposition"
+
+
+class Guard:
+    """The checks and headers for one configuration."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self._origins = frozenset(origin.rstrip("/") for origin in settings.cors_origins)
+        extra = frozenset(name.lower() for name in settings.allowed_hosts)
+        checks_host = settings.is_loopback or bool(extra)
+        self._hosts = LOOPBACK_HOSTS | extra if checks_host else None
+
+    @property
+    def middleware(self) -> Middleware:
+        """The checks, and answers to CORS preflights."""
+
+        @web.middleware
+        async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+            self.check_host(request)
+            if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+                return web.Response(status=204)
+            if request.method not in SAFE_METHODS:
+                self.check_origin(request)
+            return await handler(request)
+
+        return guard
+
+    def check_host(self, request: web.Request) -> None:
+        """Raises Problem 421 when the client thinks that it talks to somebody else."""
+        if self._hosts is None:
+            return
+        host = hostname(request.headers.get("Host", ""))
+        if host not in self._hosts:
+            raise Problem(421, f"this gateway is not {host[:100]!r}; names can be added with IMAGEGEN_ALLOWED_HOSTS")
+
+    def check_origin(self, request: web.Request) -> None:
+        """Raises Problem 403 when another site's page asks for a change."""
+        origin = request.headers.get("Origin")
+        if self.is_allowed(origin):
+            return
+        site = request.headers.get("Sec-Fetch-Site", "none")
+        is_own = origin is None or urlsplit(origin).netloc.lower() == request.headers.get("Host", "").lower()
+        if not is_own or site not in {"none", "same-origin"}:
+            raise Problem(403, "a page of another site may not do this; allow it with IMAGEGEN_CORS_ORIGINS")
+
+    def is_allowed(self, origin: str | None) -> bool:
+        """Whether the origin is configured."""
+        return origin is not None and ("*" in self._origins or origin in self._origins)
+
+    async def add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Signal on_response_prepare: what every answer carries, streams and errors too."""
+        headers = response.headers
+        is_page = response.content_type == "text/html"
+        headers.setdefault("X-Content-Type-Options", "nosniff")
+        headers.setdefault("Referrer-Policy", "no-referrer")
+        headers.setdefault("Content-Security-Policy", PAGE_POLICY if is_page else DATA_POLICY)
+        headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        if is_page:
+            headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+        headers["Server"] = "imagegen"
+        if self._origins:
+            self._add_cors(request, response)
+
+    def _add_cors(self, request: web.Request, response: web.StreamResponse) -> None:
+        origin = request.headers.get("Origin")
+        response.headers.add("Vary", "Origin")
+        if origin is None or not self.is_allowed(origin):
+            return
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Expose-Headers"] = CORS_EXPOSED
+        if request.method == "OPTIONS":
+            response.headers["Access-Control-Allow-Methods"] = CORS_METHODS
+            response.headers["Access-Control-Allow-Headers"] = CORS_HEADERS
+            response.headers["Access-Control-Max-Age"] = "600"
+
+
+def hostname(host: str) -> str:
+    """The name in a Host header, without port and brackets, lower-case."""
+    return (host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]).lower()
