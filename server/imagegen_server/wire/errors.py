@@ -77,7 +77,9 @@ def failure_of(error: AdapterError) -> Failure:
     """What a job keeps of an adapter's error."""
     violations = error.violations if isinstance(error, adapter_errors.Rejected) else ()
     message = _shortened(str(error), _MAX_FAILURE_MESSAGE)
-    return Failure(reason=REASONS[type(error)], message=message, violations=violations)
+    # An adapter may have kinds of its own below these.
+    reason = next((REASONS[kind] for kind in type(error).__mro__ if kind in REASONS), "INTERNAL")
+    return Failure(reason=reason, message=message, violations=violations)
 
 
 def encode_failure(failure: Failure) -> status_pb2.Status:
