@@ -97,7 +97,6 @@ class Sink:
         transport = self._request.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the peer is gone")
-        assert isinstance(transport, asyncio.Transport)
         return transport
 
 
