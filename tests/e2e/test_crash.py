@@ -66,7 +66,7 @@ async def test_watchers_and_job_survive_a_killed_server(tmp_path: Path) -> None:
             expected = list(range(1, final.sequence + 1))
             assert durable(seen_over_sse) == expected
             assert seen_over_grpc == expected
-            async with client.watch(queued.job_id) as watched:
+            async with client.watch(queued.job_id, resume_token="earliest") as watched:
                 states = [e.completed.job.state async for e in watched if e.HasField("completed")]
             assert states == [JobState.JOB_STATE_SUCCEEDED]
 
