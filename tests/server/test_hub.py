@@ -368,6 +368,13 @@ class TestStreams:
         assert names(seen) == ["Snapshot", "CaughtUp", "Heartbeat", "Heartbeat"]
         assert seen[3] == Heartbeat(workplace.hub.token)
 
+    async def test_a_heartbeat_does_not_name_what_came_in_the_same_moment(self, workplace: Workplace) -> None:
+        await workplace.ledger.create(a_job())
+        async with workplace.watch("job-1", heartbeat_s=0.0) as items:
+            assert names([await anext(items), await anext(items)]) == ["Snapshot", "CaughtUp"]
+            asyncio.get_running_loop().call_soon(workplace.hub.publish, a_record(2))
+            assert names([await anext(items), await anext(items)]) == ["plan", "Heartbeat"]
+
     async def test_shutting_down_ends_the_stream(self, workplace: Workplace) -> None:
         await workplace.ledger.create(a_job())
         async with workplace.watch("job-1") as items:
