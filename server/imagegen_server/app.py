@@ -22,7 +22,7 @@ from sqlalchemy import URL
 from imagegen.v1 import asset_pb2, backend_pb2, image_gen_pb2, model_pb2
 from imagegen_adapters.registry import BackendConfig, open_adapter
 from imagegen_server.assets import AssetStore
-from imagegen_server.attempts import Surroundings
+from imagegen_server.attempts import Patience, Surroundings
 from imagegen_server.config import ServerSettings, split_address
 from imagegen_server.datadir import locked
 from imagegen_server.errors import CannotStart
@@ -74,9 +74,10 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rhythm:
-    """How often things happen by themselves."""
+    """How often things happen by themselves, and how long to wait for others."""
 
     intervals: Intervals = field(default_factory=Intervals)
+    patience: Patience = field(default_factory=Patience)
     heartbeat_s: float = HEARTBEAT_S
 
 
@@ -114,6 +115,7 @@ async def serve(
             executor=stack.enter_context(_executor()),
             clock=time.time,
             max_attempts=settings.max_attempts,
+            patience=rhythm.patience,
         )
         runner = await stack.enter_async_context(
             open_runner(surroundings, fleet, changed=changed, new_id=_new_id, max_queued_jobs=settings.max_queued_jobs)

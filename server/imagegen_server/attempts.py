@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Final, assert_never
+from typing import assert_never
 
 import structlog
 
@@ -54,12 +54,19 @@ from imagegen_server.wire.errors import failure_of
 
 log = structlog.get_logger(__name__)
 
-CANCEL_TIMEOUT_S: Final = 60.0
-"""A backend that has not confirmed a cancel by then is left alone, with a warning."""
-GPU_FAULT_HOLD_S: Final = 60.0
-"""So long a backend with a broken GPU gets nothing new, even if it answers."""
-
 OpenRun = Callable[[Task], AbstractAsyncContextManager[Run]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long to wait for what may not come."""
+
+    cancel_timeout_s: float = 60.0
+    """A backend that has not confirmed a cancel by then is left alone, with a warning."""
+    gpu_fault_hold_s: float = 60.0
+    """So long a backend with a broken GPU gets nothing new, even if it answers."""
+    max_backoff_s: float = 30.0
+    """Longest pause between two attempts of a job; the first is of one second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +80,7 @@ class Surroundings:
     """For previews."""
     clock: Callable[[], float]
     max_attempts: int
+    patience: Patience
 
 
 class AttemptDriver:
@@ -165,7 +173,7 @@ class AttemptDriver:
 
     async def _forward_cancel(self, run: Run, deadline: asyncio.Timeout) -> None:
         await self._cancel_wanted.wait()
-        deadline.reschedule(asyncio.get_running_loop().time() + CANCEL_TIMEOUT_S)
+        deadline.reschedule(asyncio.get_running_loop().time() + self._at.patience.cancel_timeout_s)
         try:
             await run.cancel()
         except AdapterError as error:
@@ -181,7 +189,8 @@ class AttemptDriver:
         if isinstance(error, Cancelled) and self._cancel_wanted.is_set():
             return AttemptCancelled()
         if error.backend_at_fault:
-            self.backend.suspect(str(error), hold_s=GPU_FAULT_HOLD_S if isinstance(error, GpuFault) else 0.0)
+            hold_s = self._at.patience.gpu_fault_hold_s if isinstance(error, GpuFault) else 0.0
+            self.backend.suspect(str(error), hold_s=hold_s)
         will_retry = error.can_retry and len(job.attempts) < self._at.max_attempts
         return AttemptBroke(failure=failure_of(error), will_retry=will_retry)
 

@@ -6,7 +6,7 @@ is the only truth about jobs; what is kept here is which attempts this process d
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, TypeVar
 
@@ -32,7 +32,6 @@ MAX_RESTARTS: Final = 10
 PLACES_INTERVAL_S: Final = 1.0
 """Waiting jobs are told their place at most this often, because one change moves all of them."""
 PAUSE_AFTER_FAULT_S: Final = 5.0
-MAX_BACKOFF_S: Final = 30.0
 
 
 class Runner:
@@ -152,12 +151,15 @@ class Runner:
         queue = {job.job_id: job for job in self.queue()}
         backends = {backend.name: backend for backend in self._fleet}
         decisions = assign(
-            [waiting(job) for job in queue.values()],
+            self._waiting(queue.values()),
             [self._candidate(backend) for backend in backends.values()],
             lambda job_id, name: self._eligibility.accepts(queue[job_id], backends[name]),
             self._at.clock(),
         )
         return [(queue[decision.job_id], backends[decision.backend]) for decision in decisions]
+
+    def _waiting(self, queue: Iterable[Job]) -> list[WaitingJob]:
+        return [waiting(job, self._at.patience.max_backoff_s) for job in queue]
 
     def _candidate(self, backend: Backend) -> Candidate:
         taken = len(self.running_jobs(backend.name))
@@ -170,7 +172,7 @@ class Runner:
 
     async def _wait_for_change(self) -> None:
         now = self._at.clock()
-        again = next_retry(map(waiting, self.queue()), now)
+        again = next_retry(self._waiting(self.queue()), now)
         if now < self._paused_until:
             again = self._paused_until
         with suppress(TimeoutError):
@@ -272,7 +274,7 @@ async def open_runner(
             runner.detach()
 
 
-def waiting(job: Job) -> WaitingJob:
+def waiting(job: Job, max_backoff_s: float) -> WaitingJob:
     """A queued job as the scheduler sees it."""
     source, last = job.spec.source, job.attempts[-1] if job.attempts else None
     has_failed = last is not None and not _was_lost(last)
@@ -281,13 +283,15 @@ def waiting(job: Job) -> WaitingJob:
         pinned_backend=job.spec.backend,
         model=source.model if isinstance(source, ImageParameters) else "",
         failed_on=last.backend if last is not None and has_failed else "",
-        not_before=(last.end_time or 0.0) + backoff_s(len(job.attempts)) if last is not None and has_failed else 0.0,
+        not_before=(last.end_time or 0.0) + backoff_s(len(job.attempts), max_backoff_s)
+        if last is not None and has_failed
+        else 0.0,
     )
 
 
-def backoff_s(attempts: int) -> float:
+def backoff_s(attempts: int, max_backoff_s: float) -> float:
     """Pause after so many attempts."""
-    return float(min(2 ** (attempts - 1), MAX_BACKOFF_S))
+    return min(2.0 ** (attempts - 1), max_backoff_s)
 
 
 def _was_lost(attempt: Attempt) -> bool:

@@ -14,12 +14,15 @@ from grpc_status import rpc_status
 from imagegen.v1 import image_gen_pb2 as pb
 from imagegen.v1.asset_pb2 import Asset, AssetHeader, WriteAssetRequest
 from imagegen.v1.asset_pb2_grpc import AssetServiceStub
+from imagegen.v1.backend_pb2 import RefreshBackendRequest
 from imagegen.v1.backend_pb2_grpc import BackendServiceStub
 from imagegen.v1.event_pb2 import JobEvent
 from imagegen.v1.image_gen_pb2_grpc import ImageGenServiceStub
 from imagegen.v1.job_pb2 import ImageParameters, Job, JobSpec, JobState
+from imagegen.v1.model_pb2 import RefreshModelsRequest
 from imagegen.v1.model_pb2_grpc import ModelServiceStub
 from imagegen_server.app import Rhythm, serve
+from imagegen_server.attempts import Patience
 from imagegen_server.config import BackendSettings, ServerSettings
 from imagegen_server.fleet import Intervals
 from tests.server.scripted import ScriptedAdapter, opener
@@ -30,7 +33,8 @@ if TYPE_CHECKING:  # these names are in the stubs only
     from imagegen.v1.image_gen_pb2_grpc import ImageGenServiceAsyncStub
     from imagegen.v1.model_pb2_grpc import ModelServiceAsyncStub
 
-RHYTHM = Rhythm(intervals=Intervals(status_s=0.05), heartbeat_s=15.0)
+RHYTHM = Rhythm(intervals=Intervals(status_s=0.05), patience=Patience(gpu_fault_hold_s=0.0, max_backoff_s=0.01))
+"""Nothing to wait for that a test does not want."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +71,12 @@ class Caller:
         finally:
             call.cancel()
         raise AssertionError(f"the job ended without {JobState.Name(state)}")
+
+    async def refresh(self, *backends: str) -> None:
+        """Has the backends asked for all that they have, and waits for the answers."""
+        for backend in backends:
+            await self.models.RefreshModels(RefreshModelsRequest(backend=backend))
+            await self.backends.RefreshBackend(RefreshBackendRequest(name=backend))
 
     async def until_ended(self, job_id: str) -> Job:
         return (await self.events(job_id))[-1].completed.job

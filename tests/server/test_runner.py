@@ -1,0 +1,408 @@
+"""Bringing jobs to backends: what becomes of an attempt, whatever the backend does."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from imagegen.v1 import image_gen_pb2 as pb
+from imagegen.v1.job_pb2 import (
+    ATTEMPT_STATE_FAILED,
+    ATTEMPT_STATE_SUCCEEDED,
+    JOB_STATE_CANCELLED,
+    JOB_STATE_FAILED,
+    JOB_STATE_QUEUED,
+    JOB_STATE_RUNNING,
+    JOB_STATE_SUCCEEDED,
+    Job,
+    JobSpec,
+    RawGraph,
+)
+from imagegen_adapters import errors
+from imagegen_adapters.contract import Capabilities, Handle, ImageParameters, ImageReady, NamedModel, Warned
+from imagegen_server import jobs
+from imagegen_server.attempts import Patience
+from imagegen_server.runner import backoff_s, waiting
+from imagegen_server.wire.errors import REASONS, decode_failure
+from tests.server.scripted import DEFAULT_CAPABILITIES, ScriptedAdapter, ScriptedRun, frame, picture, progressed
+from tests.server.serving import RHYTHM, Caller, kinds, serving, text_to_image
+
+
+@pytest.fixture
+def one() -> ScriptedAdapter:
+    return ScriptedAdapter()
+
+
+@pytest.fixture
+def two() -> ScriptedAdapter:
+    return ScriptedAdapter()
+
+
+@pytest.fixture
+async def caller(tmp_path: Path, one: ScriptedAdapter) -> AsyncIterator[Caller]:
+    async with serving(tmp_path, {"one": one}) as caller:
+        yield caller
+
+
+@pytest.fixture
+async def with_two(tmp_path: Path, one: ScriptedAdapter, two: ScriptedAdapter) -> AsyncIterator[Caller]:
+    async with serving(tmp_path, {"one": one, "two": two}) as caller:
+        yield caller
+
+
+def reason(job: Job) -> str:
+    return decode_failure(job.error).reason
+
+
+async def ended(caller: Caller, **fields: object) -> Job:
+    return await caller.until_ended((await caller.create(text_to_image(**fields))).job_id)
+
+
+def failing_with(*failures: Exception) -> "Play":
+    """The first runs fail like this, the others succeed."""
+    return Play(list(failures))
+
+
+class Play:
+    def __init__(self, failures: list[Exception]) -> None:
+        self._failures = failures
+
+    def __call__(self, run: ScriptedRun) -> None:
+        if self._failures:
+            run.accept()
+            run.fail(self._failures.pop(0))
+        else:
+            run.complete()
+
+
+# --- success ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_job_ends_with_all_of_its_images(caller: Caller, one: ScriptedAdapter) -> None:
+    one.plays = ScriptedRun.complete
+    job = await ended(caller, count=3, seed=5)
+    assert job.state == JOB_STATE_SUCCEEDED
+    assert [(output.index, output.image_index, output.seed) for output in job.outputs] == [
+        (0, 0, 5),
+        (1, 1, 6),
+        (2, 2, 7),
+    ]
+    assert job.attempts[0].state == ATTEMPT_STATE_SUCCEEDED
+    assert not job.HasField("error")
+
+
+async def test_the_attempt_is_stored_before_it_is_handed_over(caller: Caller, one: ScriptedAdapter) -> None:
+    job = await caller.create()
+    run = await one.next_run()
+    stored = await caller.get(job.job_id)
+    assert stored.attempts[0].remote_id == run.task.attempt_id
+    assert stored.state == JOB_STATE_RUNNING
+
+
+async def test_the_backend_gets_what_was_asked_for(caller: Caller, one: ScriptedAdapter) -> None:
+    spec = text_to_image(prompt="a hare", seed=3)
+    spec.backend_options.update({"demo": {"tiling": True}, "other": {"x": 1}})
+    spec.preview.max_rate_hz = 4
+    await caller.create(spec)
+    task = (await one.next_run()).task
+    assert isinstance(task.source, ImageParameters)
+    assert (task.source.prompt, task.source.seed, task.source.model) == ("a hare", 3, "first")
+    assert (task.options, task.preview.max_rate_hz) == ({"tiling": True}, 4)
+
+
+async def test_the_resident_model_is_taken_where_none_was_named(tmp_path: Path, one: ScriptedAdapter) -> None:
+    one.current_status = replace(one.current_status, resident_model="second")
+    one.plays = ScriptedRun.complete
+    async with serving(tmp_path, {"one": one}) as caller:
+        assert (await ended(caller)).spec.image.model == "second"
+
+
+async def test_a_run_without_an_image_fails(caller: Caller, one: ScriptedAdapter) -> None:
+    def play(run: ScriptedRun) -> None:
+        run.accept()
+        run.put(ImageReady(data=picture(), media_type="image/png", intermediate=True))
+        run.finish()
+
+    one.plays = play
+    job = await ended(caller)
+    assert (job.state, reason(job), len(job.attempts)) == (JOB_STATE_FAILED, "NO_OUTPUT", 1)
+    assert len(job.outputs) == 1
+
+
+async def test_an_output_that_cannot_be_read_is_left_out_with_a_warning(caller: Caller, one: ScriptedAdapter) -> None:
+    def play(run: ScriptedRun) -> None:
+        run.accept()
+        run.put(ImageReady(data=b"broken", media_type="image/png"), Warned(code="SIZE_ADJUSTED", message="smaller"))
+        run.deliver(1)
+        run.finish()
+
+    one.plays = play
+    job = await ended(caller, count=2)
+    assert job.state == JOB_STATE_SUCCEEDED
+    assert [output.image_index for output in job.outputs] == [1]
+    assert [warning.code for warning in job.warnings] == ["OUTPUT_UNREADABLE", "SIZE_ADJUSTED"]
+
+
+async def test_progress_never_falls_and_previews_are_numbered(caller: Caller, one: ScriptedAdapter) -> None:
+    job = await caller.create()
+    run = await one.next_run()
+    run.accept()
+    call = caller.jobs.WatchJob(pb.WatchJobRequest(job_id=job.job_id))
+    fractions, frames, sent = [], [], 0
+    async with asyncio.timeout(10):
+        async for answer in call:
+            event = answer.event
+            if event.HasField("progress"):
+                fractions.append(event.progress.fraction)
+            if event.HasField("preview"):
+                frames.append(event.preview.frame)
+            if kinds([event])[0] in {"caught_up", "preview"} and sent < 3:
+                sent += 1
+                run.put(progressed(1, fraction=[0.5, 0.3, 0.9][sent - 1]), frame(sent))
+            elif sent == 3 and len(frames) == 3 and not run.updates.is_closed:
+                run.deliver()
+                run.finish()
+    assert fractions == sorted(fractions)
+    assert frames == [1, 2, 3]
+
+
+async def test_as_many_run_at_once_as_the_backend_takes(tmp_path: Path) -> None:
+    adapter = ScriptedAdapter(capabilities=replace(DEFAULT_CAPABILITIES, max_concurrent_runs=2))
+    async with serving(tmp_path, {"one": adapter}) as caller:
+        created = [await caller.create() for _ in range(3)]
+        await adapter.next_run(2)
+        assert (await caller.get(created[2].job_id)).queue.length == 1
+        (await adapter.next_run(1)).complete()
+        (await adapter.next_run(3)).complete()
+        (await adapter.next_run(2)).complete()
+        for job in created:
+            assert (await caller.until_ended(job.job_id)).state == JOB_STATE_SUCCEEDED
+
+
+# --- failure ---------------------------------------------------------------------------------------------------------
+
+FATAL = [kind("why") for kind in REASONS if not kind.can_retry and kind is not errors.Cancelled]
+PASSING = [kind("why") for kind in REASONS if kind.can_retry]
+
+
+@pytest.mark.parametrize("error", FATAL, ids=lambda error: type(error).__name__)
+async def test_what_a_retry_cannot_help_ends_the_job(
+    caller: Caller, one: ScriptedAdapter, error: errors.AdapterError
+) -> None:
+    one.plays = failing_with(error)
+    job = await ended(caller)
+    assert (job.state, reason(job), len(job.attempts)) == (JOB_STATE_FAILED, REASONS[type(error)], 1)
+    assert job.error.message == job.attempts[0].error.message == "why"
+
+
+@pytest.mark.parametrize("error", PASSING, ids=lambda error: type(error).__name__)
+async def test_what_may_pass_is_tried_again(caller: Caller, one: ScriptedAdapter, error: errors.AdapterError) -> None:
+    one.plays = failing_with(error)
+    job = await ended(caller)
+    assert job.state == JOB_STATE_SUCCEEDED
+    assert [attempt.state for attempt in job.attempts] == [ATTEMPT_STATE_FAILED, ATTEMPT_STATE_SUCCEEDED]
+    assert decode_failure(job.attempts[0].error).reason == REASONS[type(error)]
+
+
+async def test_a_job_is_tried_so_many_times_and_no_more(caller: Caller, one: ScriptedAdapter) -> None:
+    one.plays = failing_with(*(errors.OutOfMemory(f"attempt {number}") for number in (1, 2, 3, 4)))
+    job = await ended(caller)
+    assert (job.state, len(job.attempts), job.error.message) == (JOB_STATE_FAILED, 3, "attempt 3")
+
+
+async def test_a_fault_of_ours_ends_the_job_without_telling_details(caller: Caller, one: ScriptedAdapter) -> None:
+    one.plays = failing_with(RuntimeError("secret"))
+    job = await ended(caller)
+    assert (job.state, reason(job)) == (JOB_STATE_FAILED, "INTERNAL")
+    assert "secret" not in str(job)
+
+
+async def test_violations_of_the_backend_are_kept(caller: Caller, one: ScriptedAdapter) -> None:
+    one.plays = failing_with(errors.Rejected("no", [errors.Violation("image.model", "gone")]))
+    job = await ended(caller)
+    assert decode_failure(job.error).violations == (errors.Violation("image.model", "gone"),)
+
+
+async def test_the_next_attempt_goes_elsewhere(with_two: Caller, one: ScriptedAdapter, two: ScriptedAdapter) -> None:
+    one.plays = two.plays = failing_with(errors.Unreachable("silent"))
+    job = await ended(with_two)
+    assert job.state == JOB_STATE_SUCCEEDED
+    first, second = (attempt.backend for attempt in job.attempts)
+    assert first != second
+
+
+async def test_a_job_moves_even_if_the_other_backend_lacks_the_chosen_model(
+    with_two: Caller, one: ScriptedAdapter, two: ScriptedAdapter
+) -> None:
+    """Nobody asked for the model that the first backend chose."""
+    for adapter, name in ((one, "only-one"), (two, "only-two")):
+        adapter.current_catalog = replace(adapter.current_catalog, checkpoints=(NamedModel(name=name),))
+    await with_two.refresh("one", "two")
+    one.plays = two.plays = failing_with(errors.Lost("restarted"), errors.OutOfMemory("too large"))
+    job = await ended(with_two)
+    assert job.state == JOB_STATE_SUCCEEDED
+    assert job.spec.image.model == f"only-{job.attempts[-1].backend}"
+
+
+async def test_images_that_are_stored_are_not_stored_again(caller: Caller, one: ScriptedAdapter) -> None:
+    def first_half(run: ScriptedRun) -> None:
+        run.accept()
+        run.deliver(0)
+        run.fail(errors.Lost("restarted"))
+        one.plays = ScriptedRun.complete
+
+    one.plays = first_half
+    job = await ended(caller, count=2)
+    assert [(output.image_index, output.attempt) for output in job.outputs] == [(0, 1), (1, 2)]
+
+
+async def test_a_backend_that_is_away_costs_no_attempts(caller: Caller, one: ScriptedAdapter) -> None:
+    def vanish(run: ScriptedRun) -> None:
+        one.is_reachable = False
+        run.fail(errors.Unreachable("connection reset"))
+        one.plays = ScriptedRun.complete
+
+    one.plays = vanish
+    job = await caller.create()
+    await caller.until_state(job.job_id, JOB_STATE_QUEUED)
+    for _ in range(3):
+        await caller.refresh("one")
+    assert len((await caller.get(job.job_id)).attempts) <= 1
+    one.is_reachable = True
+    done = await caller.until_ended(job.job_id)
+    assert (done.state, len(done.attempts)) == (JOB_STATE_SUCCEEDED, 2)
+
+
+async def test_a_job_that_no_backend_can_run_any_more_is_refused_with_reasons(
+    caller: Caller, one: ScriptedAdapter
+) -> None:
+    await caller.create()
+    blocker = await one.next_run()
+    waiting_job = await caller.create(text_to_image(model="second"))
+    one.current_catalog = replace(one.current_catalog, checkpoints=(NamedModel(name="first"),))
+    await caller.refresh("one")
+    one.plays = failing_with(errors.Rejected("no such model"))
+    blocker.complete()
+    assert reason(await caller.until_ended(waiting_job.job_id)) == "BACKEND_REJECTED"
+
+
+async def test_a_pinned_job_waits_for_its_backend(with_two: Caller, one: ScriptedAdapter, two: ScriptedAdapter) -> None:
+    one.plays = two.plays = ScriptedRun.complete
+    for name in ("two", "one"):
+        assert (await ended(with_two, backend=name)).attempts[0].backend == name
+
+
+async def test_graphs_go_where_graphs_are_taken(tmp_path: Path, one: ScriptedAdapter) -> None:
+    two = ScriptedAdapter(capabilities=Capabilities(graphs=True))
+    two.plays = ScriptedRun.complete
+    async with serving(tmp_path, {"one": one, "two": two}) as caller:
+        job = await caller.create(JobSpec(graph=RawGraph(json='{"1": {"class_type": "SaveImage"}}')))
+        done = await caller.until_ended(job.job_id)
+    assert (done.state, done.attempts[0].backend) == (JOB_STATE_SUCCEEDED, "two")
+    assert not done.outputs[0].HasField("seed")
+
+
+# --- cancel ----------------------------------------------------------------------------------------------------------
+
+
+async def cancel(caller: Caller, job_id: str) -> None:
+    await caller.jobs.CancelJob(pb.CancelJobRequest(job_id=job_id))
+
+
+async def test_an_attempt_that_finished_first_wins_over_the_cancel(caller: Caller, one: ScriptedAdapter) -> None:
+    one.obeys_cancel = False
+    job = await caller.create()
+    run = await one.next_run()
+    await cancel(caller, job.job_id)
+    await run.cancel_asked.wait()
+    run.complete()
+    assert (await caller.until_ended(job.job_id)).state == JOB_STATE_SUCCEEDED
+
+
+async def test_what_breaks_after_a_cancel_ends_cancelled(caller: Caller, one: ScriptedAdapter) -> None:
+    one.obeys_cancel = False
+    job = await caller.create()
+    run = await one.next_run()
+    run.accept()
+    run.deliver(0)
+    await cancel(caller, job.job_id)
+    await run.cancel_asked.wait()
+    run.fail(errors.Unreachable("connection reset"))
+    done = await caller.until_ended(job.job_id)
+    assert (done.state, reason(done), len(done.outputs)) == (JOB_STATE_CANCELLED, "CANCELLED_BY_CALLER", 1)
+    assert len(done.attempts) == 1
+
+
+async def test_a_backend_that_does_not_obey_is_left_alone(tmp_path: Path, one: ScriptedAdapter) -> None:
+    one.obeys_cancel = False
+    rhythm = replace(RHYTHM, patience=Patience(cancel_timeout_s=0.01))
+    async with serving(tmp_path, {"one": one}, rhythm=rhythm) as caller:
+        job = await caller.create()
+        run = await one.next_run()
+        await cancel(caller, job.job_id)
+        done = await caller.until_ended(job.job_id)
+    assert done.state == JOB_STATE_CANCELLED
+    assert [warning.code for warning in done.warnings] == ["CANCEL_NOT_CONFIRMED"]
+    await asyncio.wait_for(run.was_left.wait(), 5)
+
+
+async def test_a_cancelled_job_makes_room_for_the_next(caller: Caller, one: ScriptedAdapter) -> None:
+    first = await caller.create()
+    await one.next_run()
+    second = await caller.create()
+    await cancel(caller, first.job_id)
+    (await one.next_run(2)).complete()
+    assert (await caller.until_ended(second.job_id)).state == JOB_STATE_SUCCEEDED
+
+
+async def test_a_cancel_at_any_moment_ends_the_job_once(caller: Caller, one: ScriptedAdapter) -> None:
+    """Cancels race with hand-over and completion; whoever wins, there is one end."""
+    one.plays = ScriptedRun.complete
+    for _ in range(10):
+        job = await caller.create()
+        await cancel(caller, job.job_id)
+        events = await caller.events(job.job_id, "earliest")
+        assert kinds(events).count("completed") == 1
+        assert events[-1].completed.job.state in {JOB_STATE_CANCELLED, JOB_STATE_SUCCEEDED}
+
+
+# --- what the scheduler is told --------------------------------------------------------------------------------------
+
+
+def attempt(number: int, backend: str, failure: str) -> jobs.Attempt:
+    return jobs.Attempt(
+        number=number,
+        attempt_id=str(number),
+        backend=backend,
+        handle=Handle(remote_id=""),
+        state=jobs.AttemptState.FAILED,
+        start_time=1.0,
+        end_time=2.0,
+        failure=jobs.Failure(reason=failure, message=""),
+    )
+
+
+def queued(*tries: jobs.Attempt) -> jobs.Job:
+    spec = jobs.JobSpec(source=ImageParameters(prompt="", model="m"), backend="one")
+    return jobs.Job(job_id="j", spec=spec, state=jobs.JobState.QUEUED, create_time=0.0, attempts=tries)
+
+
+def test_a_new_job_may_go_anywhere_at_once() -> None:
+    told = waiting(queued(), 30.0)
+    assert (told.pinned_backend, told.model, told.failed_on, told.not_before) == ("one", "m", "", 0.0)
+
+
+def test_a_job_that_failed_waits_and_avoids() -> None:
+    told = waiting(queued(attempt(1, "two", "BACKEND_OUT_OF_MEMORY")), 30.0)
+    assert (told.failed_on, told.not_before) == ("two", 2.0 + backoff_s(1, 30.0))
+
+
+def test_a_lost_attempt_is_nobodys_fault() -> None:
+    told = waiting(queued(attempt(1, "two", "ATTEMPT_LOST")), 30.0)
+    assert (told.failed_on, told.not_before) == ("", 0.0)
+
+
+def test_the_pause_grows_up_to_a_bound() -> None:
+    assert [backoff_s(attempts, 30.0) for attempts in (1, 2, 3, 20)] == [1.0, 2.0, 4.0, 30.0]

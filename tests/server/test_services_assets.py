@@ -1,0 +1,146 @@
+"""AssetService over a real socket."""
+
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Iterable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from imagegen.v1 import asset_pb2 as pb
+from tests.server.scripted import ScriptedAdapter, ScriptedRun, picture
+from tests.server.serving import Caller, Refusal, refusal_of, serving, text_to_image
+
+PICTURE = picture(3, (320, 200))
+DIGEST = hashlib.sha256(PICTURE).hexdigest()
+
+
+@pytest.fixture
+def adapter() -> ScriptedAdapter:
+    return ScriptedAdapter()
+
+
+@pytest.fixture
+async def caller(tmp_path: Path, adapter: ScriptedAdapter) -> AsyncIterator[Caller]:
+    async with serving(tmp_path, {"one": adapter}, max_asset_bytes=100_000) as caller:
+        yield caller
+
+
+async def refused(call: Awaitable[Any]) -> Refusal:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return refusal_of(caught.value)
+
+
+async def read(caller: Caller, digest: str = DIGEST, **fields: int) -> tuple[pb.Asset, bytes]:
+    answers = [answer async for answer in caller.assets.ReadAsset(pb.ReadAssetRequest(digest=digest, **fields))]
+    assert answers[0].WhichOneof("part") == "asset"
+    return answers[0].asset, b"".join(answer.chunk for answer in answers[1:])
+
+
+async def test_a_file_is_written_described_and_read(caller: Caller) -> None:
+    asset = await caller.write(PICTURE, digest=DIGEST, size_bytes=len(PICTURE))
+    assert (asset.digest, asset.size_bytes, asset.media_type) == (DIGEST, len(PICTURE), "image/png")
+    assert (asset.width, asset.height, asset.origin, asset.job_id) == (320, 200, pb.ASSET_ORIGIN_UPLOAD, "")
+    assert (await caller.assets.GetAsset(pb.GetAssetRequest(digest=DIGEST))).asset == asset
+    assert await read(caller) == (asset, PICTURE)
+
+
+async def test_writing_twice_gives_the_same_asset(caller: Caller) -> None:
+    assert await caller.write(PICTURE) == await caller.write(PICTURE)
+
+
+@pytest.mark.parametrize(
+    ("offset", "limit"), [(0, 10), (10, 0), (10, 10), (len(PICTURE) - 1, 0), (5, 10**9), (0, len(PICTURE))]
+)
+async def test_a_part_is_read(caller: Caller, offset: int, limit: int) -> None:
+    await caller.write(PICTURE)
+    _, part = await read(caller, offset=offset, limit=limit)
+    assert part == PICTURE[offset : offset + limit if limit else None]
+
+
+async def test_an_offset_behind_the_end_is_refused(caller: Caller) -> None:
+    await caller.write(PICTURE)
+    told = await refused(read(caller, offset=len(PICTURE) + 1))
+    assert (told.code, told.reason) == (grpc.StatusCode.OUT_OF_RANGE, "INVALID_RANGE")
+
+
+@pytest.mark.parametrize(
+    ("data", "header", "reason"),
+    [
+        (PICTURE, {"digest": "0" * 64}, "DIGEST_MISMATCH"),
+        (PICTURE, {"size_bytes": 7}, "DIGEST_MISMATCH"),
+        (b"no picture", {}, "INVALID_IMAGE"),
+        (PICTURE[:60], {}, "INVALID_IMAGE"),
+        (b"", {}, "INVALID_IMAGE"),
+        (PICTURE + bytes(100_000), {}, "ASSET_TOO_LARGE"),
+        (PICTURE, {"digest": "ABC"}, "INVALID_REQUEST"),
+    ],
+)
+async def test_what_cannot_be_stored_is_refused(
+    caller: Caller, data: bytes, header: dict[str, Any], reason: str
+) -> None:
+    told = await refused(caller.write(data, **header))
+    assert (told.code, told.reason) == (grpc.StatusCode.INVALID_ARGUMENT, reason)
+    assert not (await caller.assets.ListAssets(pb.ListAssetsRequest())).assets
+
+
+@pytest.mark.parametrize(
+    "requests",
+    [
+        [],
+        [pb.WriteAssetRequest(chunk=b"x")],
+        [pb.WriteAssetRequest(header=pb.AssetHeader()), pb.WriteAssetRequest(header=pb.AssetHeader())],
+    ],
+)
+async def test_the_header_comes_first_and_once(caller: Caller, requests: Iterable[pb.WriteAssetRequest]) -> None:
+    told = await refused(caller.assets.WriteAsset(iter(requests)))
+    assert (told.reason, list(told.fields)) == ("INVALID_REQUEST", ["header"])
+
+
+async def test_an_empty_message_is_refused(caller: Caller) -> None:
+    told = await refused(caller.assets.WriteAsset(iter([pb.WriteAssetRequest()])))
+    assert (told.reason, list(told.fields)) == ("INVALID_REQUEST", ["part"])
+
+
+@pytest.mark.parametrize("method", ["GetAsset", "DeleteAsset"])
+async def test_an_unknown_asset_is_not_found(caller: Caller, method: str) -> None:
+    told = await refused(getattr(caller.assets, method)(getattr(pb, f"{method}Request")(digest="0" * 64)))
+    assert (told.code, told.reason) == (grpc.StatusCode.NOT_FOUND, "ASSET_NOT_FOUND")
+
+
+async def test_an_unknown_asset_cannot_be_read(caller: Caller) -> None:
+    assert (await refused(read(caller, "0" * 64))).reason == "ASSET_NOT_FOUND"
+
+
+async def test_the_gallery_lists_by_origin_and_job(caller: Caller, adapter: ScriptedAdapter) -> None:
+    adapter.plays = ScriptedRun.complete
+    upload = await caller.write(PICTURE)
+    job = await caller.until_ended((await caller.create(text_to_image(count=3))).job_id)
+
+    async def listed(**fields: Any) -> list[str]:
+        page = await caller.assets.ListAssets(pb.ListAssetsRequest(**fields))
+        return [asset.digest for asset in page.assets]
+
+    made = [output.asset.digest for output in job.outputs]
+    assert await listed(origin=pb.ASSET_ORIGIN_UPLOAD) == [upload.digest]
+    assert await listed(job_id=job.job_id) == made[::-1]
+    assert await listed() == [*made[::-1], upload.digest]
+    first = await caller.assets.ListAssets(pb.ListAssetsRequest(page_size=3))
+    assert await listed(page_token=first.next_page_token) == [upload.digest]
+    told = await refused(caller.assets.ListAssets(pb.ListAssetsRequest(page_token="nonsense")))
+    assert told.reason == "INVALID_PAGE_TOKEN"
+
+
+async def test_an_asset_that_a_job_needs_stays(caller: Caller, adapter: ScriptedAdapter) -> None:
+    await caller.write(PICTURE)
+    job = await caller.create(text_to_image(init_image=DIGEST))
+    run = await adapter.next_run()
+    assert run.task.files == {DIGEST: PICTURE}
+    told = await refused(caller.assets.DeleteAsset(pb.DeleteAssetRequest(digest=DIGEST)))
+    assert (told.code, told.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "ASSET_IN_USE")
+    run.complete()
+    await caller.until_ended(job.job_id)
+    await caller.assets.DeleteAsset(pb.DeleteAssetRequest(digest=DIGEST))
+    assert (await refused(read(caller))).reason == "ASSET_NOT_FOUND"
