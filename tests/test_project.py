@@ -10,6 +10,8 @@ import yaml
 from google.protobuf.descriptor import FileDescriptor
 
 from imagegen.v1 import asset_pb2, backend_pb2, error_pb2, event_pb2, image_gen_pb2, job_pb2, model_pb2
+from imagegen_gateway.config import GatewaySettings
+from imagegen_server.config import ServerSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 PROTO_FILES: list[FileDescriptor] = [
@@ -98,3 +100,9 @@ def test_compose_starts_the_two_processes_on_loopback_only() -> None:
         assert all(port.startswith("127.0.0.1:") for port in service["ports"])
         assert service["restart"] == "unless-stopped"
         assert service["healthcheck"]["test"][0] == "CMD"
+
+
+def test_every_setting_is_documented() -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    documented = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    assert documented == set(ServerSettings.model_fields) | set(GatewaySettings.model_fields)
