@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from imagegen.v1.image_gen_pb2_grpc import ImageGenServiceStub
 from imagegen.v1.job_pb2 import ImageParameters, Job, JobSpec, JobState
 from imagegen.v1.model_pb2 import RefreshModelsRequest
 from imagegen.v1.model_pb2_grpc import ModelServiceStub
-from imagegen_server.app import Rhythm, serve
+from imagegen_server.app import Rhythm, Server, serve
 from imagegen_server.attempts import Patience
 from imagegen_server.config import BackendSettings, ServerSettings
 from imagegen_server.fleet import Intervals
@@ -41,6 +41,7 @@ RHYTHM = Rhythm(intervals=Intervals(status_s=0.05), patience=Patience(gpu_fault_
 class Caller:
     """The four services, as a client sees them."""
 
+    address: str
     channel: grpc.aio.Channel
     jobs: "ImageGenServiceAsyncStub"
     assets: "AssetServiceAsyncStub"
@@ -154,14 +155,20 @@ def states_in(event: JobEvent) -> set[JobState.ValueType]:
 async def serving(
     folder: Path, adapters: dict[str, ScriptedAdapter], *, rhythm: Rhythm = RHYTHM, **settings: Any
 ) -> AsyncIterator[Caller]:
-    """A server with these backends, by name; the folder outlives it."""
-    backends = tuple(BackendSettings(name=name, kind="demo") for name in adapters)
-    configured = ServerSettings(grpc="127.0.0.1:0", data_dir=folder, backends=backends, **settings)
+    """A server with these backends, by name, and a caller; the folder outlives them."""
     async with (
-        serve(configured, open_adapter=opener(adapters), rhythm=rhythm) as server,
+        started(folder, adapters, rhythm=rhythm, **settings) as server,
         calling(server.address) as caller,
     ):
         yield caller
+
+
+def started(
+    folder: Path, adapters: dict[str, ScriptedAdapter], *, rhythm: Rhythm = RHYTHM, **settings: Any
+) -> AbstractAsyncContextManager[Server]:
+    backends = tuple(BackendSettings(name=name, kind="demo") for name in adapters)
+    configured = ServerSettings(grpc="127.0.0.1:0", data_dir=folder, backends=backends, **settings)
+    return serve(configured, open_adapter=opener(adapters), rhythm=rhythm)
 
 
 @asynccontextmanager
@@ -169,6 +176,7 @@ async def calling(address: str) -> AsyncIterator[Caller]:
     options = [("grpc.use_local_subchannel_pool", 1)]
     async with grpc.aio.insecure_channel(address, options=options) as channel:
         yield Caller(
+            address=address,
             channel=channel,
             jobs=ImageGenServiceStub(channel),
             assets=AssetServiceStub(channel),
