@@ -150,15 +150,13 @@ class Hubs:
         self,
         stub: "image_gen_pb2_grpc.ImageGenServiceAsyncStub",
         settings: GatewaySettings,
-        tasks: asyncio.TaskGroup,
     ) -> None:
         self._stub = stub
         self._settings = settings
-        self._tasks = tasks
+        self._tasks: set[asyncio.Task[None]] = set()
         self._hubs: dict[tuple[str, int], _Entry] = {}
         self._watchers: Counter[str] = Counter()
         self._replays = asyncio.Semaphore(REPLAYS)
-        self._private: set[asyncio.Task[None]] = set()
         self._is_closing = False
 
     @contextmanager
@@ -216,17 +214,21 @@ class Hubs:
         with self.admit(""):
             self._refuse_when_closing()
             hub = Hub(open_stream, EventLog(self._settings.preview_inline_max_bytes), request.resume_token)
-            task = self._tasks.create_task(hub.run())
-            self._private.add(task)
+            task = self._run(hub)
             try:
                 await hub.ready()
                 yield hub
             finally:
                 task.cancel()
-                self._private.discard(task)
 
     def _watch_job(self, job_id: str, watch: image_gen_pb2.WatchOptions, token: str) -> Responses:
         return self._stub.WatchJob(image_gen_pb2.WatchJobRequest(job_id=job_id, resume_token=token, watch=watch))
+
+    def _run(self, hub: Hub) -> "asyncio.Task[None]":
+        task = asyncio.create_task(hub.run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     def _refuse_when_closing(self) -> None:
         if self._is_closing:
@@ -241,7 +243,7 @@ class Hubs:
             watch = image_gen_pb2.WatchOptions(previews=inline, max_pixels=max_pixels)
             log = EventLog(self._settings.preview_inline_max_bytes, job_id=job_id, max_pixels=max_pixels)
             hub = Hub(partial(self._watch_job, job_id, watch), log)
-            entry = _Entry(key, hub, self._tasks.create_task(hub.run()))
+            entry = _Entry(key, hub, self._run(hub))
             self._hubs[key] = entry
         entry.enter()
         return entry
@@ -260,11 +262,13 @@ class Hubs:
     def close(self) -> None:
         """Ends all hubs, and with them all watchers; they come back by their tokens."""
         self._is_closing = True
-        for task in self._private:
+        for task in self._tasks:
             task.cancel()
-        for entry in list(self._hubs.values()):
-            entry.stay()
-            self._remove(entry)
+
+    async def closed(self) -> None:
+        """Returns when all upstreams are closed."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
 
 
 class _Entry:
@@ -291,9 +295,10 @@ async def open_hubs(
     settings: GatewaySettings,
 ) -> AsyncIterator[Hubs]:
     """The hubs; leaving the block ends their upstreams."""
-    async with asyncio.TaskGroup() as tasks:
-        hubs = Hubs(stub, settings, tasks)
-        try:
-            yield hubs
-        finally:
-            hubs.close()
+    # No TaskGroup: it would wrap whatever is raised in the caller's block, as a port that is taken.
+    hubs = Hubs(stub, settings)
+    try:
+        yield hubs
+    finally:
+        hubs.close()
+        await hubs.closed()

@@ -29,6 +29,7 @@ WELL_KNOWN: dict[str, Schema] = {
             "message": {"type": "string", "description": "A sentence for a person."},
             "details": {
                 "type": "array",
+                "description": "More about it, each with its type.",
                 "items": {"type": "object", "properties": {"@type": {"type": "string"}}, "additionalProperties": True},
             },
         },

@@ -1,0 +1,105 @@
+"""Errors: a total table, and one form for every one of them."""
+
+import aiohttp
+import grpc
+import pytest
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no annotations
+
+from imagegen.v1 import error_pb2
+from imagegen_gateway.errors import HTTP_BY_STATUS, STATUS_BY_NUMBER, Problem, from_status, title
+from tests.gateway.fake_server import FakeServer
+
+
+def status(code: int, reason: str) -> status_pb2.Status:
+    made = status_pb2.Status(code=code, message="what happened")
+    made.details.add().Pack(error_details_pb2.ErrorInfo(reason=reason, domain="imagegen"))
+    return made
+
+
+def test_every_grpc_status_has_an_http_status() -> None:
+    assert set(HTTP_BY_STATUS) == set(grpc.StatusCode) == set(STATUS_BY_NUMBER.values())
+    assert all(title(code) != "Error" for code in HTTP_BY_STATUS.values())
+
+
+@pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code is not grpc.StatusCode.OK])
+def test_every_status_and_reason_make_an_error_document(code: grpc.StatusCode) -> None:
+    for name in sorted(error_pb2.ErrorReason.keys()):
+        reason = name.removeprefix("ERROR_REASON_")
+        problem = from_status(status(code.value[0], reason))
+        assert 400 <= problem.status < 600
+        assert problem.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "expected"),
+    [
+        (3, "ASSET_TOO_LARGE", 413),
+        (11, "INVALID_RANGE", 416),
+        (5, "JOB_NOT_FOUND", 404),
+        (6, "REQUEST_ID_REUSED", 409),
+        (9, "JOB_NOT_FINISHED", 409),
+        (8, "QUEUE_FULL", 429),
+        (14, "SHUTTING_DOWN", 503),
+        (77, "", 500),
+    ],
+)
+def test_some_of_the_table(code: int, reason: str, expected: int) -> None:
+    assert from_status(status(code, reason)).status == expected
+
+
+async def test_everything_the_server_said_is_passed_on(fake: FakeServer, http: aiohttp.ClientSession) -> None:
+    bad = error_details_pb2.BadRequest()
+    bad.field_violations.add(field="spec.image.width", description="must be a multiple of 8")
+    retry = error_details_pb2.RetryInfo()
+    retry.retry_delay.FromMilliseconds(2500)
+    fake.errors["CreateJob"] = (grpc.StatusCode.RESOURCE_EXHAUSTED, "the queue is full", "QUEUE_FULL", (bad, retry))
+    async with http.post("/api/v1/jobs", json={}) as response:
+        assert response.status == 429
+        assert response.headers["Retry-After"] == "3"
+        assert response.content_type == "application/problem+json"
+        assert await response.json(content_type=None) == {
+            "type": "/docs#error-QUEUE_FULL",
+            "title": "Too Many Requests",
+            "status": 429,
+            "detail": "the queue is full",
+            "reason": "QUEUE_FULL",
+            "errors": [{"field": "spec.image.width", "description": "must be a multiple of 8"}],
+            "retry_after": 2.5,
+        }
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "expected"),
+    [
+        ("GET", "/nowhere", 404),
+        ("GET", "/api/v1/nothing", 404),
+        ("PUT", "/api/v1/jobs", 405),
+        ("GET", "/api/v1/jobs/j:cancel", 405),
+        ("HEAD", "/api/v1/jobs/j/events", 405),
+    ],
+)
+async def test_unknown_routes_and_methods_are_problems(
+    http: aiohttp.ClientSession, verb: str, path: str, expected: int
+) -> None:
+    async with http.request(verb, path) as response:
+        assert response.status == expected
+        assert response.content_type == "application/problem+json"
+        assert ("Allow" in response.headers) == (expected == 405)
+
+
+async def test_a_fault_of_the_gateway_is_a_problem_without_details(
+    fake: FakeServer, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr("imagegen_gateway.transcoding.build_request", broken)
+    async with http.get("/api/v1/jobs") as response:
+        assert response.status == 500
+        text = await response.text()
+    assert "secret" not in text
+    assert '"reason":"INTERNAL"' in text
+
+
+def test_a_problem_without_a_reason_has_no_type_of_its_own() -> None:
+    assert b'"type":"about:blank"' in Problem(404, "nothing").body()

@@ -1,0 +1,215 @@
+"""REST routes: every annotated rpc, its path, query and body, and what is refused."""
+
+from typing import Any
+
+import aiohttp
+import pytest
+from google.api import annotations_pb2  # type: ignore[import-untyped]  # ships no annotations
+from yarl import URL
+
+from imagegen.v1 import asset_pb2, backend_pb2, image_gen_pb2, job_pb2, model_pb2
+from imagegen_gateway.descriptors import load_package
+from imagegen_gateway.transcoding import bindings
+from tests.gateway.fake_server import FakeServer
+
+DIGEST = "ab" * 32
+IMAGE_SPEC = job_pb2.JobSpec(image=job_pb2.ImageParameters(prompt="a fox", seed=2**60))
+
+CASES: list[tuple[str, str, Any, str, Any]] = [
+    ("GET", "/api/v1/jobs/j-1", None, "GetJob", image_gen_pb2.GetJobRequest(job_id="j-1")),
+    ("DELETE", "/api/v1/jobs/j-1", None, "DeleteJob", image_gen_pb2.DeleteJobRequest(job_id="j-1")),
+    ("POST", "/api/v1/jobs/j-1:cancel", None, "CancelJob", image_gen_pb2.CancelJobRequest(job_id="j-1")),
+    ("POST", "/api/v1/jobs/j-1:cancel", {"job_id": "j-1"}, "CancelJob", image_gen_pb2.CancelJobRequest(job_id="j-1")),
+    ("GET", "/api/v1/jobs", None, "ListJobs", image_gen_pb2.ListJobsRequest()),
+    (
+        "GET",
+        "/api/v1/jobs?page_size=5&states=JOB_STATE_QUEUED&states=running,FAILED&label=a%3Db&text=x%20y",
+        None,
+        "ListJobs",
+        image_gen_pb2.ListJobsRequest(
+            page_size=5,
+            states=[job_pb2.JOB_STATE_QUEUED, job_pb2.JOB_STATE_RUNNING, job_pb2.JOB_STATE_FAILED],
+            label="a=b",
+            text="x y",
+        ),
+    ),
+    ("GET", "/api/v1/jobs?pageToken=t", None, "ListJobs", image_gen_pb2.ListJobsRequest(page_token="t")),
+    (
+        "POST",
+        "/api/v1/jobs",
+        {"spec": {"image": {"prompt": "a fox", "seed": str(2**60)}}, "requestId": "k"},
+        "CreateJob",
+        image_gen_pb2.CreateJobRequest(spec=IMAGE_SPEC, request_id="k"),
+    ),
+    (
+        "POST",
+        "/api/v1/jobs",
+        {"spec": {"image": {"prompt": "a fox", "seed": 2**60}}, "validate_only": True},
+        "CreateJob",
+        image_gen_pb2.CreateJobRequest(spec=IMAGE_SPEC, validate_only=True),
+    ),
+    ("GET", f"/api/v1/assets/{DIGEST}/info", None, "GetAsset", asset_pb2.GetAssetRequest(digest=DIGEST)),
+    (
+        "GET",
+        "/api/v1/assets?origin=upload",
+        None,
+        "ListAssets",
+        asset_pb2.ListAssetsRequest(origin=asset_pb2.ASSET_ORIGIN_UPLOAD),
+    ),
+    ("DELETE", f"/api/v1/assets/{DIGEST}", None, "DeleteAsset", asset_pb2.DeleteAssetRequest(digest=DIGEST)),
+    ("GET", "/api/v1/backends", None, "ListBackends", backend_pb2.ListBackendsRequest()),
+    ("GET", "/api/v1/backends/demo", None, "GetBackend", backend_pb2.GetBackendRequest(name="demo")),
+    ("POST", "/api/v1/backends/demo:refresh", {}, "RefreshBackend", backend_pb2.RefreshBackendRequest(name="demo")),
+    (
+        "GET",
+        "/api/v1/models?type=1&text=xl",
+        None,
+        "ListModels",
+        model_pb2.ListModelsRequest(type=model_pb2.MODEL_TYPE_CHECKPOINT, text="xl"),
+    ),
+    (
+        "GET",
+        "/api/v1/models/checkpoint/sdxl/base%201.0:v2.safetensors",
+        None,
+        "GetModel",
+        model_pb2.GetModelRequest(type=model_pb2.MODEL_TYPE_CHECKPOINT, name="sdxl/base 1.0:v2.safetensors"),
+    ),
+    (
+        "GET",
+        "/api/v1/models/MODEL_TYPE_LORA/a%2Fb%25",
+        None,
+        "GetModel",
+        model_pb2.GetModelRequest(type=model_pb2.MODEL_TYPE_LORA, name="a/b%"),
+    ),
+    ("POST", "/api/v1/models:refresh", {"backend": "b"}, "RefreshModels", model_pb2.RefreshModelsRequest(backend="b")),
+]
+
+
+@pytest.mark.parametrize(("verb", "path", "body", "rpc", "expected"), CASES, ids=lambda value: str(value)[:50])
+async def test_requests_become_rpcs(
+    fake: FakeServer, http: aiohttp.ClientSession, verb: str, path: str, body: Any, rpc: str, expected: Any
+) -> None:
+    fake.add_job("j-1")
+    fake.answers["GetAsset"] = asset_pb2.GetAssetResponse()
+    async with http.request(verb, URL(path, encoded=True), json=body) as response:
+        assert response.status == 200, await response.text()
+        assert response.content_type == "application/json"
+    assert fake.requests[rpc] == expected
+
+
+def test_the_cases_cover_every_annotated_rpc() -> None:
+    annotated = {
+        method.name
+        for service in load_package().services
+        for method in service.methods
+        if method.GetOptions().HasExtension(annotations_pb2.http)
+    }
+    assert annotated == {rpc for _, _, _, rpc, _ in CASES} == {binding.method.name for binding in bindings()}
+
+
+async def test_answers_use_proto_names_and_hold_every_field(fake: FakeServer, http: aiohttp.ClientSession) -> None:
+    job = job_pb2.Job(job_id="j", state=job_pb2.JOB_STATE_RUNNING, sequence=2**60)
+    job.spec.image.seed = 7
+    job.create_time.FromJsonString("2026-01-02T03:04:05.123456Z")
+    job.spec.backend_options.update({"a1111": {"tiling": True}})
+    fake.answers["CreateJob"] = image_gen_pb2.CreateJobResponse(job=job, replayed=True)
+    async with http.post("/api/v1/jobs", json={}) as response:
+        answer = await response.json()
+    assert answer["replayed"] is True
+    assert answer["job"]["job_id"] == "j"
+    assert answer["job"]["state"] == "JOB_STATE_RUNNING"
+    assert answer["job"]["sequence"] == str(2**60)
+    assert answer["job"]["create_time"] == "2026-01-02T03:04:05.123456Z"
+    assert answer["job"]["outputs"] == []
+    assert answer["job"]["spec"]["image"]["seed"] == "7"
+    assert answer["job"]["spec"]["backend_options"] == {"a1111": {"tiling": True}}
+    assert "end_time" not in answer["job"]
+    assert "steps" not in answer["job"]["spec"]["image"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "body", "field", "text"),
+    [
+        ("GET", "/api/v1/jobs?pagesize=1", None, "pagesize", "allowed: label, owner, page_size"),
+        ("GET", "/api/v1/jobs?page_size=x", None, "page_size", "whole number"),
+        ("GET", "/api/v1/jobs?page_size=-1", None, "page_size", "from 0 to 4294967295"),
+        ("GET", "/api/v1/jobs?page_size=1&page_size=2", None, "page_size", "more than once"),
+        ("GET", "/api/v1/jobs?states=BUSY", None, "states", "JOB_STATE_QUEUED"),
+        ("GET", "/api/v1/jobs/j?x=1", None, "x", "allowed: none"),
+        ("GET", "/api/v1/models/colour/x", None, "type", "MODEL_TYPE_LORA"),
+        ("POST", "/api/v1/jobs?validate_only=true", {}, "validate_only", "no parameter"),
+        ("POST", "/api/v1/jobs", {"spec": {"image": {"promt": ""}}}, "spec.image.promt", "allowed: prompt"),
+        ("POST", "/api/v1/jobs", {"spec": {"image": {"width": "wide"}}}, "spec.image.width", "whole number"),
+        ("POST", "/api/v1/jobs", {"spec": {"image": {"width": 1.5}}}, "spec.image.width", "whole number"),
+        ("POST", "/api/v1/jobs", {"spec": {"image": {"width": -8}}}, "spec.image.width", "from 0"),
+        ("POST", "/api/v1/jobs", {"spec": {"image": {"seed": 2**63}}}, "spec.image.seed", "as strings"),
+        ("POST", "/api/v1/jobs", {"spec": {"image": {"prompt": 5}}}, "spec.image.prompt", "must be a string"),
+        ("POST", "/api/v1/jobs", {"spec": {"image": []}}, "spec.image", "must be an object"),
+        ("POST", "/api/v1/jobs", {"spec": {"image": {}, "graph": {}}}, "spec.graph", "together with image"),
+        ("POST", "/api/v1/jobs", {"spec": {"labels": {"a": 1}}}, 'spec.labels["a"]', "must be a string"),
+        ("POST", "/api/v1/jobs", {"spec": {"preview": {"mode": "MAYBE"}}}, "spec.preview.mode", "PREVIEW_MODE_ON"),
+        ("POST", "/api/v1/jobs", {"spec": {"backend_options": 5}}, "spec.backend_options", "Struct"),
+        ("POST", "/api/v1/jobs", {"validate_only": "yes"}, "validate_only", "true or false"),
+        ("POST", "/api/v1/jobs", [], "", "must be an object"),
+        ("POST", "/api/v1/jobs/a:cancel", {"job_id": "b"}, "job_id", "another value"),
+    ],
+)
+async def test_what_does_not_fit_is_refused_by_its_path(
+    http: aiohttp.ClientSession, verb: str, path: str, body: Any, field: str, text: str
+) -> None:
+    async with http.request(verb, path, json=body) as response:
+        assert response.status == 400
+        problem = await response.json()
+    assert problem["reason"] == "INVALID_REQUEST"
+    assert problem["errors"][0]["field"] == field
+    assert text in problem["detail"]
+
+
+async def test_a_body_that_is_no_json_is_400(http: aiohttp.ClientSession) -> None:
+    async with http.post("/api/v1/jobs", data=b"{", headers={"Content-Type": "application/json"}) as response:
+        assert response.status == 400
+        assert "no JSON" in (await response.json())["detail"]
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded"])
+async def test_a_body_of_another_type_is_415(http: aiohttp.ClientSession, kind: str) -> None:
+    async with http.post("/api/v1/jobs", data=b"{}", headers={"Content-Type": kind}) as response:
+        assert response.status == 415
+
+
+@pytest.mark.parametrize("settings", [{"max_body_bytes": 100}])
+async def test_a_body_that_is_too_large_is_413(http: aiohttp.ClientSession) -> None:
+    async with http.post("/api/v1/jobs", json={"request_id": "x" * 200}) as response:
+        assert response.status == 413
+        assert response.content_type == "application/problem+json"
+
+
+async def test_deep_nesting_is_refused(http: aiohttp.ClientSession) -> None:
+    nested: Any = 1
+    for _ in range(500):
+        nested = {"a": nested}
+    async with http.post("/api/v1/jobs", json={"spec": {"backend_options": nested}}) as response:
+        assert response.status == 400
+
+
+@pytest.mark.parametrize(
+    ("header", "body", "status", "request_id"),
+    [
+        ("key-1", {}, 200, "key-1"),
+        ("key-1", {"request_id": "key-1"}, 200, "key-1"),
+        ("key-1", {"request_id": "key-2"}, 400, ""),
+        ("k" * 129, {}, 400, ""),
+    ],
+)
+async def test_the_idempotency_key_is_the_request_id(
+    fake: FakeServer, http: aiohttp.ClientSession, header: str, body: Any, status: int, request_id: str
+) -> None:
+    async with http.post("/api/v1/jobs", json=body, headers={"Idempotency-Key": header}) as response:
+        assert response.status == status
+    if status == 200:
+        assert getattr(fake.requests["CreateJob"], "request_id") == request_id  # noqa: B009
+
+
+async def test_the_key_is_ignored_where_there_is_no_request_id(http: aiohttp.ClientSession) -> None:
+    async with http.post("/api/v1/models:refresh", json={}, headers={"Idempotency-Key": "k"}) as response:
+        assert response.status == 200
