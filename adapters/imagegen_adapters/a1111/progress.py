@@ -113,14 +113,16 @@ class Tracker:
         self._slow_down(now)
         return updates
 
-    def see_global(self, document: GlobalProgress, now: float, *, with_preview: bool = False) -> list[Update]:
+    def see_global(
+        self, document: GlobalProgress, now: float, *, asked_at: float, with_preview: bool = False
+    ) -> list[Update]:
         """Updates from the global document, as far as it is about us."""
         self._was_global = True
         if self.has_task_ids is None and self._unknown_polls >= UNKNOWN_POLLS and not document.is_idle:
             self.lose_task_ids()
         if self.has_task_ids is False:
             self.is_accepted = True
-            self._stand(self._attribution.judge(document, now), now)
+            self._stand(self._attribution.judge(document, asked_at=asked_at, now=now), now)
         updates = list(self._report_standing())
         if self.standing is Standing.ACTIVE and not document.is_idle:
             self.was_stopped = self.was_stopped or document.is_stopped

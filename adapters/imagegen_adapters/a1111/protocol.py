@@ -34,6 +34,8 @@ class GlobalProgress:
     """Of the previous job until this one samples."""
     timestamp: str
     """When the job began, to the second; equals `Answer.timestamp`."""
+    elapsed_s: float | None
+    """How long the job has been running, to the millisecond; None where it cannot be told."""
     is_stopped: bool
     """Interrupted or skipped. Stays set when the job has ended, until the next one begins."""
     preview: Picture | None
@@ -97,6 +99,7 @@ def decode_global_progress(body: bytes) -> GlobalProgress:
         step=_whole(state.get("sampling_step")),
         steps=_whole(state.get("sampling_steps")),
         timestamp=_text(state.get("job_timestamp")),
+        elapsed_s=_elapsed_s(document, state),
         is_stopped=state.get("interrupted") is True or state.get("skipped") is True,
         preview=_preview(document.get("current_image")),
     )
@@ -192,6 +195,15 @@ def sniff_media_type(data: bytes) -> str:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
     return ""
+
+
+def _elapsed_s(document: Mapping[str, Any], state: Mapping[str, Any]) -> float | None:
+    """The server's ETA is elapsed / progress - elapsed: worthless as an ETA, exact the other way round."""
+    progress, eta_s = _number(document.get("progress")), _number(document.get("eta_relative"))
+    # SD.Next rounds its numbers too coarsely for this; it is the one without this key.
+    if "stopping_generation" not in state or not 0 < progress < 1 or eta_s <= 0:
+        return None
+    return eta_s * progress / (1 - progress)
 
 
 def _image(text: object) -> Picture:

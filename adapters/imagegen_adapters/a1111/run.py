@@ -207,14 +207,15 @@ class A1111Run:
         return answer
 
     async def _track(self, post: Post, names: Names) -> Tracker:
-        job = "scripts_img2img" if self._request.init_image else "scripts_txt2img"
-        # Nothing but its time tells a job of ours from one that runs already.
-        baseline = None if self._knowledge.has_task_ids else await self._glance()
+        attribution = Attribution(job="scripts_img2img" if self._request.init_image else "scripts_txt2img")
+        asked_at = _now()
+        if not self._knowledge.has_task_ids and (before := await self._glance()) is not None:
+            attribution.note_before(before, asked_at=asked_at, now=_now())
         last = self._knowledge.last_answer
         return Tracker(
             post,
             self._reporter,
-            Attribution(job=job, baseline=baseline),
+            attribution,
             has_task_ids=self._knowledge.has_task_ids,
             encodes_image=bool(self._request.init_image) and last is not None and names.checkpoint in ("", last.model),
             now=_now(),
@@ -277,8 +278,9 @@ class A1111Run:
                 return tracker.see_task(task, _now(), with_preview=with_preview)
             case Ask.GLOBAL | Ask.GLOBAL_WITH_PREVIEW:
                 with_preview = ask is Ask.GLOBAL_WITH_PREVIEW
+                asked_at = _now()
                 document = await self._client.global_progress(with_preview=with_preview)
-                return tracker.see_global(document, _now(), with_preview=with_preview)
+                return tracker.see_global(document, _now(), asked_at=asked_at, with_preview=with_preview)
 
     async def _pursue_cancel(self, tracker: Tracker) -> None:
         """Interrupts our job, and no other, again and again: an interrupt before a job begins is lost."""

@@ -172,6 +172,8 @@ class Engine:
             if request["hr_upscaler"] not in known:
                 raise ServerError(500, "Exception", errors=f"could not find upscaler named {request['hr_upscaler']}")
         if not state.interrupted:
+            self.changes.tell()
+            await asyncio.sleep(0)
             state.job_count = request["n_iter"] * len(passes)
         info = build_info(job.kind, request, self.loaded_model or {}, self.options["sd_vae"], state.job_timestamp)
         for iteration in range(request["n_iter"]):
@@ -198,6 +200,8 @@ class Engine:
         motifs: tuple[Motif, ...] = ()
         share = 0.0
         for number, (steps, width, height) in enumerate(passes):
+            if number:
+                await self._work(self.step_s)  # scaling up, with the first pass's steps on show
             if state.interrupted and number:
                 break
             motifs = tuple(

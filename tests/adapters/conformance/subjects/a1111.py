@@ -17,7 +17,6 @@ from imagegen_adapters.errors import (
     Unreachable,
 )
 from imagegen_adapters.registry import BackendConfig
-
 from tests.adapters.conformance.subject import SUCCESS, Ending, Fault, Promises
 from tests.fakes.a1111 import FakeA1111, open_fake
 
