@@ -1,11 +1,22 @@
 """Which events of a stream that is opened again and again are new to the caller. Pure."""
 
 from imagegen.v1.event_pb2 import JobEvent
+from imagegen.v1.job_pb2 import JobState
 
 DURABLE = frozenset(
     {"state_changed", "attempt_started", "attempt_failed", "plan", "output_ready", "warning", "completed"}
 )
 """Names of the events that are stored, numbered without gaps, and delivered exactly once."""
+
+FINAL = frozenset(
+    {
+        JobState.JOB_STATE_SUCCEEDED,
+        JobState.JOB_STATE_FAILED,
+        JobState.JOB_STATE_CANCELLED,
+        JobState.JOB_STATE_EXPIRED,
+    }
+)
+"""States that a job does not leave."""
 
 
 class Delivery:
@@ -36,6 +47,8 @@ class Delivery:
                 return True
             case "snapshot":
                 self._move_to(event)
+                if event.snapshot.state in FINAL:
+                    self._sequence -= 1  # the job's `completed` follows, and the caller has not had it
                 return True
             case "caught_up":
                 is_first, self._is_caught_up = not self._is_caught_up, True

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagegen.v1.event_pb2 import JobEvent
+from imagegen.v1.job_pb2 import JobState
 from imagegen_client.delivery import DURABLE, Delivery
 
 CONTROL = {"snapshot", "caught_up", "reset", "heartbeat"}
@@ -70,3 +71,12 @@ def test_reset_counts_anew_from_its_snapshot() -> None:
 
 def test_event_of_a_later_version_is_left_out() -> None:
     assert not Delivery().accepts(JobEvent(sequence=1))
+
+
+def test_an_ended_job_gives_its_snapshot_and_its_completed() -> None:
+    delivery = Delivery()
+    snapshot = event("snapshot", 6)
+    snapshot.snapshot.state = JobState.JOB_STATE_SUCCEEDED
+    assert delivery.accepts(snapshot)
+    assert delivery.accepts(event("completed", 6))
+    assert not delivery.accepts(event("completed", 6))

@@ -301,7 +301,7 @@ class WatchOptions(_message.Message):
     previews: Global___PreviewDelivery.ValueType
     """Which previews to send."""
     max_rate_hz: _builtins.float
-    """At most this many previews, and this many progress events, a second; 0: no limit of its own."""
+    """At most this many previews, and this many progress events, of each job a second; 0: no limit of its own."""
     max_pixels: _builtins.int
     """Longest side of a preview in pixels, 16..2048; larger ones are scaled down. 0: as the job produces them."""
     def __init__(

@@ -134,8 +134,7 @@ class ImageGenServiceServicer:
     def WatchJob(self, request, context):
         """Streams the events of one job and ends after `completed`. See event.proto for the rules of delivery.
 
-        Of a job that has ended already, a stream without a token gives its snapshot and caught_up, and ends; `completed`
-        is part of the history that "earliest" replays.
+        Of a job that has ended already, a stream without a token gives its snapshot and its `completed`.
 
         Errors: NOT_FOUND (JOB_NOT_FOUND); INVALID_ARGUMENT (INVALID_RESUME_TOKEN); RESOURCE_EXHAUSTED (WATCHER_TOO_SLOW,
         TOO_MANY_WATCHERS) and UNAVAILABLE (SHUTTING_DOWN): resume with the newest token after RetryInfo's delay.

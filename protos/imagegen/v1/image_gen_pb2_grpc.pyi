@@ -67,8 +67,7 @@ class ImageGenServiceStub:
     WatchJob: _grpc.UnaryStreamMultiCallable[_image_gen_pb2.WatchJobRequest, _image_gen_pb2.WatchJobResponse]
     """Streams the events of one job and ends after `completed`. See event.proto for the rules of delivery.
 
-    Of a job that has ended already, a stream without a token gives its snapshot and caught_up, and ends; `completed`
-    is part of the history that "earliest" replays.
+    Of a job that has ended already, a stream without a token gives its snapshot and its `completed`.
 
     Errors: NOT_FOUND (JOB_NOT_FOUND); INVALID_ARGUMENT (INVALID_RESUME_TOKEN); RESOURCE_EXHAUSTED (WATCHER_TOO_SLOW,
     TOO_MANY_WATCHERS) and UNAVAILABLE (SHUTTING_DOWN): resume with the newest token after RetryInfo's delay.
@@ -132,8 +131,7 @@ class ImageGenServiceAsyncStub(ImageGenServiceStub):
     WatchJob: _aio.UnaryStreamMultiCallable[_image_gen_pb2.WatchJobRequest, _image_gen_pb2.WatchJobResponse]  # type: ignore[assignment]
     """Streams the events of one job and ends after `completed`. See event.proto for the rules of delivery.
 
-    Of a job that has ended already, a stream without a token gives its snapshot and caught_up, and ends; `completed`
-    is part of the history that "earliest" replays.
+    Of a job that has ended already, a stream without a token gives its snapshot and its `completed`.
 
     Errors: NOT_FOUND (JOB_NOT_FOUND); INVALID_ARGUMENT (INVALID_RESUME_TOKEN); RESOURCE_EXHAUSTED (WATCHER_TOO_SLOW,
     TOO_MANY_WATCHERS) and UNAVAILABLE (SHUTTING_DOWN): resume with the newest token after RetryInfo's delay.
@@ -224,8 +222,7 @@ class ImageGenServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_image_gen_pb2.WatchJobResponse], _abc.AsyncIterator[_image_gen_pb2.WatchJobResponse]]:
         """Streams the events of one job and ends after `completed`. See event.proto for the rules of delivery.
 
-        Of a job that has ended already, a stream without a token gives its snapshot and caught_up, and ends; `completed`
-        is part of the history that "earliest" replays.
+        Of a job that has ended already, a stream without a token gives its snapshot and its `completed`.
 
         Errors: NOT_FOUND (JOB_NOT_FOUND); INVALID_ARGUMENT (INVALID_RESUME_TOKEN); RESOURCE_EXHAUSTED (WATCHER_TOO_SLOW,
         TOO_MANY_WATCHERS) and UNAVAILABLE (SHUTTING_DOWN): resume with the newest token after RetryInfo's delay.
