@@ -7,6 +7,7 @@ import structlog
 from imagegen_adapters.a1111.catalog import ServerCatalog
 from imagegen_adapters.a1111.client import Client
 from imagegen_adapters.a1111.protocol import Answer
+from imagegen_adapters.a1111.requests import whole_numbers
 from imagegen_adapters.errors import AdapterError, Unauthenticated, Unintelligible, Unreachable
 
 log = structlog.get_logger()
@@ -67,7 +68,7 @@ class Knowledge:
             if options.get(key) is None:
                 continue
             try:
-                await self._client.set_options({key: options[key]})
+                await self._client.set_options({key: whole_numbers(options[key])})
             except (Unreachable, Unauthenticated):
                 raise
             except AdapterError as error:

@@ -112,7 +112,7 @@ def build_body(task: Task, request: ImageParameters, post: Post, names: Names, s
     if names.scheduler:
         body["scheduler"] = names.scheduler
     body |= _image_fields(task, request) | _hires_fields(request, names)
-    body |= {name: value for name, value in task.options.items() if name != "override_settings"}
+    body |= {name: whole_numbers(value) for name, value in task.options.items() if name != "override_settings"}
     if settings:
         body |= {"override_settings": dict(settings), "override_settings_restore_afterwards": True}
     return orjson.dumps(body)
@@ -122,7 +122,7 @@ def override_settings(
     task: Task, names: Names, *, vae_option: str, current: Mapping[str, Any], preview_every_n_steps: int | None
 ) -> dict[str, Any]:
     """Settings that hold for this attempt's POSTs only. `current` is what the server has now."""
-    settings = dict(task.options.get("override_settings", {}))
+    settings = {name: whole_numbers(value) for name, value in task.options.get("override_settings", {}).items()}
     if names.checkpoint:
         settings[MODEL_OPTION] = names.checkpoint
     if vae_option == FORGE_VAE_OPTION:
@@ -176,6 +176,22 @@ def find_option_violations(options: Mapping[str, Any], current: Mapping[str, Any
             )
         elif current and name not in current:
             yield Violation(f"{path}.override_settings.{name}", "the server has no such setting")
+
+
+def whole_numbers(value: Any) -> Any:
+    """The same value, with every 2.0 as 2.
+
+    Options come with all their numbers as floats, and so do the server's own settings. It takes them as they are, and
+    fails later where it counts with them: "clip skip" is an index.
+    """
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case Mapping():
+            return {name: whole_numbers(item) for name, item in value.items()}
+        case list():
+            return [whole_numbers(item) for item in value]
+    return value
 
 
 def answer_limit_bytes(request: ImageParameters, post: Post) -> int:

@@ -3,15 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any
 
 import structlog
 
-from imagegen_adapters.a1111.attribution import Attribution, Standing
+from imagegen_adapters.a1111.attribution import Attribution
 from imagegen_adapters.a1111.catalog import Names, ServerCatalog, find_style_violations, find_violations, resolve_names
 from imagegen_adapters.a1111.client import Client, Timeouts
 from imagegen_adapters.a1111.knowledge import Knowledge
-from imagegen_adapters.a1111.progress import Ask, Tracker
+from imagegen_adapters.a1111.progress import Tracker
 from imagegen_adapters.a1111.protocol import Answer, GlobalProgress
 from imagegen_adapters.a1111.reporting import Reporter
 from imagegen_adapters.a1111.requests import (
@@ -28,6 +28,7 @@ from imagegen_adapters.a1111.requests import (
     task_id,
 )
 from imagegen_adapters.a1111.verdict import find_replacements, read_images
+from imagegen_adapters.a1111.watch import CancelWish, Watch, now
 from imagegen_adapters.contract import (
     Accepted,
     Handle,
@@ -79,9 +80,7 @@ class A1111Run:
         self._preview_every_n_steps = preview_every_n_steps
         self._buffer = UpdateBuffer()
         self._reporter = Reporter(model=request.model, preview=task.preview)
-        self._cancel = asyncio.Event()
-        self._cancel_at = 0.0
-        self._interrupted_at: float | None = None
+        self._wish = CancelWish()
         self._warnings: list[Warned] = []
         self._is_accepted = False
         self._is_posted = False
@@ -95,10 +94,9 @@ class A1111Run:
         return self._buffer
 
     async def cancel(self) -> None:
-        if self._cancel.is_set():
+        if self._wish.is_wanted:
             return
-        self._cancel_at = _now()
-        self._cancel.set()
+        self._wish.want()
         if not self._is_posted:
             self._buffer.fail(Cancelled("cancelled before the server had it"))
             if self._driver is not None:
@@ -131,7 +129,7 @@ class A1111Run:
             self._buffer.close()
 
     def _fail(self, error: AdapterError) -> None:
-        if not self._cancel.is_set() or isinstance(error, Cancelled):
+        if not self._wish.is_wanted or isinstance(error, Cancelled):
             self._buffer.fail(error)
             return
         if isinstance(error, Lost | Unreachable | Unintelligible):
@@ -142,6 +140,7 @@ class A1111Run:
         self._put(*self._reporter.enter(Phase.PREPARING))
         await self._knowledge.notice_restart()
         options = await self._knowledge.read_options()
+        _check_image_format(options)
         catalog = await self._check_request(options)
         names = resolve_names(self._request, catalog)
         settings = override_settings(
@@ -154,7 +153,7 @@ class A1111Run:
         await self._knowledge.pin(set(settings), options)
         self._warn_of_missing_previews(options | settings)
         for post in plan_posts(self._task.attempt_id, self._request):
-            if self._cancel.is_set():
+            if self._wish.is_wanted:
                 raise Cancelled("cancelled between two images")
             answer = await self._make(post, names, settings)
             self._knowledge.learn(replace(answer, images=()))
@@ -193,7 +192,7 @@ class A1111Run:
                 path_for(self._request), body, max_bytes=answer_limit_bytes(self._request, post)
             )
         )  # fmt: skip
-        watch = asyncio.create_task(self._watch(post, tracker))
+        watch = asyncio.create_task(self._watch(post, tracker).run())
         try:
             await asyncio.wait({job, watch}, return_when=asyncio.FIRST_COMPLETED)
             answer = await (job if job.done() else watch)
@@ -201,16 +200,32 @@ class A1111Run:
             await _end(job, watch)
             self._knowledge.has_task_ids = tracker.has_task_ids
         self._accept()
-        if self._interrupted_at is not None:
+        if self._wish.interrupted_at is not None:
             raise Cancelled("stopped at the server")
         await self._check_for_strangers_interrupt(post, answer, was_stopped=tracker.was_stopped)
         return answer
 
+    def _watch(self, post: Post, tracker: Tracker) -> Watch:
+        def report(updates: list[Update]) -> None:
+            if tracker.is_accepted:
+                self._accept()
+            self._put(*updates)
+
+        return Watch(
+            self._client,
+            post,
+            tracker,
+            self._wish,
+            timeouts=self._timeouts,
+            on_updates=report,
+            on_overdue=self._end_unconfirmed,
+        )
+
     async def _track(self, post: Post, names: Names) -> Tracker:
         attribution = Attribution(job="scripts_img2img" if self._request.init_image else "scripts_txt2img")
-        asked_at = _now()
+        asked_at = now()
         if not self._knowledge.has_task_ids and (before := await self._glance()) is not None:
-            attribution.note_before(before, asked_at=asked_at, now=_now())
+            attribution.note_before(before, asked_at=asked_at, now=now())
         last = self._knowledge.last_answer
         return Tracker(
             post,
@@ -218,7 +233,7 @@ class A1111Run:
             attribution,
             has_task_ids=self._knowledge.has_task_ids,
             encodes_image=bool(self._request.init_image) and last is not None and names.checkpoint in ("", last.model),
-            now=_now(),
+            now=now(),
             pace=self._timeouts.pace,
         )
 
@@ -242,83 +257,6 @@ class A1111Run:
         if not answer.images:
             raise NoOutput("the server answered without any image")
 
-    # --- following it ---
-
-    async def _watch(self, post: Post, tracker: Tracker) -> NoReturn:
-        """Reports progress until it is cancelled, and pursues a cancel. Raises when waiting has no sense any more."""
-        heard_at = _now()
-        while True:
-            ask = tracker.next_ask(_now(), is_cancelling=self._cancel.is_set())
-            try:
-                updates = await self._poll(post, tracker, ask)
-                heard_at = _now()
-                if tracker.is_accepted:
-                    self._accept()
-                self._put(*updates)
-            except AdapterError as error:
-                # A refused poll is not silence: a server that shuts down closes its port first and goes on working.
-                # Anything else that is wrong with polls is no reason to give up the job either.
-                if not isinstance(error.__cause__, TimeoutError):
-                    heard_at = _now()
-                tracker.miss(_now())
-            await self._pursue_cancel(tracker)
-            self._give_up_if_hopeless(tracker, heard_at)
-            await self._pause(tracker.delay_s(_now()))
-
-    async def _poll(self, post: Post, tracker: Tracker, ask: Ask) -> list[Update]:
-        match ask:
-            case Ask.TASK | Ask.TASK_WITH_PREVIEW:
-                with_preview = ask is Ask.TASK_WITH_PREVIEW
-                task = await self._client.task_progress(
-                    post.task_id, preview_id=tracker.preview_id, with_preview=with_preview
-                )
-                if task is None:
-                    tracker.lose_task_ids()
-                    return []
-                return tracker.see_task(task, _now(), with_preview=with_preview)
-            case Ask.GLOBAL | Ask.GLOBAL_WITH_PREVIEW:
-                with_preview = ask is Ask.GLOBAL_WITH_PREVIEW
-                asked_at = _now()
-                document = await self._client.global_progress(with_preview=with_preview)
-                return tracker.see_global(document, _now(), asked_at=asked_at, with_preview=with_preview)
-
-    async def _pursue_cancel(self, tracker: Tracker) -> None:
-        """Interrupts our job, and no other, again and again: an interrupt before a job begins is lost."""
-        if not self._cancel.is_set():
-            return
-        if tracker.standing is Standing.ACTIVE:
-            # Noted before it is sent: the job may end, cut short, before the interrupt itself is answered.
-            self._interrupted_at = self._interrupted_at or _now()
-            try:
-                await self._client.interrupt()
-            except AdapterError as error:
-                log.debug("interrupt failed", attempt_id=self._task.attempt_id, error=str(error))
-        if _now() - self._cancel_at >= self._timeouts.cancel_s:
-            self._warn_of_unconfirmed_cancel("the server has not stopped the job yet")
-            self._buffer.fail(Cancelled("cancelled, but not confirmed by the server"))
-
-    def _give_up_if_hopeless(self, tracker: Tracker, heard_at: float) -> None:
-        now, limits = _now(), self._timeouts
-        if self._interrupted_at is not None and now - self._interrupted_at >= limits.cancel_s:
-            raise Cancelled("the server ignores interrupts")
-        if now - heard_at >= limits.silence_s:
-            raise Unreachable("the server has stopped answering; the job may still be running there")
-        if tracker.standing is Standing.GONE and now - tracker.changed_at >= limits.answer_s:
-            raise Lost("the job is no longer running at the server, and its answer never came")
-        if now - tracker.changed_at >= limits.stall_s:
-            raise Lost("nothing has happened at the server for too long; the job may still be waiting there")
-
-    async def _pause(self, seconds: float) -> None:
-        """A cancel ends it early."""
-        if self._cancel.is_set():
-            await asyncio.sleep(seconds)
-            return
-        try:
-            async with asyncio.timeout(seconds):
-                await self._cancel.wait()
-        except TimeoutError:
-            pass
-
     async def _glance(self) -> GlobalProgress | None:
         """The global document, where there is one to be had."""
         try:
@@ -340,6 +278,11 @@ class A1111Run:
                 Planned(images=self._request.count),
             )
 
+    def _end_unconfirmed(self) -> None:
+        """The caller has waited long enough for a cancel; the job is pursued all the same."""
+        self._warn_of_unconfirmed_cancel("the server has not stopped the job yet")
+        self._buffer.fail(Cancelled("cancelled, but not confirmed by the server"))
+
     def _warn_of_unconfirmed_cancel(self, reason: str) -> None:
         self._put(Warned(code="CANCEL_NOT_CONFIRMED", message=f"the job may still run at the server: {reason}"))
 
@@ -359,12 +302,17 @@ class A1111Run:
         self._put(Warned(code="PREVIEWS_UNAVAILABLE", message=f"there will be no previews: {reason}"))
 
 
+def _check_image_format(options: dict[str, Any]) -> None:
+    """The server notices only after the work is done, and an override of this setting has no effect."""
+    name = options.get("samples_format", "png")
+    if name not in ("png", "jpg", "jpeg", "webp"):
+        raise Unintelligible(
+            f'the server cannot send images as {name!r}: set "samples_format" to "png" in its settings'
+        )
+
+
 async def _end(*tasks: asyncio.Task[Any]) -> None:
     """Cancels what still runs and waits for it; an outcome that was not asked for is dropped."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

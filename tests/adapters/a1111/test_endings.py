@@ -365,6 +365,16 @@ async def test_what_the_server_refuses_names_our_field(fake: FakeA1111, adapter:
     assert any(isinstance(update, ImageReady) for update in await run_to_end(adapter, task_for()))
 
 
+async def test_a_format_that_the_server_cannot_send_is_noticed_before_the_work(
+    fake: FakeA1111, adapter: A1111Adapter
+) -> None:
+    fake.engine.options["samples_format"] = "avif"
+    async with adapter.run(task_for()) as run:
+        with pytest.raises(Unintelligible):
+            await collect(run)
+    assert not fake.engine.received
+
+
 # --- whose progress -------------------------------------------------------------------------------------------------
 
 

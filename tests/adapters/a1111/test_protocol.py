@@ -23,7 +23,7 @@ from imagegen_adapters.errors import (
     Unintelligible,
     Unreachable,
 )
-from tests.adapters.a1111.conftest import REQUEST, picture
+from tests.adapters.a1111.conftest import REQUEST, picture, task_for
 
 RECORDINGS = Path(__file__).parents[2] / "recordings" / "a1111"
 PIXEL = requests._encode(picture("red", (8, 8)))
@@ -320,3 +320,35 @@ def test_hires_sizes_are_whole_eights() -> None:
 def test_hires_of_a_picture_is_refused() -> None:
     request = replace(REQUEST, init_image="x", hires=HiresParameters(scale=2))
     assert [violation.field for violation in requests.find_request_violations(request)] == ["image.hires"]
+
+
+def test_whole_numbers_are_no_floats() -> None:
+    assert repr(requests.whole_numbers({"a": 2.0, "b": [1.5, 3.0], "c": True})) == "{'a': 2, 'b': [1.5, 3], 'c': True}"
+
+
+@pytest.mark.parametrize(
+    ("vae", "current", "vae_option", "expected"),
+    [
+        ("", {}, "sd_vae", {}),
+        ("", {"sd_vae": "Automatic"}, "sd_vae", {}),
+        ("", {"sd_vae": "x.pt"}, "sd_vae", {"sd_vae": "Automatic"}),
+        ("y.pt", {"sd_vae": "x.pt"}, "sd_vae", {"sd_vae": "y.pt"}),
+        ("", {}, "forge_additional_modules", {}),
+        ("y.pt", {}, "forge_additional_modules", {"forge_additional_modules": ["y.pt"]}),
+        ("None", {}, "forge_additional_modules", {"forge_additional_modules": []}),
+    ],
+)
+def test_the_vae_is_an_override(
+    vae: str, current: dict[str, str], vae_option: str, expected: dict[str, object]
+) -> None:
+    names = replace(NAMES, checkpoint="", vae=vae)
+    settings = requests.override_settings(
+        task_for(), names, vae_option=vae_option, current=current, preview_every_n_steps=None
+    )
+    assert settings == expected
+
+
+def test_a_server_without_schedulers_gets_none() -> None:
+    [post] = requests.plan_posts("a", REQUEST)
+    body = orjson.loads(requests.build_body(task_for(), REQUEST, post, replace(NAMES, scheduler=""), {}))
+    assert not {"scheduler", "override_settings"} & body.keys()
