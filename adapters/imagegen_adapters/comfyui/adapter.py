@@ -20,8 +20,11 @@ from imagegen_adapters.contract import (
     Run,
     Task,
 )
-from imagegen_adapters.errors import Violation
+from imagegen_adapters.errors import Unreachable, Violation
 from imagegen_adapters.registry import BackendConfig
+
+_STATUS_S = 9.0
+"""For both questions that `status` asks; the contract gives it ten seconds."""
 
 
 class ComfyUIAdapter:
@@ -39,7 +42,12 @@ class ComfyUIAdapter:
         return CAPABILITIES
 
     async def status(self) -> BackendStatus:
-        info, queue_depth = await asyncio.gather(self._backend.refresh_info(), self._backend.client.queue_remaining())
+        try:
+            async with asyncio.timeout(_STATUS_S):
+                info = await self._backend.refresh_info()
+                queue_depth = await self._backend.client.queue_remaining()
+        except TimeoutError:
+            raise Unreachable("the backend did not tell its status in time") from None
         return BackendStatus(
             version=info.version,
             devices=info.devices,

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
 import structlog
@@ -24,7 +24,6 @@ from imagegen_adapters.contract import (
     ImageReady,
     Phase,
     PhaseChanged,
-    Progressed,
     Task,
     Update,
     Warned,
@@ -63,7 +62,8 @@ class Attempt:
         self._delivered = 0
         self._hears_frames = True
         self._submitted_at: int | None = None  # the link's generation, if this process handed it over
-        self._has_missed_frames = False
+        self._has_lost_link = False
+        self._is_renewing = False
         self._waiting_behind: int | None = None
         self._last_contact = self._last_frame = self._now()
         self._next_question = 0.0
@@ -108,10 +108,13 @@ class Attempt:
 
     def on_link_changed(self) -> None:
         assert self._tracker is not None
-        if self._tracker.has_started and not self._tracker.has_ended and not self._has_missed_frames:
-            self._has_missed_frames = True
+        is_at_work = self._tracker.has_started and not self._tracker.has_ended
+        if is_at_work and not self._is_renewing and not self._has_lost_link:
+            self._has_lost_link = True
             message = "the connection to the backend was lost; progress and previews are missing for that time"
             self._buffer.put(Warned(code="BACKEND_RECONNECTED", message=message))
+        if self._link.is_up:
+            self._is_renewing = False
         self._last_frame = self._now()
         self._ask_within(0)
 
@@ -143,11 +146,11 @@ class Attempt:
             self._accept(workflow, Handle(remote_id=prompt_id, client_id=self._link.client_id))
 
     async def _take_up(self, handle: Handle) -> None:
-        async with self._abandoned_by_cancel():
-            prompt_id = await self._insist(lambda: locate(self._backend, self._task, handle.remote_id))
-            if prompt_id is None:
-                raise Lost("the backend does not know the attempt any more")
-            await self._insist(self._backend.learn)
+        # Not broken off by a cancel: what is to be stopped must be found first.
+        prompt_id = await self._insist(lambda: locate(self._backend, self._task, handle.remote_id))
+        if prompt_id is None:
+            raise Lost("the backend does not know the attempt any more")
+        await self._insist(self._backend.learn)
         self._hears_frames = handle.client_id == self._link.client_id
         self._accept(recall(self._task), Handle(remote_id=prompt_id, client_id=handle.client_id))
         self._ask_within(0)
@@ -172,16 +175,18 @@ class Attempt:
         assert self._tracker is not None
         while True:
             self._wake.clear()
-            if self._results:
-                await self._deliver_next()
-            elif self._tracker.has_ended:
-                return await self._conclude(await self._history_at_end())
-            elif self._cancel_deadline is not None and self._now() >= self._next_cancel:
-                await self._press_cancel(self._cancel_deadline)
+            if self._tracker.has_ended:
+                # By now history has the outcome, unless it has forgotten it already.
+                entry = await self._insist(lambda: self._client.history(self._prompt_id))
+                return await self._conclude(entry)
+            if self._cancel_deadline is not None and self._now() >= self._next_cancel:
+                await self._press_cancel()
+            elif self._cancel_deadline is None and self._results:
+                await self._deliver_unless_cancelled()
             elif self._now() >= self._next_question:
-                entry = await self._ask()
-                if entry is not None:
-                    return await self._conclude(entry)
+                ended = await self._ask()
+                if ended is not None:
+                    return await self._conclude(ended)
             else:
                 await self._sleep()
 
@@ -189,6 +194,7 @@ class Attempt:
 
     async def _ask(self) -> HistoryEntry | None:
         """Asks where the prompt is. Gives its history if it has ended; raises if it is gone."""
+        assert self._tracker is not None
         self._ask_within(self._timing.poll_s, is_later=True)
         try:
             # In this order: between the two, a prompt can only go from the queue into history.
@@ -200,9 +206,17 @@ class Attempt:
         self._last_contact = self._now()
         if entry is not None:
             self._note_place(entry)
-        elif ended is None:
+        elif ended is None and not self._tracker.has_ended:
             raise self._gone()
+        elif ended is not None and self._expects_frames():
+            return None
         return ended
+
+    def _expects_frames(self) -> bool:
+        """Whether images may still be on their way over a socket that lags behind history."""
+        assert self._tracker is not None
+        is_hearing = self._hears_frames and self._link.is_up and self._silent_s() < self._renew_after_s
+        return is_hearing and self._tracker.lacks_sent_images
 
     def _note_place(self, entry: QueueEntry) -> None:
         assert self._tracker is not None
@@ -217,10 +231,10 @@ class Attempt:
             self._buffer.put(PhaseChanged(phase=Phase.PROCESSING))
         if not self._hears_frames or self._cancel_deadline is not None:
             return
-        silent_s = self._now() - self._last_frame
-        if entry.place is Place.RUNNING and self._link.is_up and silent_s >= self._renew_after_s:
+        if entry.place is Place.RUNNING and self._link.is_up and self._silent_s() >= self._renew_after_s:
             # Nothing may be wrong: a model can take minutes to load. Then this costs a reconnect, ever more rarely.
             self._renew_after_s *= 2
+            self._is_renewing = True
             self._link.renew()
         if entry.place is Place.PENDING and self._link.is_up:
             self._ask_within(self._timing.silence_s, is_later=True)
@@ -234,15 +248,6 @@ class Attempt:
         if is_same_server and not self._tracker.has_started:
             return Interrupted("somebody took it out of the backend's queue")
         return Lost("the backend does not know the attempt any more: it restarted, or its history was cleared")
-
-    async def _history_at_end(self) -> HistoryEntry | None:
-        """At the last frame history has the outcome, unless it has forgotten it already."""
-        try:
-            return await self._insist(lambda: self._client.history(self._prompt_id))
-        except (Unreachable, Unintelligible):
-            if self._cancel_deadline is None:
-                raise
-            return None
 
     async def _insist(self, call: Callable[[], Awaitable[T]]) -> T:
         """Repeats a call while the server cannot be reached, up to the limit that an attempt has for that."""
@@ -258,7 +263,9 @@ class Attempt:
                 return answer
 
     def _give_up_in_time(self, error: AdapterError) -> None:
-        if self._now() - self._last_contact >= self._timing.unreachable_s or self._is_cancel_overdue():
+        if self._cancel_deadline is not None:
+            self._check_cancel_deadline()
+        elif self._now() - self._last_contact >= self._timing.unreachable_s:
             raise error
         log.debug("backend does not answer", attempt_id=self._task.attempt_id, reason=str(error))
 
@@ -279,15 +286,15 @@ class Attempt:
         self._warn_of_missing_results(self._tracker)
         self._buffer.put(self._tracker.completed())
 
+    async def _deliver_unless_cancelled(self) -> None:
+        """A cancel comes before a file; if the prompt ends well all the same, the file is fetched again."""
+        with suppress(Cancelled):
+            async with self._abandoned_by_cancel():
+                await self._deliver_next()
+
     async def _deliver_next(self) -> None:
         result = self._results[0]
-        try:
-            async with self._abandoned_by_cancel():
-                data = await self._insist(lambda: self._client.fetch(result.file))
-        except Cancelled:
-            if self._tracker is not None and not self._tracker.has_ended:
-                return  # first see to the cancel; if the prompt ends well all the same, the file is fetched again
-            raise
+        data = await self._insist(lambda: self._client.fetch(result.file))
         self._results.popleft()
         if not data:
             message = f"the backend lists {result.file.filename!r} but does not have it"
@@ -307,7 +314,7 @@ class Attempt:
     def _put(self, update: Update) -> None:
         if isinstance(update, ImageReady):
             self._delivered += 1
-        if isinstance(update, Progressed) and update.phase is Phase.SAMPLING and self._workflow is not None:
+        if isinstance(update, PhaseChanged) and update.phase is Phase.SAMPLING and self._workflow is not None:
             self._backend.note_resident(checkpoint_of(self._workflow.graph))
         self._buffer.put(update)
 
@@ -323,25 +330,25 @@ class Attempt:
     def _warn_of_missing_results(self, tracker: Tracker) -> None:
         if tracker.blocked_reason:
             self._buffer.put(Warned(code="PARTIAL_RESULT", message=tracker.blocked_reason))
-        if self._has_missed_frames and tracker.sends_over_websocket:
-            message = "images that the graph sends over the websocket were lost with the connection"
+        if tracker.lacks_sent_images:
+            message = "images that the graph sends over the websocket did not arrive"
             self._buffer.put(Warned(code="PARTIAL_RESULT", message=message))
 
     # --- cancelling ---
 
-    async def _press_cancel(self, deadline: float) -> None:
+    async def _press_cancel(self) -> None:
         """Asks the server to stop the prompt. Whether it did is then asked, or told by frames."""
-        if self._now() >= deadline:
+        assert self._stopper is not None
+        self._check_cancel_deadline()
+        self._next_cancel = self._now() + self._timing.poll_s
+        self._ask_within(0)
+        await self._stopper.stop()
+
+    def _check_cancel_deadline(self) -> None:
+        if self._cancel_deadline is not None and self._now() >= self._cancel_deadline:
             message = "the backend was asked to stop the job but has not confirmed it"
             self._buffer.put(Warned(code="CANCEL_NOT_CONFIRMED", message=message))
             raise Cancelled("cancelled, not confirmed by the backend")
-        self._next_cancel = min(self._now() + self._timing.poll_s, deadline)
-        self._ask_within(0)
-        assert self._stopper is not None
-        await self._stopper.stop()
-
-    def _is_cancel_overdue(self) -> bool:
-        return self._cancel_deadline is not None and self._now() >= self._cancel_deadline
 
     @asynccontextmanager
     async def _abandoned_by_cancel(self) -> AsyncIterator[None]:
@@ -359,6 +366,9 @@ class Attempt:
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
 
+    def _silent_s(self) -> float:
+        return self._now() - self._last_frame
+
     def _ask_within(self, seconds: float, *, is_later: bool = False) -> None:
         at = self._now() + seconds
         self._next_question = at if is_later else min(self._next_question, at)
@@ -368,11 +378,9 @@ class Attempt:
     async def _sleep(self) -> None:
         """Until something is to be done."""
         until = self._next_question if self._cancel_deadline is None else min(self._next_question, self._next_cancel)
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout_at(until):
                 await self._wake.wait()
-        except TimeoutError:
-            pass
 
 
 @asynccontextmanager

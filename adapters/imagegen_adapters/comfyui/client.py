@@ -31,6 +31,7 @@ _MAX_FILE_BYTES = 512 * 1024 * 1024
 _MAX_FRAME_BYTES = 64 * 1024 * 1024
 _DECODED_IN_LOOP_BYTES = 1024 * 1024
 _RECENT_PROMPTS = 32
+_REFUSES_LOGIN = frozenset({401, 407})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +183,7 @@ class ComfyClient:
             async with self._session.request(
                 method, url, params=query, data=data, headers=headers, timeout=timeout
             ) as response:
-                if response.status in {401, 407}:
+                if response.status in _REFUSES_LOGIN:
                     raise Unauthenticated(f"the backend at {self._url} refused our user name and password")
                 yield response
 
@@ -192,8 +193,8 @@ async def open_client(url: str, timing: Timing) -> AsyncIterator[ComfyClient]:
     """A client for the server at `url`, "http://[user:password@]host:port[/prefix]". Connects on first use."""
     parsed = URL(url.rstrip("/"))
     # For servers behind a proxy that asks: ComfyUI itself knows no users.
-    auth = aiohttp.BasicAuth(parsed.user, parsed.password or "") if parsed.user else None
-    async with aiohttp.ClientSession(auth=auth) as session:
+    login = aiohttp.encode_basic_auth(parsed.user, parsed.password or "") if parsed.user else None
+    async with aiohttp.ClientSession(headers={"Authorization": login} if login else None) as session:
         yield ComfyClient(session, parsed.with_user(None), timing)
 
 
@@ -214,7 +215,11 @@ def _translated(url: URL) -> Iterator[None]:
         raise Unreachable(f"no connection to the backend at {url}: {exc.os_error.strerror or 'refused'}") from exc
     except TimeoutError as exc:
         raise Unreachable(f"the backend at {url} did not answer in time") from exc
-    except (aiohttp.WSServerHandshakeError, aiohttp.ContentTypeError, aiohttp.ClientPayloadError) as exc:
+    except aiohttp.WSServerHandshakeError as exc:
+        if exc.status in _REFUSES_LOGIN:
+            raise Unauthenticated(f"the backend at {url} refused our user name and password") from exc
+        raise Unintelligible(f"the backend at {url} has no websocket: it answered {exc.status}") from exc
+    except (aiohttp.ContentTypeError, aiohttp.ClientPayloadError) as exc:
         raise Unintelligible(f"the backend at {url} does not speak ComfyUI's protocol") from exc
     except (aiohttp.ClientError, OSError) as exc:
         raise Unreachable(f"the connection to the backend at {url} broke") from exc

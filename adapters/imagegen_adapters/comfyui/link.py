@@ -143,7 +143,11 @@ class Link:
     def _dispatch(self, frame: PromptFrame) -> None:
         listener = self._listeners.get(frame.prompt_id)
         if listener is not None:
-            listener.on_frame(frame)
+            try:
+                listener.on_frame(frame)
+            except Exception:
+                # One run must not take the socket from all others. Its own outcome is in history.
+                log.exception("frame failed by a fault of the adapter", frame=type(frame).__name__)
         elif self._submissions:
             self._early.append(frame)
 

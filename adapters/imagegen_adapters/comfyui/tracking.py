@@ -97,9 +97,14 @@ class Tracker:
         self._is_interrupted = False
 
     @property
-    def sends_over_websocket(self) -> bool:
-        """Whether results come as frames only, and are lost with the socket."""
-        return any(node.class_type == _WEBSOCKET_SAVER for node in self._order)
+    def lacks_sent_images(self) -> bool:
+        """Whether images that the graph sends as frames only have not come. They are never sent again."""
+        return any(
+            sum(sender == node.node_id for sender, _ in self._sent_images)
+            < max(1, self._steps.get(node.node_id, (0, 0))[1])
+            for node in self._order
+            if node.class_type == _WEBSOCKET_SAVER
+        )
 
     @property
     def blocked_reason(self) -> str:

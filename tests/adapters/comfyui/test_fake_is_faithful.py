@@ -53,7 +53,7 @@ def of_prompt(messages: Iterable[str | bytes], prompt_id: str) -> list[str | byt
     picked: list[str | bytes] = []
     is_inside = False
     for message in messages:
-        frame = json.loads(message) if isinstance(message, str) else {"type": "", "data": {}}
+        frame: Any = json.loads(message) if isinstance(message, str) else {"type": "", "data": {}}
         is_its = frame["data"].get("prompt_id") == prompt_id
         is_inside |= is_its and frame["type"] == "execution_start"
         if is_inside and frame["type"] != "feature_flags":

@@ -10,7 +10,7 @@ from imagegen_adapters.comfyui.answers import HistoryEntry, read_history
 from imagegen_adapters.comfyui.graph import Graph
 from imagegen_adapters.comfyui.protocol import FeatureFlags, Frame, ServerStatus
 from imagegen_adapters.comfyui.tracking import PromptEnded, ResultsShown, Step, Tracker
-from imagegen_adapters.comfyui.workflow import Workflow
+from imagegen_adapters.comfyui.workflow import Pass, Workflow
 from imagegen_adapters.contract import ImageReady, ModelLoading, Phase, PhaseChanged, Planned, PreviewFrame, Progressed
 from imagegen_adapters.errors import Cancelled, Interrupted, Lost, NodeFailed, NoOutput, OutOfMemory
 from tests.adapters.comfyui.recordings import SCENARIOS, Recording, load, recorded_classes
@@ -139,13 +139,24 @@ def test_images_sent_over_the_websocket_are_results(scenario: str, position: int
 
     assert [image.image_index for image in images] == [0, 1]
     assert {(image.media_type, image.node_id) for image in images} == {("image/png", "9")}
-    assert tracker.sends_over_websocket
+    assert not tracker.lacks_sent_images
     assert not any(step.media_type == "image/png" for step in steps if isinstance(step, PreviewFrame))
 
 
-def test_2024_sends_images_over_the_websocket_too() -> None:
-    _, steps = track(load("version_2024_07_20"), -1)
+def test_lost_images_of_the_websocket_are_missed() -> None:
+    recording = load("save_image_websocket_metadata")
+    (*_, last) = [index for index, message in enumerate(recording.messages) if isinstance(message, bytes)]
+    del recording.messages[last]
 
+    tracker, _ = track(recording, 1)
+
+    assert tracker.lacks_sent_images
+
+
+def test_2024_sends_images_over_the_websocket_too() -> None:
+    tracker, steps = track(load("version_2024_07_20"), -1)
+
+    assert not tracker.lacks_sent_images
     assert sum(isinstance(step, ImageReady) for step in steps) == 1
 
 
@@ -266,3 +277,27 @@ def test_a_prompt_that_nobody_knows_is_lost() -> None:
     error = Tracker(workflow, CLASSES, wants_previews=True).verdict(None, is_cancelled=False)
 
     assert isinstance(error, Lost)
+
+
+def test_an_error_that_history_does_not_explain_is_one() -> None:
+    recording = load("interrupted")
+    tracker, _ = track(recording, 0)
+    (entry,) = read_history({"p": {"prompt": [0, "p", {}, {}, []], "outputs": {}, "status": {"status_str": "error"}}})
+
+    assert isinstance(tracker.verdict(entry, is_cancelled=False), NodeFailed)
+
+
+def test_missing_images_of_a_request_are_an_error() -> None:
+    graph = Graph({"save": {"class_type": "SaveImage", "inputs": {}}})
+    workflow = Workflow(graph=graph, images=3, passes={"save": Pass(image_index=0, images=3, seed=1)})
+    tracker = Tracker(workflow, CLASSES, wants_previews=True)
+
+    assert tracker.shortfall(3) is None
+    assert isinstance(tracker.shortfall(2), NoOutput)
+
+
+def test_frames_after_the_end_mean_nothing() -> None:
+    recording = load("interrupted")
+    tracker, _ = track(recording, 0)
+
+    assert list(feed(tracker, recording.frames(), recording.prompt(0))) == []

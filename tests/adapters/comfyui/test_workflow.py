@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from imagegen_adapters.comfyui.graph import Graph
-from imagegen_adapters.comfyui.progress import GraphProgress, checkpoint_of, phase_of
+from imagegen_adapters.comfyui.progress import GraphProgress, checkpoint_of, model_named_by, phase_of
 from imagegen_adapters.comfyui.validation import check_graph
 from imagegen_adapters.comfyui.workflow import Workflow, build, build_raw
 from imagegen_adapters.contract import HiresParameters, ImageParameters, Phase, RawGraph
@@ -225,3 +225,28 @@ def test_phases_by_class(class_type: str, phase: Phase) -> None:
 def test_the_checkpoint_of_a_graph() -> None:
     assert checkpoint_of(made().graph) == MODEL
     assert checkpoint_of(Graph({})) == ""
+
+
+@pytest.mark.parametrize(
+    ("class_type", "inputs", "model"),
+    [
+        ("CheckpointLoaderSimple", {"ckpt_name": "a.safetensors"}, "a.safetensors"),
+        ("DualCLIPLoader", {"type": "flux", "clip_name1": "b.safetensors"}, "b.safetensors"),
+        ("LoraLoader", {"model": ["1", 0], "lora_name": ["2", 0]}, ""),
+    ],
+)
+def test_loaders_name_their_model(class_type: str, inputs: dict[str, Any], model: str) -> None:
+    graph = Graph({"it": {"class_type": class_type, "inputs": inputs}})
+
+    assert model_named_by(graph.nodes["it"]) == model
+
+
+def test_a_diffusion_model_stands_for_the_checkpoint() -> None:
+    graph = Graph(
+        {
+            "clip": {"class_type": "CLIPLoader", "inputs": {"clip_name": "c"}},
+            "unet": {"class_type": "UNETLoader", "inputs": {"unet_name": "flux.safetensors"}},
+        }
+    )
+
+    assert checkpoint_of(graph) == "flux.safetensors"

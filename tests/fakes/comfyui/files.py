@@ -41,6 +41,10 @@ class Files:
     def names(self, folder: str) -> list[str]:
         return sorted(name for where, subfolder, name in self._files if where == folder and not subfolder)
 
+    @property
+    def stored(self) -> list[Key]:
+        return list(self._files)
+
     def wipe_temp(self) -> None:
         self._files = {key: data for key, data in self._files.items() if key[0] != "temp"}
 

@@ -41,11 +41,12 @@ _V0_3_44 = replace(
     honours_interrupt_id=False,
 )
 _V0_3_12 = replace(_V0_3_44, version="0.3.12", reported_version="0.3.12", no_errors=[])
-_V2024_09 = replace(_V0_3_12, version="2024-09-30", reported_version="unknown", tells_argv=False)
+_V2024_09 = replace(_V0_3_12, version="2024-09-30", reported_version="unknown")
 _V2024_07 = replace(
     _V2024_09,
     version="2024-07-20",
     reported_version=None,
+    tells_argv=False,
     tells_success=False,
     has_display_nodes=False,
     shows_cached_outputs=False,

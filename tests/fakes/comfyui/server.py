@@ -20,7 +20,6 @@ from tests.fakes.comfyui.validation import check_prompt
 
 CHECKPOINTS = ("fake_sd15.safetensors", "fake_sdxl.safetensors")
 _CHOICES = {
-    ("CheckpointLoaderSimple", "ckpt_name"): CHECKPOINTS,
     ("VAELoader", "vae_name"): ("fake_vae.safetensors", "pixel_space"),
     ("LoraLoader", "lora_name"): ("fake_lora.safetensors",),
     ("UpscaleModelLoader", "model_name"): ("fake_x2.pth",),
@@ -36,11 +35,12 @@ class FakeComfyUI:
         self.faults = Faults()
         self.requests: Counter[str] = Counter()
         """By method and first segment of the path, as "POST /prompt"."""
+        self.checkpoints: tuple[str, ...] = CHECKPOINTS
         self.worker: Worker
         self.sockets: Sockets
         self._step_s = step_s
         self._preview_method = preview_method
-        self._files = Files()
+        self.files = Files()
         self._number = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._runner: web.AppRunner | None = None
@@ -57,16 +57,16 @@ class FakeComfyUI:
     def prompts_of(self, *, foreign: bool) -> list[Prompt]:
         """What is queued or running now."""
         listed = [self.worker.running, *self.worker.pending]
-        return [prompt for prompt in listed if prompt and (prompt.client_id == _FOREIGN) is foreign]
+        return [prompt for prompt in listed if prompt and (prompt.client_id in {_FOREIGN, None}) is foreign]
 
-    def queue_foreign(self, *, steps: int = 100_000) -> Prompt:
-        """A job of somebody else."""
-        slow = {"steps": steps, "seconds": 0.01, "preview": "none", "size": 8, "text": False, "seed": self._number}
+    def queue_foreign(self, *, client_id: str | None = _FOREIGN, preview: str = "none") -> Prompt:
+        """A job of somebody else, which runs until it is told to end early."""
+        slow = {"steps": 100_000, "seconds": 0.01, "preview": preview, "size": 8, "text": False, "seed": self._number}
         graph = {
             "1": {"class_type": "LabSlow", "inputs": slow},
             "2": {"class_type": "LabText", "inputs": {"text": "done", "image": ["1", 0]}},
         }
-        return self._queue(graph, {"client_id": _FOREIGN}, ["2"], str(uuid.uuid4()))
+        return self._queue(graph, {"client_id": client_id} if client_id else {}, ["2"], str(uuid.uuid4()))
 
     def drop_sockets(self) -> None:
         self.sockets.drop_all()
@@ -75,7 +75,7 @@ class FakeComfyUI:
         """Everything but stored files is forgotten, and every connection cut."""
         await self.stop_listening()
         await self._end()
-        self._files.wipe_temp()
+        self.files.wipe_temp()
         self._number = 0
         self._begin()
         self.start_working()
@@ -111,7 +111,7 @@ class FakeComfyUI:
     def _begin(self) -> None:
         self.sockets = Sockets(self.profile, self.faults)
         self.worker = Worker(
-            self.profile, self.faults, self.sockets, self._files, step_s=self._step_s, preview=self._preview_method
+            self.profile, self.faults, self.sockets, self.files, step_s=self._step_s, preview=self._preview_method
         )
 
     async def _end(self) -> None:
@@ -167,6 +167,7 @@ class FakeComfyUI:
         if self.profile.has_jobs_api:
             app.router.add_post("/api/jobs/{prompt_id}/cancel", self._post_cancel)
         app.router.add_post("/_fake/faults", self._post_faults)
+        app.router.add_get("/_fake", self._get_counts)
 
     async def _on_ws(self, request: web.Request) -> web.StreamResponse:
         return await self.sockets.serve(request, greet=self._greetings)
@@ -192,7 +193,7 @@ class FakeComfyUI:
             error = {"type": "invalid_prompt_id", "message": "prompt_id must be a UUID", "details": ""}
             return web.json_response({"error": {**error, "extra_info": {}}, "node_errors": {}}, status=400)
         targets = body.get("partial_execution_targets") if self.profile.takes_prompt_id else None
-        checked = check_prompt(body["prompt"], self.object_info(), self.profile, self._files.has_annotated, targets)
+        checked = check_prompt(body["prompt"], self.object_info(), self.profile, self.files.has_annotated, targets)
         if checked.error is not None:
             self._number += 1  # refused prompts use one up too
             return web.json_response({"error": checked.error, "node_errors": checked.node_errors}, status=400)
@@ -283,7 +284,7 @@ class FakeComfyUI:
 
     async def _get_view(self, request: web.Request) -> web.Response:
         query = request.query
-        data = self._files.get(query.get("type", "output"), query.get("subfolder", ""), query["filename"])
+        data = self.files.get(query.get("type", "output"), query.get("subfolder", ""), query["filename"])
         if data is None or self.faults.lost_files:
             return web.Response(status=404)
         disposition = f'filename="{query["filename"]}"'
@@ -294,7 +295,7 @@ class FakeComfyUI:
         image = form["image"]
         assert isinstance(image, web.FileField)
         folder, subfolder = str(form.get("type", "input")), str(form.get("subfolder", ""))
-        return web.json_response(self._files.upload(folder, subfolder, image.filename, image.file.read()))
+        return web.json_response(self.files.upload(folder, subfolder, image.filename, image.file.read()))
 
     async def _get_object_info(self, request: web.Request) -> web.Response:
         classes, name = self.object_info(), request.match_info.get("name")
@@ -308,7 +309,7 @@ class FakeComfyUI:
     async def _get_models(self, request: web.Request) -> web.Response:
         if request.match_info["folder"] != "checkpoints":
             return web.Response(status=404)
-        return web.json_response(list(CHECKPOINTS))
+        return web.json_response(list(self.checkpoints))
 
     async def _get_features(self, request: web.Request) -> web.Response:
         return web.json_response(FEATURES)
@@ -328,6 +329,10 @@ class FakeComfyUI:
             self.worker.free()
         return web.Response()
 
+    async def _get_counts(self, request: web.Request) -> web.Response:
+        sockets = {"open": self.sockets.open_count, "opened": self.sockets.opened}
+        return web.json_response({"sockets": sockets, "requests": self.requests})
+
     async def _post_faults(self, request: web.Request) -> web.Response:
         """Sets switches of `Faults` by name; "drop_sockets" and "restart" are done at once."""
         body = await request.json()
@@ -341,14 +346,15 @@ class FakeComfyUI:
 
     def object_info(self) -> dict[str, Any]:
         classes: dict[str, Any] = json.loads(_OBJECT_INFO)
-        for (class_type, name), choices in _CHOICES.items():
+        choices_of = {**_CHOICES, ("CheckpointLoaderSimple", "ckpt_name"): self.checkpoints}
+        for (class_type, name), choices in choices_of.items():
             spec = classes[class_type]["input"]["required"][name]
             if spec[0] == "COMBO":
                 spec[1]["options"] = list(choices)
             else:
                 spec[0] = list(choices)
         for class_type in ("LoadImage", "LoadImageMask"):
-            classes[class_type]["input"]["required"]["image"][0] = self._files.names("input")
+            classes[class_type]["input"]["required"]["image"][0] = self.files.names("input")
         return classes
 
 
