@@ -1,14 +1,28 @@
 """A gateway in front of a scripted server, and a client for it: all over real sockets."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import aiohttp
 import pytest
+import uvloop
 
 from imagegen_gateway.app import Gateway, serve_gateway
 from imagegen_gateway.config import GatewaySettings
 from tests.gateway.fake_server import FakeServer, serve_fake
+
+WRITES_TO_TRANSPORTS = {"test_events", "test_live", "test_slow_readers"}
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config,
+    item: pytest.Item,
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop that the gateway runs on; what writes past aiohttp is tested on both, whose transports differ."""
+    assert isinstance(item, pytest.Function)
+    both = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
+    return both if item.module.__name__.rpartition(".")[2] in WRITES_TO_TRANSPORTS else {"uvloop": both["uvloop"]}
 
 
 @pytest.fixture(name="fake")

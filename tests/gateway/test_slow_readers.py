@@ -43,7 +43,7 @@ def buffered(gateway: Gateway) -> list[int]:
     for listener in hub_of(gateway)._listeners:
         assert isinstance(listener, Watcher)
         transport = listener._sink._request.transport
-        assert isinstance(transport, asyncio.Transport)
+        assert transport is not None
         sizes.append(transport.get_write_buffer_size())
     return sizes
 
