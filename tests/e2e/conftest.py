@@ -1,10 +1,12 @@
 """One stack for the tests that only need it to be there."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.e2e.stack import Process, imagegen
 
@@ -26,7 +28,21 @@ async def ready(process: Process) -> Stack:
     return Stack(grpc=grpc, url=url, process=process)
 
 
-@pytest.fixture
-async def stack(tmp_path: Path) -> AsyncIterator[Stack]:
-    async with imagegen("up", "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", data_dir=tmp_path / "data") as process:
+@asynccontextmanager
+async def running_stack(data_dir: Path) -> AsyncIterator[Stack]:
+    async with imagegen("up", "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", data_dir=data_dir) as process:
         yield await ready(process)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """Shared by the tests of a module: it is not to be ended."""
+    async with running_stack(tmp_path_factory.mktemp("data")) as stack:
+        yield stack
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def own_stack(tmp_path: Path) -> AsyncIterator[Stack]:
+    """For a test that ends it."""
+    async with running_stack(tmp_path) as stack:
+        yield stack

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from playwright.async_api import Page, async_playwright
 
 from tests.e2e.conftest import Stack
@@ -14,12 +15,13 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 pytestmark = [
     pytest.mark.e2e,
+    pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.timeout(90),
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: apt-get install chromium)"),
 ]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def page() -> AsyncIterator[Page]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
@@ -79,9 +81,9 @@ async def test_the_page_makes_a_picture(page: Page, stack: Stack, tmp_path: Path
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
     await page.goto(stack.url)
-    await page.get_by_label("Prompt", exact=True).fill("a harbour at dawn")
+    await page.get_by_label("What should the picture show?").fill("a harbour at dawn")
     await page.get_by_role("button", name="Generate").click()
-    picture = page.locator("img[data-final]").first
+    picture = page.get_by_alt_text("the finished picture")
     await picture.wait_for(timeout=60_000)
     assert await picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 512
     assert faults == []

@@ -12,7 +12,7 @@ from imagegen_client import Client
 from tests.e2e.conftest import Stack
 from tests.e2e.stack import SseEvent, durable, read_events, run_command
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60), pytest.mark.asyncio(loop_scope="module")]
 
 SPEC = {"prompt": "a red fox", "width": 128, "height": 128, "steps": 6, "seed": "42"}
 
@@ -139,16 +139,16 @@ async def test_the_command_line_speaks_json_and_status(stack: Stack, tmp_path: P
     assert status == 4
 
 
-async def test_terminating_ends_cleanly(stack: Stack) -> None:
-    stack.process.process.terminate()
-    assert await stack.process.wait() == 0
-    assert not [line for line in stack.process.lines if "Traceback" in line]
+async def test_terminating_ends_cleanly(own_stack: Stack) -> None:
+    own_stack.process.process.terminate()
+    assert await own_stack.process.wait() == 0
+    assert not [line for line in own_stack.process.lines if "Traceback" in line]
 
 
-async def test_an_open_stream_does_not_hold_up_the_end(stack: Stack) -> None:
-    async with aiohttp.ClientSession(stack.url) as session:
+async def test_an_open_stream_does_not_hold_up_the_end(own_stack: Stack) -> None:
+    async with aiohttp.ClientSession(own_stack.url) as session:
         job_id = await create_over_rest(session, steps=500)
         async with session.get(f"/api/v1/jobs/{job_id}/events") as stream:
             await anext(read_events(stream))
-            stack.process.process.terminate()
-            assert await asyncio.wait_for(stack.process.wait(), 30) == 0
+            own_stack.process.process.terminate()
+            assert await asyncio.wait_for(own_stack.process.wait(), 30) == 0

@@ -12,6 +12,7 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "node"
 
 pytestmark = [
     pytest.mark.e2e,
+    pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.timeout(60),
     pytest.mark.skipif(
         shutil.which("node") is None or not (EXAMPLE / "node_modules").is_dir(),
