@@ -73,6 +73,18 @@ class Caller:
             call.cancel()
         raise AssertionError(f"the job ended without {JobState.Name(state)}")
 
+    async def until_event(self, job_id: str, kind: str) -> JobEvent:
+        """The first event of this kind, whenever it happened."""
+        call = self.jobs.WatchJob(pb.WatchJobRequest(job_id=job_id, resume_token="earliest"))
+        try:
+            async with asyncio.timeout(10):
+                async for answer in call:
+                    if answer.event.WhichOneof("event") == kind:
+                        return answer.event
+        finally:
+            call.cancel()
+        raise AssertionError(f"the stream ended without {kind}")
+
     async def refresh(self, *backends: str) -> None:
         """Has the backends asked for all that they have, and waits for the answers."""
         for backend in backends:
