@@ -105,6 +105,10 @@ class Link:
                 failures += 1
                 log.debug("websocket failed", reason=str(error))
                 self._tell_waiting(error)
+            except Exception:
+                failures += 1
+                log.exception("websocket failed by a fault of the adapter")
+                self._tell_waiting(Unintelligible("the adapter failed to keep its connection"))
             finally:
                 self._go_down()
             pause = self._timing.reconnect_pause_s * 2 ** min(max(failures - 1, 0), 8)
@@ -129,7 +133,7 @@ class Link:
             try:
                 frame = decoder.decode(message)
             except Unintelligible as error:
-                log.warning("websocket message ignored", reason=str(error))
+                log.debug("websocket message ignored", reason=str(error))
                 continue
             match frame:
                 case None | FeatureFlags():

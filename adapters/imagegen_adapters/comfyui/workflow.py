@@ -168,7 +168,9 @@ class _Builder:
         hires = self._parameters.hires
         if hires is None:
             return sampled
-        width, height = (int(side * hires.scale) // 8 * 8 for side in (self._parameters.width, self._parameters.height))
+        width, height = (
+            round(side * hires.scale) // 8 * 8 for side in (self._parameters.width, self._parameters.height)
+        )
         if is_latent_upscaler(hires.upscaler):
             larger = self._add(
                 "upscale",
@@ -188,7 +190,10 @@ class _Builder:
             picture = self._scale("resize", picture, width, height)
             larger = self._add("reencode", "VAEEncode", "Encode again", pixels=picture, vae=self._vae)
         steps = hires.steps or self._parameters.steps
-        return self._sample("refine", "Sample again", larger, steps, hires.denoise)
+        refined = self._sample("refine", "Sample again", larger, steps, hires.denoise)
+        self._mark("refine", "steps", "image.hires.steps")
+        self._mark("refine", "denoise", "image.hires.denoise")
+        return refined
 
     def _keep_unmasked(self, picture: list[Any], images: int) -> list[Any]:
         # A trip through the VAE changes every pixel a little: what was not to be repainted is put back.

@@ -101,6 +101,14 @@ def test_hires_scales_the_latent_and_samples_again() -> None:
     assert (upscale["width"], upscale["height"]) == (96, 144)
     assert (first["denoise"], second["denoise"], second["steps"]) == (1.0, 0.3, 7)
     assert first["seed"] == second["seed"]
+    assert workflow.field_of("refine-0", "steps") == "image.hires.steps"
+
+
+def test_hires_sizes_are_not_cut_by_rounding() -> None:
+    """160 * 1.15 is 183.99999999999997."""
+    (upscale,) = nodes(made(width=160, height=160, hires=HiresParameters(scale=1.15)), "LatentUpscale").values()
+
+    assert (upscale["width"], upscale["height"]) == (184, 184)
 
 
 def test_hires_with_a_model_scales_the_picture() -> None:
