@@ -58,7 +58,7 @@ log = structlog.get_logger()
 class A1111Run:
     """Implements `contract.Run`.
 
-    `drive` does the work, in a task that belongs to the adapter and may outlive the run's block: a queued job cannot
+    `start` begins the work, in a task that belongs to the adapter and may outlive the run's block: a queued job cannot
     be taken out of the server's queue, so a cancelled one is followed until it can be interrupted.
     """
 
