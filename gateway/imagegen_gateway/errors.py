@@ -68,7 +68,7 @@ class FieldError:
     """What is wrong and what is allowed."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Problem(Exception):
     """An answer other than success."""
 

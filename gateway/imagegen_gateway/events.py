@@ -51,7 +51,7 @@ class Options:
 def parse_options(query: Mapping[str, str], header: str | None, *, more: frozenset[str] = frozenset()) -> Options:
     """The options in a query. The header Last-Event-ID is newer than the address, so it wins. Raises Problem 400."""
     refuse_unknown(query, OPTIONS | more)
-    token = header if header is not None else query.get("last_event_id", "")
+    token = header or query.get("last_event_id", "")
     if len(token) > MAX_TOKEN_CHARS:
         raise bad_field("last_event_id", f"is longer than {MAX_TOKEN_CHARS} characters")
     return Options(

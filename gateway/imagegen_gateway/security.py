@@ -6,8 +6,6 @@ requests that change something must come from our own page or from no page at al
 unless they are configured.
 """
 
-from urllib.parse import urlsplit
-
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
@@ -64,7 +62,7 @@ class Guard:
         if self.is_allowed(origin):
             return
         site = request.headers.get("Sec-Fetch-Site", "none")
-        is_own = origin is None or urlsplit(origin).netloc.lower() == request.headers.get("Host", "").lower()
+        is_own = origin is None or origin.lower().partition("://")[2] == request.headers.get("Host", "").lower()
         if not is_own or site not in {"none", "same-origin"}:
             raise Problem(403, "a page of another site may not do this; allow it with IMAGEGEN_CORS_ORIGINS")
 

@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Callable
 
 from imagegen_gateway.eventlog import EventLog
-from imagegen_gateway.records import PING, RATE_LIMITED, RECONNECTING, Previews, Record
+from imagegen_gateway.records import EPHEMERAL, PING, RATE_LIMITED, RECONNECTING, Previews, Record
 from imagegen_gateway.sink import Sink
 
 
@@ -148,10 +148,17 @@ class Watcher:
             self._position = record.position
             if record.kind == "reset":
                 self._skip_through = 0
+            if record.kind == "completed":
+                self._forget(record.event.job_id)
             return
         self._sent[_key(record)] = record.position
         if self._interval_s and record.kind in RATE_LIMITED:
             self._not_before[_key(record)] = self._now() + self._interval_s
+
+    def _forget(self, job_id: str) -> None:
+        for kind in EPHEMERAL:
+            self._sent.pop((job_id, kind), None)
+            self._not_before.pop((job_id, kind), None)
 
     def _bytes(self, record: Record) -> bytes:
         return record.framed(self._previews) if self._sink.is_chunked else record.encoded(self._previews)

@@ -35,6 +35,8 @@ async def test_names_can_be_added(http: aiohttp.ClientSession) -> None:
     [
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://[malformed"},
+        {"Origin": ""},
         {"Origin": "http://localhost:3000"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},

@@ -188,8 +188,8 @@ function showJob(target, job) {
   setState(job.state);
   $("title").textContent = job.error?.message || job.spec?.image?.prompt || "";
   if (job.progress && job.state === "JOB_STATE_RUNNING") showProgress(job.progress);
-  showLinks(target);
   for (const output of job.outputs) addOutput(target, output);
+  showLinks(target, [...target.outputs.values()].pop());
   if (FINAL.has(job.state)) target.isOver = true;
 }
 
