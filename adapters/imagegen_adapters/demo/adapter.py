@@ -109,7 +109,7 @@ class _DemoAdapter:
         return self._studio.run(task)
 
     @asynccontextmanager
-    async def reattach(self, task: Task, handle: Handle) -> AsyncIterator[Run]:
+    async def reattach(self, task: Task, handle: Handle) -> AsyncIterator[Run]:  # noqa: ARG002 the contract's names
         yield _EndedRun(Lost("the demo painter ends with its process, and what it was painting with it"))
 
 
@@ -165,7 +165,7 @@ class _Studio:
             updates.fail(exc)
         except MemoryError:
             updates.fail(OutOfMemory("this machine has too little memory for a picture of that size"))
-        except Exception:
+        except Exception:  # noqa: BLE001 the edge of a task: logged, and told to whoever iterates
             _log.exception("painter failed", attempt_id=task.attempt_id)
             updates.fail(NodeFailed("the demo painter failed; the log of the server has more"))
 
@@ -226,14 +226,16 @@ class _PreviewClock:
 
     def __init__(self, wish: PreviewWish) -> None:
         self._wish = wish
+        self._asked_at = 0.0
         self._next_at = 0.0
 
     def is_due(self) -> bool:
-        return self._wish.enabled and asyncio.get_running_loop().time() >= self._next_at
+        self._asked_at = asyncio.get_running_loop().time()
+        return self._wish.enabled and self._asked_at >= self._next_at
 
     def note(self, update: Update) -> None:
         if isinstance(update, PreviewFrame):
-            self._next_at = asyncio.get_running_loop().time() + 1 / max(self._wish.max_rate_hz, 0.01)
+            self._next_at = self._asked_at + 1 / max(self._wish.max_rate_hz, 0.01)
 
 
 class _DemoRun:

@@ -147,13 +147,14 @@ def lit(picture: Picture, color: Color | Picture, alpha: Field) -> Picture:
 
 def luma(picture: Picture) -> Field:
     """How bright each pixel is."""
-    return picture[..., 0] * np.float32(0.3) + picture[..., 1] * np.float32(0.59) + picture[..., 2] * np.float32(0.11)
+    light: Field = picture[..., 0] * 0.3 + picture[..., 1] * 0.59 + picture[..., 2] * 0.11
+    return light
 
 
 def gradient(position: Field, stops: tuple[tuple[float, Color], ...]) -> Picture:
     """Colours along `position`; between two stops smooth, clamped outside."""
     picture = np.broadcast_to(array(stops[0][1]), (*position.shape, 3))
     for (low, _), (high, color) in itertools.pairwise(stops):
-        t = clamp((position - np.float32(low)) / np.float32(high - low), 0, 1)
+        t = clamp((position - low) / (high - low), 0, 1)
         picture = over(picture, color, t * t * (3 - 2 * t))
     return picture

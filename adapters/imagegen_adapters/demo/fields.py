@@ -9,15 +9,14 @@ table.
 import hashlib
 import math
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Field: TypeAlias = NDArray[np.float32]
+Field: TypeAlias = NDArray[np.floating[Any]]
 """One number per pixel, (height, width); an axis of length 1 stands for "the same along it"."""
-Picture: TypeAlias = NDArray[np.float32]
+Picture: TypeAlias = NDArray[np.floating[Any]]
 """(height, width, 3), red, green, blue, 0..1 as displayed (not linear light)."""
 
 _WAVE_SIZE = 4096
@@ -60,7 +59,7 @@ class Frame:
 
 def centers(pixels: int, scale: int = 1) -> Field:
     """Of a row of pixels, `scale` of them to a unit."""
-    return (np.arange(pixels, dtype=np.float32) + np.float32(0.5)) / np.float32(scale)
+    return (np.arange(pixels, dtype=np.float32) + 0.5) / scale
 
 
 class Dice:
@@ -72,7 +71,7 @@ class Dice:
     def many(self, count: int) -> Field:
         """Numbers from 0 up to, but not including, 1."""
         # The raw stream is what numpy promises to keep; its distributions may change between versions.
-        return (self._bits.random_raw(count) >> np.uint64(40)).astype(np.float32) * np.float32(2**-24)
+        return (self._bits.random_raw(count) >> np.uint64(40)).astype(np.float32) * (2**-24)
 
     def between(self, low: float, high: float) -> float:
         return low + (high - low) * float(self.many(1)[0])
@@ -98,9 +97,20 @@ def clamp(value: Field, low: float | Field = 0, high: float | Field = 1) -> Fiel
     return limited
 
 
+def only(condition: NDArray[np.bool_], value: Field | float) -> Field:
+    """`value` where the condition holds, else 0."""
+    return np.where(condition, np.asarray(value, np.float32), np.float32(0))
+
+
+def length(x: Field, y: Field) -> Field:
+    """Of the vector (x, y)."""
+    root: Field = np.sqrt(x * x + y * y)
+    return root
+
+
 def ramp(value: Field, low: float, high: float) -> Field:
     """0 up to `low`, 1 from `high`, smooth between; `high` below `low` falls instead."""
-    t = clamp((value - np.float32(low)) / np.float32(high - low), 0, 1)
+    t = clamp((value - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
@@ -112,7 +122,7 @@ def split(value: Field) -> tuple[NDArray[np.int64], Field]:
 
 def wave(turns: Field) -> Field:
     """Sine of a whole turn per unit."""
-    index, fraction = split((turns - np.floor(turns)) * np.float32(_WAVE_SIZE))
+    index, fraction = split((turns - np.floor(turns)) * _WAVE_SIZE)
     low = _WAVE.take(index, mode="clip")
     return low + (_WAVE.take(index + 1, mode="clip") - low) * fraction
 
@@ -124,7 +134,7 @@ def hashed(key: int, i: NDArray[np.int64], j: NDArray[np.int64]) -> Field:
         bits ^= bits >> np.uint32(shift)
         bits *= np.uint32(factor)
     bits ^= bits >> np.uint32(15)
-    return (bits >> np.uint32(8)).astype(np.float32) * np.float32(2**-24)
+    return (bits >> np.uint32(8)).astype(np.float32) * (2**-24)
 
 
 def noise(key: int, x: Field, y: Field) -> Field:
@@ -137,13 +147,13 @@ def noise(key: int, x: Field, y: Field) -> Field:
     left, top = int(column[0]), int(row[0])
     i = np.arange(left, int(column[-1]) + 4)[None, :]
     j = np.arange(top, int(row[-1]) + 4)[:, None]
-    lattice = (hashed(key, i, j) - np.float32(0.5)) * np.float32(3.8)
+    lattice = (hashed(key, i, j) - 0.5) * 3.8
     rows = _weighted(lattice, row - top, y_weights[:, :, None], axis=0)
     return _weighted(rows, column - left, x_weights[:, None, :], axis=1)
 
 
 def _weighted(lattice: Field, first: NDArray[np.int64], weights: Field, *, axis: int) -> Field:
-    total = lattice.take(first, axis=axis) * weights[0]
+    total: Field = lattice.take(first, axis=axis) * weights[0]
     for k in range(1, 4):
         total += lattice.take(first + k, axis=axis) * weights[k]
     return total
@@ -153,7 +163,7 @@ def _spline(position: Field) -> tuple[NDArray[np.int64], Field]:
     """The first of the four lattice points around each position, and the weights of the four."""
     base, t = split(position)
     s = 1 - t
-    sixth = np.float32(1 / 6)
+    sixth = 1 / 6
     weights = np.stack(
         [
             s * s * s * sixth,
@@ -167,23 +177,21 @@ def _spline(position: Field) -> tuple[NDArray[np.int64], Field]:
 
 def fractal(key: int, x: Field, y: Field, *, octaves: int, gain: float = 0.5) -> Field:
     """Noise with ever finer detail on top, mostly within -1..1."""
-    total: Field = np.float32(0) * x * y
+    total: Field = 0 * x * y
     amplitude, power = 1.0, 0.0
     for octave in range(octaves):
-        factor = np.float32(2**octave)
-        total += noise(
-            key + octave * 7919 & 0xFFFFFFFF, x * factor + octave * 17, y * factor + octave * 31
-        ) * np.float32(amplitude)
+        factor = 2**octave
+        total += noise(key + octave * 7919 & 0xFFFFFFFF, x * factor + octave * 17, y * factor + octave * 31) * amplitude
         power += amplitude * amplitude
         amplitude *= gain
-    return total * np.float32(1 / math.sqrt(power))
+    return total * (1 / math.sqrt(power))
 
 
 def sample(image: Field, x: Field, y: Field) -> Field:
     """`image` (height, width[, channels]) at pixel positions, linearly between pixels, clamped at the edges."""
     height, width = image.shape[:2]
-    x = clamp(x, 0, np.float32(width - 1.001))
-    y = clamp(y, 0, np.float32(height - 1.001))
+    x = clamp(x, 0, (width - 1.001))
+    y = clamp(y, 0, (height - 1.001))
     (column, a), (row, b) = split(x), split(y)
     right, down = np.minimum(column + 1, width - 1), np.minimum(row + 1, height - 1)
     if image.ndim == 3:
@@ -195,14 +203,15 @@ def sample(image: Field, x: Field, y: Field) -> Field:
 
 
 def _blend(first: Field, second: Field, share: Field) -> Field:
-    return first + (second - first) * share
+    blend: Field = first + (second - first) * share
+    return blend
 
 
 def resized(image: Field, width: int, height: int) -> Field:
     """`image` at another size, linearly between pixels."""
     source_height, source_width = image.shape[:2]
-    x = (np.arange(width, dtype=np.float32) + 0.5) * np.float32(source_width / width) - 0.5
-    y = (np.arange(height, dtype=np.float32) + 0.5) * np.float32(source_height / height) - 0.5
+    x = (np.arange(width, dtype=np.float32) + 0.5) * (source_width / width) - 0.5
+    y = (np.arange(height, dtype=np.float32) + 0.5) * (source_height / height) - 0.5
     return _stretched(_stretched(image, y, axis=0), x, axis=1)
 
 
@@ -212,8 +221,8 @@ def _stretched(image: Field, position: Field, *, axis: int) -> Field:
     low, share = split(position)
     shape = [1] * image.ndim
     shape[axis] = -1
-    first = image.take(low, axis=axis)
-    return first + (image.take(np.minimum(low + 1, size - 1), axis=axis) - first) * share.reshape(shape)
+    first: Field = image.take(low, axis=axis)
+    return _blend(first, image.take(np.minimum(low + 1, size - 1), axis=axis), share.reshape(shape))
 
 
 def shrunk(image: Field, longest: int) -> Field:
@@ -223,10 +232,11 @@ def shrunk(image: Field, longest: int) -> Field:
         return image
     height, width = image.shape[0] // factor * factor, image.shape[1] // factor * factor
     blocks = [image[i:height:factor, j:width:factor] for i in range(factor) for j in range(factor)]
-    total = blocks[0].copy()
+    total: Field = blocks[0].copy()
     for block in blocks[1:]:
         total += block
-    return total / np.float32(factor * factor)
+    mean: Field = total / (factor * factor)
+    return mean
 
 
 def closed(image: Field, known: Field) -> Field:
@@ -234,7 +244,7 @@ def closed(image: Field, known: Field) -> Field:
     height, width = known.shape
     if min(height, width) < 4 or not (known < 1).any():
         return image
-    weight = known[..., None] + np.float32(1e-6)
+    weight = known[..., None] + 1e-6
     half = (max(2, width // 2), max(2, height // 2))
     coarse_weight = resized(weight, *half)
     coarse = closed(resized(image * weight, *half) / coarse_weight, np.minimum(coarse_weight[..., 0] * 2, 1))
@@ -260,10 +270,9 @@ def _box(image: Field, radius: int, *, axis: int) -> Field:
     for offset in range(1, radius + 1):
         total += image.take(np.abs(index - offset), axis=axis)
         total += image.take(length - 1 - np.abs(length - 1 - index - offset), axis=axis)
-    return total / np.float32(2 * radius + 1)
+    return total / (2 * radius + 1)
 
 
-@lru_cache(maxsize=4)
 def grain(width: int, height: int, key: int) -> Field:
     """Independent numbers 0..1 for every pixel."""
     return hashed(key, np.arange(width)[None, :], np.arange(height)[:, None])

@@ -28,7 +28,7 @@ def jpeg(picture: Picture) -> bytes:
 
 def _encoded(picture: Picture, kind: Literal["PNG", "JPEG"], **options: object) -> bytes:
     out = io.BytesIO()
-    values = clamp(picture) * np.float32(255) + np.float32(0.5)
+    values = clamp(picture) * 255 + 0.5
     Image.fromarray(values.astype(np.uint8)).save(out, kind, **options)
     return out.getvalue()
 
@@ -63,4 +63,4 @@ def _values(image: Image.Image, frame: Frame) -> Field:
     # Bicubic: computed without the sine of a Lanczos filter, so the same everywhere.
     if image.size != (frame.width, frame.height):
         image = image.resize((frame.width, frame.height), Image.Resampling.BICUBIC)
-    return np.asarray(image).astype(np.float32) / np.float32(255)
+    return np.asarray(image).astype(np.float32) / 255

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from imagegen_adapters.demo import layers
+from imagegen_adapters.demo import scenery
 from imagegen_adapters.demo.colors import Palette, gradient, luma
 from imagegen_adapters.demo.fields import Field, Frame, Picture, closed, resized, shrunk
-from imagegen_adapters.demo.layers import Layer
 from imagegen_adapters.demo.media import STYLES
 from imagegen_adapters.demo.prompt import read
 from imagegen_adapters.demo.refining import veiled
 from imagegen_adapters.demo.scene import Box, Scene, composed
+from imagegen_adapters.demo.scenery.view import Layer
 
 STYLE_OF = {style.name: style for style in STYLES}
 USUAL_CFG_SCALE = 7.0
@@ -81,24 +81,25 @@ def enlarged(picture: Picture, frame: Frame, *, is_smooth: bool) -> Picture:
         return resized(picture, frame.width, frame.height)
     rows = np.arange(frame.height) * picture.shape[0] // frame.height
     columns = np.arange(frame.width) * picture.shape[1] // frame.width
-    return picture[rows][:, columns]
+    larger: Picture = picture.take(rows, axis=0).take(columns, axis=1)
+    return larger
 
 
 def _touches(order: Order) -> list[Layer]:
     style, scene = STYLE_OF[order.style], _scene(order)
     frame = order.frame
-    scenery = style.layers(scene, frame)
-    subject, finish, medium = layers.subject(scene, frame), layers.finish(scene, frame), style.medium(scene, frame)
+    ground, medium = style.layers(scene, frame), style.medium(scene, frame)
+    subject, finish = scenery.subject(scene, frame), scenery.finish(scene, frame)
     if order.start is None:
-        return [*scenery, subject, *finish, *medium]
+        return [*ground, subject, *finish, *medium]
     if order.is_repeat:
-        return [*scenery, subject, *finish, *medium, _blending(order.start, None, order.denoise)]
+        return [*ground, subject, *finish, *medium, _blending(order.start, None, order.denoise)]
     if order.mask is None:
         under = _underpainting(order.start, scene.palette, order.denoise)
     else:
         under = _filling(order.start, order.mask, _eased(order.denoise, 0.5, 1.0) if scene.is_chosen else 0.0)
     fading = _fading(subject, _eased(order.denoise, 0.3, 0.6))
-    return [*scenery, under, fading, *medium, _blending(order.start, order.mask, _eased(order.denoise, 0.0, 0.45))]
+    return [*ground, under, fading, *medium, _blending(order.start, order.mask, _eased(order.denoise, 0.0, 0.45))]
 
 
 def _scene(order: Order) -> Scene:
@@ -110,7 +111,7 @@ def _scene(order: Order) -> Scene:
 
 def _bounds(mask: Field, frame: Frame) -> Box | None:
     """The part of the frame that is repainted."""
-    white = mask > np.float32(0.5)
+    white = mask > 0.5
     rows, columns = np.flatnonzero(white.any(axis=1)), np.flatnonzero(white.any(axis=0))
     if not rows.size:
         return None
@@ -130,11 +131,11 @@ def _underpainting(start: Picture, palette: Palette, denoise: float) -> Layer:
         (0.82, palette.glow),
         (1.0, palette.light),
     )
-    amount, scene_share = np.float32(0.6 * denoise), np.float32(_eased(denoise, 0.5, 1.0))
+    amount, scene_share = (0.6 * denoise), _eased(denoise, 0.5, 1.0)
 
-    def touch(scenery: Picture) -> Picture:
+    def touch(painted: Picture) -> Picture:
         recolored = start + (gradient(luma(start), tones) - start) * amount
-        return recolored + (scenery - recolored) * scene_share
+        return recolored + (painted - recolored) * scene_share
 
     return touch
 
@@ -142,16 +143,16 @@ def _underpainting(start: Picture, palette: Palette, denoise: float) -> Layer:
 def _filling(start: Picture, mask: Field, scene_share: float) -> Layer:
     """The hole closed with what surrounds it, and the scene in it as far as the prompt asked for one."""
     filled = closed(start, 1 - mask)
-    return lambda scenery: filled + (scenery - filled) * np.float32(scene_share)
+    return lambda painted: filled + (painted - filled) * scene_share
 
 
 def _fading(layer: Layer, share: float) -> Layer:
-    return lambda picture: picture + (layer(picture) - picture) * np.float32(share)
+    return lambda picture: picture + (layer(picture) - picture) * share
 
 
 def _blending(start: Picture, mask: Field | None, share: float) -> Layer:
     """The initial image where nothing was to be replaced."""
-    alpha = np.float32(share) if mask is None else mask[..., None] * np.float32(share)
+    alpha = share if mask is None else mask[..., None] * share
     return lambda picture: start + (picture - start) * alpha
 
 
@@ -159,7 +160,7 @@ def _shown(canvas: Picture, order: Order, step: int) -> Picture:
     """An unfinished canvas; an initial image does not vanish before it is painted over."""
     if order.start is None:
         return canvas
-    share = np.float32(order.denoise * step / order.steps)
+    share = order.denoise * step / order.steps
     return _blending(order.start, order.mask, float(share))(canvas)
 
 

@@ -62,8 +62,8 @@ def _mosaic(picture: Picture, left: float, key: str) -> Picture:
     block = max(1, round(left * max(height, width) / 6))
     rows = np.minimum(np.arange(height) // block * block + block // 2, height - 1)
     columns = np.minimum(np.arange(width) // block * block + block // 2, width - 1)
-    coarse = picture[rows][:, columns]
-    flicker = (grain(width, height, key_of(key))[rows][:, columns] - np.float32(0.5)) * np.float32(left * 0.35)
+    coarse = picture.take(rows, axis=0).take(columns, axis=1)
+    flicker = (grain(width, height, key_of(key)).take(rows, axis=0).take(columns, axis=1) - 0.5) * (left * 0.35)
     return clamp(coarse + flicker[..., None])
 
 
@@ -71,11 +71,11 @@ def _sketch(picture: Picture, left: float, key: str) -> Picture:
     light = blurred(luma(picture), 1)
     slope = np.abs(np.gradient(light, axis=0)) + np.abs(np.gradient(light, axis=1))
     rough = noise(key_of(key.partition("/")[0], "pencil"), *_axes(picture, 60))
-    line = ramp(slope, 0.012, 0.07) * clamp(np.float32(0.75) + rough * np.float32(0.3))
+    line = ramp(slope, 0.012, 0.07) * clamp(0.75 + rough * 0.3)
     drawing = over(np.broadcast_to(np.array(_PAPER, np.float32), picture.shape), (0.2, 0.19, 0.22), line)
     # Colour is laid in from patch to patch.
     patch = fractal(key_of(key.partition("/")[0], "patch"), *_axes(picture, 3), octaves=3)
-    return over(picture, drawing, ramp(patch + np.float32(left * 3 - 1.5), -0.35, 0.35))
+    return over(picture, drawing, ramp(patch + (left * 3 - 1.5), -0.35, 0.35))
 
 
 SAMPLERS: dict[str, tuple[str, Veil]] = {
@@ -100,7 +100,7 @@ def _alpha(picture: Picture, left: float) -> Field:
 
 def _axes(picture: Picture, per_unit: float) -> tuple[Field, Field]:
     frame = Frame(picture.shape[1], picture.shape[0])
-    return frame.x * np.float32(per_unit), frame.y * np.float32(per_unit)
+    return frame.x * per_unit, frame.y * per_unit
 
 
 def _softened(picture: Picture, left: float) -> Picture:
@@ -114,8 +114,6 @@ def _softened(picture: Picture, left: float) -> Picture:
 
 def _haze(picture: Picture, key: str) -> Picture:
     """What noise in a latent space looks like: soft patches of colour, with grain."""
-    channels = [fractal(key_of(key, "haze", i), *_axes(picture, 9), octaves=4, gain=0.8) for i in range(3)]
-    speck = grain(picture.shape[1], picture.shape[0], key_of(key, "speck")) - np.float32(0.5)
-    return clamp(
-        np.float32(0.5) + (np.stack(channels, axis=-1) * np.float32(0.26) + speck[..., None] * np.float32(0.16)), 0, 1
-    )
+    channels = [fractal(key_of(key, "haze", i), *_axes(picture, 9), octaves=3, gain=0.7) for i in range(3)]
+    speck = grain(picture.shape[1], picture.shape[0], key_of(key, "speck")) - 0.5
+    return clamp(0.5 + np.stack(channels, axis=-1) * 0.26 + speck[..., None] * 0.05)

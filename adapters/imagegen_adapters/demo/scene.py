@@ -1,11 +1,12 @@
 """Decides what a picture shows: prompt and seed in, a complete description out."""
 
+import math
 from dataclasses import dataclass
 
-from imagegen_adapters.demo.colors import COLORS, PALETTES, Color, Palette, vivid
+from imagegen_adapters.demo.colors import COLORS, PALETTES, Color, Palette
 from imagegen_adapters.demo.fields import Dice, Frame
 from imagegen_adapters.demo.prompt import PLACES, Brief
-from imagegen_adapters.demo.subjects import SUBJECT_TABLE
+from imagegen_adapters.demo.subjects import SUBJECTS
 
 _HOURS = ("day", "dawn", "sunset", "golden", "dusk", "night", "candy", "mint")
 _DARK_HOURS = frozenset({"night", "aurora", "dusk"})
@@ -77,7 +78,7 @@ def composed(brief: Brief, seed: int, guidance: float, frame: Frame, inside: Box
     roughness = dice.between(0.35, 1.0)
     faces_right = dice.between(0, 1) < 0.5
     offset = dice.between(-1, 1)
-    subject = SUBJECT_TABLE.get(brief.subject)
+    subject = SUBJECTS.get(brief.subject)
     bottom = frame.bottom
     x, y, size = 0.0, 0.0, 0.0
     if subject is not None:
@@ -134,7 +135,7 @@ def _open_choice(dice: Dice, names: tuple[str, ...], banned: frozenset[str]) -> 
 
 def _default_place(dice: Dice, brief: Brief) -> str:
     wanted = _open_choice(dice, PLACES[:6], brief.banned)
-    subject = SUBJECT_TABLE.get(brief.subject)
+    subject = SUBJECTS.get(brief.subject)
     if subject is not None and subject.is_afloat:
         return "sea"
     if brief.subject in ("fox", "rabbit", "bird") and wanted in ("sea", "desert", "lake"):
@@ -193,7 +194,17 @@ def _without(palette: Palette, color: Color) -> Palette:
 
 def _likeness(color: Color, other: Color) -> float:
     """1 for the same hue, down to -1 for the opposite; 0 for greys."""
-    a = [part - sum(color) / 3 for part in vivid(color, 1.0)]
-    b = [part - sum(other) / 3 for part in other]
-    size = (sum(p * p for p in a) * sum(p * p for p in b)) ** 0.5
-    return sum(p * q for p, q in zip(a, b, strict=True)) / size if size > 1e-4 else 0.0
+    a, b = _hue(color), _hue(other)
+    size = math.sqrt(_product(a, a) * _product(b, b))
+    return _product(a, b) / size if size > 1e-4 else 0.0
+
+
+def _hue(color: Color) -> Color:
+    """What makes it differ from grey."""
+    grey = (color[0] + color[1] + color[2]) / 3
+    return (color[0] - grey, color[1] - grey, color[2] - grey)
+
+
+def _product(a: Color, b: Color) -> float:
+    # Not by sum(), which newer Pythons round differently.
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from imagegen_adapters.demo import layers
 from imagegen_adapters.demo.fields import Frame
-from imagegen_adapters.demo.layers import Layer
 from imagegen_adapters.demo.media import flow, geometric, nebula, watercolor
 from imagegen_adapters.demo.scene import Scene
+from imagegen_adapters.demo.scenery import layers
+from imagegen_adapters.demo.scenery.view import Layer
 
 Passes: TypeAlias = Callable[[Scene, Frame], list[Layer]]
 
@@ -29,7 +29,7 @@ class Style:
     description: str
     adapted: Callable[[Scene], Scene] = _same
     """The scene as this style wants it."""
-    layers: Passes = layers.layers
+    layers: Passes = layers
     """What is painted first; the first layer ignores its input."""
     medium: Passes = _none
     """What then happens to the finished scene, or to an initial image."""

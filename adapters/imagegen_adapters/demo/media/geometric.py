@@ -1,14 +1,15 @@
 """Folded from triangles: large ones over calm areas, small ones where there is something to see."""
 
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imagegen_adapters.demo.colors import luma
-from imagegen_adapters.demo.fields import Field, Frame, Picture, clamp, hashed, key_of, sample, split
-from imagegen_adapters.demo.layers import Layer
+from imagegen_adapters.demo.fields import Field, Frame, Picture, clamp, hashed, sample, split
 from imagegen_adapters.demo.scene import Scene
+from imagegen_adapters.demo.scenery.view import Layer, View
 
 _SIDES = (0.13, 0.068, 0.036, 0.019, 0.0105)
 """Of the triangles' cells, from coarse to fine, in units of the frame."""
@@ -19,32 +20,27 @@ Ids: TypeAlias = NDArray[np.int64]
 
 
 def passes(scene: Scene, frame: Frame) -> list[Layer]:
-    return _Folding(scene, frame).passes()
+    folding = _Folding(View(scene, frame))
+    return [partial(folding.fold, level) for level in range(len(_SIDES))]
 
 
 class _Folding:
     """Remembers the scene and, of the level before, which pixels want smaller triangles."""
 
-    def __init__(self, scene: Scene, frame: Frame) -> None:
-        self._key = scene.key
-        self._frame = frame
-        self._original: Picture | None = None
-        self._is_unfinished: NDArray[np.bool_] | None = None
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._model: Picture | None = None
+        self._is_unfinished = np.ones((view.frame.height, view.frame.width), dtype=bool)
 
-    def passes(self) -> list[Layer]:
-        return [lambda picture, level=level: self._fold(picture, level) for level in range(len(_SIDES))]  # type: ignore[misc]  # mypy cannot infer a lambda with a default
-
-    def _fold(self, picture: Picture, level: int) -> Picture:
-        if self._original is None or self._is_unfinished is None:
-            self._original = picture
-            self._is_unfinished = np.ones(picture.shape[:2], dtype=bool)
-        mesh = _Mesh(key_of(self._key, "mesh", level), _SIDES[level], self._frame)
+    def fold(self, level: int, picture: Picture) -> Picture:
+        if self._model is None:
+            self._model = picture
+        mesh = _Mesh(self._view.key("mesh", level), _SIDES[level], self._view.frame)
         ids = mesh.triangle_of_pixels()
-        colors, contrast = mesh.colors(self._original)
-        folded = colors.take(ids, axis=0)
-        result = np.where(self._is_unfinished[..., None], folded, picture)
+        colors, contrast = mesh.colors(self._model)
+        result = np.where(self._is_unfinished[..., None], colors.take(ids, axis=0), picture)
         if level < len(_CONTRASTS):
-            self._is_unfinished = self._is_unfinished & (contrast.take(ids) > np.float32(_CONTRASTS[level]))
+            self._is_unfinished &= contrast.take(ids) > _CONTRASTS[level]
         return result
 
 
@@ -53,23 +49,19 @@ class _Mesh:
 
     def __init__(self, key: int, side: float, frame: Frame) -> None:
         self._frame = frame
-        self._side = np.float32(side)
+        self._side = side
         self._columns = int(frame.right / side) + 4
         self._rows = int(frame.bottom / side) + 4
         i, j = np.arange(self._columns + 1)[None, :], np.arange(self._rows + 1)[:, None]
-        self._corner_x = i.astype(np.float32) - 1 + (hashed(key, i, j) - np.float32(0.5)) * np.float32(0.74)
-        self._corner_y = (
-            j.astype(np.float32) - 1 + (hashed(key ^ 0x5BD1E995, i, j) - np.float32(0.5)) * np.float32(0.74)
-        )
-        self._tone = hashed(
-            key ^ 0x2545F491, np.arange(self._columns * self._rows * 2), np.zeros(1, np.int64)
-        ) - np.float32(0.5)
+        self._corner_x = i.astype(np.float32) - 1 + (hashed(key, i, j) - 0.5) * 0.74
+        self._corner_y = j.astype(np.float32) - 1 + (hashed(key ^ 0x5BD1E995, i, j) - 0.5) * 0.74
+        self._tone = hashed(key ^ 0x2545F491, np.arange(self._columns * self._rows * 2), np.zeros(1, np.int64)) - 0.5
 
     def triangle_of_pixels(self) -> Ids:
         """The triangle in which each pixel's centre lies."""
         x, y = self._frame.x / self._side, self._frame.y / self._side
         # A corner moves by less than half a cell, so that a pixel lies in one of the four cells around it.
-        left, top = split(x + np.float32(0.5))[0], split(y + np.float32(0.5))[0]
+        left, top = split(x + 0.5)[0], split(y + 0.5)[0]
         ids = np.zeros((self._frame.height, self._frame.width), np.int64)
         for down in (0, 1):
             for right in (0, 1):
@@ -101,10 +93,10 @@ class _Mesh:
         mean = _mean(samples)
         lights = [luma(part) for part in samples]
         contrast = np.maximum.reduce(lights) - np.minimum.reduce(lights)
-        return clamp(mean * (1 + self._tone[:, None] * np.float32(0.11)), 0, 1), contrast
+        return clamp(mean * (1 + self._tone[:, None] * 0.11), 0, 1), contrast
 
     def _at(self, picture: Picture, xs: Field, ys: Field, weights: tuple[float, float, float]) -> Picture:
-        a, b, c = (np.float32(weight) for weight in weights)
+        a, b, c = (weight for weight in weights)
         x, y = xs[0] * a + xs[1] * b + xs[2] * c, ys[0] * a + ys[1] * b + ys[2] * c
         scale = self._side * self._frame.scale
         return sample(picture, x * scale, y * scale)
@@ -120,7 +112,7 @@ def _mean(samples: list[Picture]) -> Picture:
     total = samples[0]
     for part in samples[1:]:
         total = total + part
-    return total / np.float32(len(samples))
+    return total / len(samples)
 
 
 def _side_of(x: Field, y: Field, start: tuple[Field, Field], end: tuple[Field, Field]) -> Field:
