@@ -3,31 +3,28 @@
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
-from importlib import import_module
+from functools import partial
 from typing import TypeAlias
 
 import pytest
 
 from imagegen_adapters.contract import Adapter
 from tests.adapters.conformance.subject import Subject
+from tests.adapters.conformance.subjects import a1111, comfyui, demo
 
 OpenSubject: TypeAlias = Callable[[], AbstractAsyncContextManager[Subject]]
 
-LIVE_URLS = {"comfyui": "IMAGEGEN_TEST_COMFYUI_URL", "a1111": "IMAGEGEN_TEST_A1111_URL"}
 LIVE_TIMEOUT_S = 600
 
 
 def _subjects() -> Iterator[object]:
-    for kind in ("demo", "comfyui", "a1111"):
-        try:
-            module = import_module(f"tests.adapters.conformance.subjects.{kind}")
-        except ModuleNotFoundError:
-            continue
+    for kind, module in (("demo", demo), ("comfyui", comfyui), ("a1111", a1111)):
         yield pytest.param(module.fake, id=kind)
-        url = os.environ.get(LIVE_URLS.get(kind, ""))
+    for kind, live in (("comfyui", comfyui.live), ("a1111", a1111.live)):
+        url = os.environ.get(f"IMAGEGEN_TEST_{kind.upper()}_URL")
         if url:
             marks = (pytest.mark.live, pytest.mark.timeout(LIVE_TIMEOUT_S))
-            yield pytest.param(lambda module=module, url=url: module.live(url), id=f"{kind}-live", marks=marks)
+            yield pytest.param(partial(live, url), id=f"{kind}-live", marks=marks)
 
 
 @pytest.fixture(params=_subjects())
