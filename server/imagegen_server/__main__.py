@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 from contextlib import suppress
+from tomllib import TOMLDecodeError
 
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
@@ -18,7 +19,7 @@ def main() -> int:
     """Serves until SIGINT or SIGTERM. Exit status 2: the settings are wrong, or the server cannot start."""
     try:
         settings = ServerSettings()
-    except (ValidationError, SettingsError) as error:
+    except (ValidationError, SettingsError, TOMLDecodeError) as error:
         print(f"imagegen server: {describe(error)}", file=sys.stderr)  # noqa: T201  # logs are not set up yet
         return 2
     configure_logs(settings.log_level, settings.log_format)
@@ -30,10 +31,10 @@ def main() -> int:
     return 0
 
 
-def describe(error: ValidationError | SettingsError) -> str:
+def describe(error: ValidationError | SettingsError | TOMLDecodeError) -> str:
     """What is wrong with the settings, one line each. Values are left out: they may hold passwords."""
-    if isinstance(error, SettingsError):
-        return str(error)
+    if not isinstance(error, ValidationError):
+        return f"the settings cannot be read: {error}"
     lines = []
     for each in error.errors(include_input=False, include_url=False):
         name = ".".join(str(part) for part in each["loc"])

@@ -32,6 +32,7 @@ from imagegen_server.history import Ephemeral
 from imagegen_server.hub import Hub
 from imagegen_server.jobs import (
     AssetOrigin,
+    Attempt,
     AttemptAccepted,
     AttemptBegan,
     AttemptBroke,
@@ -45,7 +46,7 @@ from imagegen_server.jobs import (
     OutputStored,
 )
 from imagegen_server.ledger import Ledger
-from imagegen_server.previews import Preview, PreviewPipe
+from imagegen_server.previews import MAX_RATE_HZ, Preview, PreviewPipe
 from imagegen_server.progress import ProgressTracker
 from imagegen_server.stores.store import StoreError
 from imagegen_server.tasks import running
@@ -119,18 +120,18 @@ class AttemptDriver:
         except InvalidHappening:
             return  # cancelled in the meantime
         self._log.info("attempt started", attempt=len(job.attempts))
-        await self._drive(job, adapter.run)
+        await self._drive(job, adapter.run, first_frame=1)
 
     async def adopt(self, job: Job) -> None:
         """Takes up an attempt that an earlier process handed over. Raises StoreError."""
         assert job.attempt is not None
-        handle = job.attempt.handle
+        handle, first_frame = job.attempt.handle, _next_frame(job.attempt, self._at.clock())
         self._log.info("attempt adopted", attempt=len(job.attempts))
-        await self._drive(job, lambda task: self.backend.adapter.reattach(task, handle))
+        await self._drive(job, lambda task: self.backend.adapter.reattach(task, handle), first_frame=first_frame)
 
-    async def _drive(self, job: Job, open_run: OpenRun) -> None:
+    async def _drive(self, job: Job, open_run: OpenRun, *, first_frame: int) -> None:
         try:
-            ending = await self._attempt(job, open_run)
+            ending = await self._attempt(job, open_run, first_frame)
         except AdapterError as error:
             ending = self._broken(job, error)
         except Refused as refused:
@@ -144,9 +145,9 @@ class AttemptDriver:
         job = await self._at.ledger.apply(self.job_id, ending)
         self._log.info("attempt ended", attempt=len(job.attempts), state=job.state.value, **_reason(ending))
 
-    async def _attempt(self, job: Job, open_run: OpenRun) -> Happening:
+    async def _attempt(self, job: Job, open_run: OpenRun, first_frame: int) -> Happening:
         task = await self._task_for(job)
-        recorder = _Recorder(job, self._at)
+        recorder = _Recorder(job, self._at, first_frame)
         deadline = asyncio.timeout(None)
         async with open_run(task) as run, running(recorder.pump_previews(), self._forward_cancel(run, deadline)):
             self._run = run
@@ -198,12 +199,14 @@ class AttemptDriver:
 class _Recorder:
     """Turns an attempt's updates into happenings and ephemeral events."""
 
-    def __init__(self, job: Job, surroundings: Surroundings) -> None:
+    def __init__(self, job: Job, surroundings: Surroundings, first_frame: int) -> None:
         self._job = job
         self._at = surroundings
         self._number = len(job.attempts)
         self._progress = ProgressTracker()
-        self._pipe = PreviewPipe(job.spec.preview, self._publish_preview, surroundings.executor)
+        self._pipe = PreviewPipe(
+            job.spec.preview, self._publish_preview, surroundings.executor, first_number=first_frame
+        )
         # What an earlier attempt, or an earlier process, has delivered is not stored again.
         self._stored = {self._key(each.image_index, each.node_id, each.intermediate) for each in job.outputs}
 
@@ -278,6 +281,11 @@ class _Recorder:
 
     def _now(self) -> tuple[str, int, float]:
         return self._job.job_id, self._number, self._at.clock()
+
+
+def _next_frame(attempt: Attempt, now: float) -> int:
+    """A number above those of all frames of the attempt that earlier processes can have published."""
+    return 2 + int(max(now - attempt.start_time, 0.0) * MAX_RATE_HZ)
 
 
 def _reason(ending: Happening) -> dict[str, str]:

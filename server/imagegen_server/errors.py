@@ -64,3 +64,7 @@ def backend_not_found(name: str, allowed: Sequence[str], field: str = "name") ->
 def request_id_reused(request_id: str) -> Refused:
     message = "this request_id was used before for another request; choose a new one"
     return Refused("REQUEST_ID_REUSED", message, metadata={"request_id": request_id})
+
+
+def queue_full() -> Refused:
+    return Refused("QUEUE_FULL", "too many jobs are waiting already; try again later", retry_after_s=10.0)

@@ -16,6 +16,8 @@ from PIL import Image
 from imagegen_adapters.contract import PreviewFrame
 from imagegen_server.jobs import PreviewOptions
 
+MAX_RATE_HZ: Final = 30.0
+"""No job produces more than so many a second."""
 MAX_FRAME_BYTES: Final = 16 * 1024 * 1024
 MAX_FRAME_PIXELS: Final = 32 * 1024 * 1024
 """Larger frames are dropped: no backend sends them in good faith."""
@@ -94,13 +96,15 @@ class PreviewPipe:
     newest is kept. `pump` does the work; whoever owns the attempt runs and cancels it.
     """
 
-    def __init__(self, wanted: PreviewOptions, publish: Callable[[Preview], None], executor: Executor) -> None:
+    def __init__(
+        self, wanted: PreviewOptions, publish: Callable[[Preview], None], executor: Executor, *, first_number: int = 1
+    ) -> None:
         self._wanted = wanted
         self._publish = publish
         self._executor = executor
         self._newest: PreviewFrame | None = None
         self._arrived = asyncio.Event()
-        self._frames = 0
+        self._number = first_number
 
     def offer(self, frame: PreviewFrame) -> None:
         if self._wanted.enabled and len(frame.data) <= MAX_FRAME_BYTES:
@@ -123,11 +127,11 @@ class PreviewPipe:
         self._arrived.clear()
         assert frame is not None
         try:
-            preview = await loop.run_in_executor(self._executor, render, frame, self._frames + 1, self._wanted)
+            preview = await loop.run_in_executor(self._executor, render, frame, self._number, self._wanted)
         except UnreadableFrame as error:
             log.debug("preview dropped", reason=str(error))
             return
-        self._frames += 1
+        self._number += 1
         self._publish(preview)
 
 
@@ -145,11 +149,11 @@ def _fit(data: bytes, *, max_pixels: int, format_name: str, quality: int) -> tup
             picture = image.convert("RGB")
             if is_large:
                 picture.thumbnail((max_pixels, max_pixels), Image.Resampling.BILINEAR)
-    # Pillow raises whatever its decoders raise: OSError, ValueError, SyntaxError, struct.error and others.
+            encoded = io.BytesIO()
+            picture.save(encoded, target, quality=quality)
     except UnreadableFrame:
         raise
+    # Pillow raises whatever its codecs raise: OSError, ValueError, SyntaxError, struct.error and others.
     except Exception as error:
         raise UnreadableFrame(f"cannot be decoded: {type(error).__name__}") from error
-    encoded = io.BytesIO()
-    picture.save(encoded, target, quality=quality)
     return encoded.getvalue(), _MEDIA_TYPES[target], picture.size

@@ -6,7 +6,8 @@ is the only truth about jobs; what is kept here is which attempts this process d
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, TypeVar
 
@@ -15,7 +16,7 @@ import structlog
 from imagegen_adapters.contract import ImageParameters
 from imagegen_server.attempts import AttemptDriver, Surroundings
 from imagegen_server.eligibility import Eligibility
-from imagegen_server.errors import Refused, ServerError
+from imagegen_server.errors import ServerError
 from imagegen_server.fleet import Backend, Fleet
 from imagegen_server.history import Ephemeral
 from imagegen_server.jobs import Attempt, AttemptBroke, AttemptCancelled, CancelRequested, Failure, Job, JobState
@@ -58,8 +59,11 @@ class Runner:
         """Those of them that have an attempt at a backend."""
         self._eligibility = Eligibility(fleet)
         self._max_queued_jobs = max_queued_jobs
-        self._submitting = 0
+        self._submitting: Counter[str] = Counter()
+        """Calls that are storing a job, by its request_id or else its id."""
         self._changed = changed
+        self._places: Mapping[str, Place] = {}
+        self._places_version: tuple[int, frozenset[str]] = (-1, frozenset())
         self._places_changed = asyncio.Event()
         self._paused_until = 0.0
 
@@ -68,11 +72,12 @@ class Runner:
 
         Goes on when the caller goes away. Refused: REQUEST_ID_REUSED. Raises StoreError.
         """
-        self._submitting += 1
+        key = job.request_id or job.job_id
+        self._submitting[key] += 1
         try:
             return await self._to_its_end(self._ledger.create(job, request_digest))
         finally:
-            self._submitting -= 1
+            self._submitting -= Counter({key: 1})
 
     async def cancel(self, job_id: str) -> Job:
         """Asks for the job's end; gives it as it is once the wish is stored.
@@ -85,21 +90,24 @@ class Runner:
         """The same without waiting, also for a job that is about to be stored."""
         self._tasks.create_task(self._cancel_quietly(job_id))
 
-    def check_room(self) -> None:
-        """Refused: QUEUE_FULL."""
-        if len(self.queue()) + self._submitting >= self._max_queued_jobs:
-            message = f"{self._max_queued_jobs} jobs are waiting already; try again later"
-            raise Refused("QUEUE_FULL", message, retry_after_s=10.0)
+    def has_room(self, request_id: str) -> bool:
+        """Whether one more job may wait. A call whose twin is being stored needs no room of its own."""
+        return request_id in self._submitting or len(self.queue()) + len(self._submitting) < self._max_queued_jobs
 
     def queue(self) -> list[Job]:
         """The jobs that wait, oldest first."""
         jobs = self._ledger.unfinished()
         return [job for job in jobs if job.state is JobState.QUEUED and job.job_id not in self._busy]
 
-    def places(self) -> dict[str, Place]:
+    def places(self) -> Mapping[str, Place]:
         """The place of each job that waits."""
-        queue = self.queue()
-        return {job.job_id: Place(ahead=ahead, length=len(queue)) for ahead, job in enumerate(queue)}
+        # A stream of all jobs asks once per job: counted anew only when something changed.
+        version = (self._at.hub.position, frozenset(self._busy))
+        if version != self._places_version:
+            queue = self.queue()
+            self._places = {job.job_id: Place(ahead=ahead, length=len(queue)) for ahead, job in enumerate(queue)}
+            self._places_version = version
+        return self._places
 
     def running_jobs(self, backend: str) -> list[str]:
         """The jobs whose attempts this process drives there."""
@@ -115,7 +123,7 @@ class Runner:
 
     async def keep_telling_places(self) -> None:
         """Tells waiting jobs when their place has changed, until it is cancelled."""
-        told: dict[str, Place] = {}
+        told: Mapping[str, Place] = {}
         while True:
             await self._places_changed.wait()
             self._places_changed.clear()

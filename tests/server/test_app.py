@@ -36,7 +36,7 @@ from imagegen_server.services.image_gen import ImageGenService
 from imagegen_server.services.models import ModelService
 from imagegen_server.services.rpc import snake_case
 from imagegen_server.wire.errors import decode_failure
-from tests.server.scripted import DEFAULT_CAPABILITIES, ScriptedAdapter, ScriptedRun
+from tests.server.scripted import DEFAULT_CAPABILITIES, ScriptedAdapter, ScriptedRun, frame
 from tests.server.serving import calling, kinds, refusal_of, serving, started, text_to_image
 
 SERVICES = {
@@ -256,6 +256,21 @@ async def test_an_attempt_that_goes_on_is_taken_up_again(tmp_path: Path, lasting
     assert kinds(every).count("completed") == 1
 
 
+async def test_frames_of_an_attempt_are_numbered_on(tmp_path: Path, lasting: ScriptedAdapter) -> None:
+    def show(run: ScriptedRun) -> None:
+        lasting.kept[run.task.attempt_id] = show
+        run.put(frame())
+
+    lasting.plays = show
+    async with serving(tmp_path, {"one": lasting}) as caller:
+        job = await caller.create()
+        first = await caller.until_event(job.job_id, "preview")
+    async with serving(tmp_path, {"one": lasting}) as caller:
+        second = await caller.until_event(job.job_id, "preview")
+    assert (first.attempt, second.attempt) == (1, 1)
+    assert first.preview.frame < second.preview.frame
+
+
 async def test_an_attempt_that_the_backend_forgot_is_made_anew(tmp_path: Path, lasting: ScriptedAdapter) -> None:
     async with serving(tmp_path, {"one": lasting}) as caller:
         job = await caller.create()
@@ -325,19 +340,20 @@ async def test_a_pinned_job_waits_until_its_backend_is_configured_again(
 # --- the process -----------------------------------------------------------------------------------------------------
 
 
-async def start_process(**environment: str) -> asyncio.subprocess.Process:
+async def start_process(cwd: Path, **environment: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "imagegen_server",
         env={**os.environ, **environment},
+        cwd=cwd,
         stderr=asyncio.subprocess.PIPE,
     )
 
 
 async def test_the_process_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
     process = await start_process(
-        IMAGEGEN_GRPC="127.0.0.1:0", IMAGEGEN_DATA_DIR=str(tmp_path), IMAGEGEN_LOG_FORMAT="json"
+        tmp_path, IMAGEGEN_GRPC="127.0.0.1:0", IMAGEGEN_DATA_DIR=str(tmp_path), IMAGEGEN_LOG_FORMAT="json"
     )
     assert process.stderr is not None
     async with asyncio.timeout(15):
@@ -348,15 +364,19 @@ async def test_the_process_serves_until_it_is_told_to_stop(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("environment", "words"),
+    ("environment", "file", "words"),
     [
-        ({"IMAGEGEN_GRPC": "0.0.0.0:0"}, "allow_unauthenticated"),
-        ({"IMAGEGEN_BACKENDS": "sdnext=http://user:secret@127.0.0.1"}, "unknown kind of backend 'sdnext'"),
-        ({"IMAGEGEN_MAX_ATTEMPTS": "none"}, "max_attempts"),
+        ({"IMAGEGEN_GRPC": "0.0.0.0:0"}, "", "allow_unauthenticated"),
+        ({"IMAGEGEN_BACKENDS": "sdnext=http://user:secret@127.0.0.1"}, "", "unknown kind of backend 'sdnext'"),
+        ({"IMAGEGEN_MAX_ATTEMPTS": "none"}, "", "max_attempts"),
+        ({}, "grpc =", "the settings cannot be read"),
     ],
 )
-async def test_wrong_settings_are_told_in_words(environment: dict[str, str], words: str) -> None:
-    process = await start_process(**environment)
+async def test_wrong_settings_are_told_in_words(
+    tmp_path: Path, environment: dict[str, str], file: str, words: str
+) -> None:
+    (tmp_path / "imagegen.toml").write_text(file)
+    process = await start_process(tmp_path, **environment)
     async with asyncio.timeout(15):
         _, errors = await process.communicate()
     assert process.returncode == 2

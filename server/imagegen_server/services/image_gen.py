@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from imagegen.v1 import image_gen_pb2 as pb
-from imagegen_server.errors import request_id_reused
+from imagegen_server.errors import queue_full, request_id_reused
 from imagegen_server.history import Scope, Start
 from imagegen_server.hub import Hub, ShuttingDown
 from imagegen_server.jobs import Job, JobSpec, JobState
@@ -100,15 +100,23 @@ class ImageGenService:
             raise ShuttingDown
         digest = hashlib.sha256(request.spec.SerializeToString(deterministic=True)).digest()
         # Asked first: what was accepted once is answered again, whatever has become of its assets and backends.
-        if request.request_id:
-            earlier = await self.store.find_request(_OWNER, request.request_id)
-            if earlier is not None:
-                if earlier.request_digest != digest:
-                    raise request_id_reused(request.request_id)
-                return earlier.job, True
-        spec = await self.checker.check(request.spec)
-        self.runner.check_room()
-        return await self.runner.submit(self._new_job(job_id, request.request_id, spec), digest)
+        earlier = await self._earlier(request.request_id, digest)
+        if earlier is None:
+            spec = await self.checker.check(request.spec)
+            if self.runner.has_room(request.request_id):
+                return await self.runner.submit(self._new_job(job_id, request.request_id, spec), digest)
+            # A twin of this call may have taken the last place meanwhile.
+            earlier = await self._earlier(request.request_id, digest)
+        if earlier is None:
+            raise queue_full()
+        return earlier, True
+
+    async def _earlier(self, request_id: str, digest: bytes) -> Job | None:
+        """The job that an earlier call with this request_id made. Refused: REQUEST_ID_REUSED."""
+        stored = await self.store.find_request(_OWNER, request_id) if request_id else None
+        if stored is not None and stored.request_digest != digest:
+            raise request_id_reused(request_id)
+        return stored.job if stored is not None else None
 
     def _new_job(self, job_id: str, request_id: str, spec: JobSpec) -> Job:
         return Job(
