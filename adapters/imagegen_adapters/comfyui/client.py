@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -212,7 +213,8 @@ def _translated(url: URL) -> Iterator[None]:
     except AdapterError:
         raise
     except aiohttp.ClientConnectorError as exc:
-        raise Unreachable(f"no connection to the backend at {url}: {exc.os_error.strerror or 'refused'}") from exc
+        reason = os.strerror(exc.errno).lower() if exc.errno and exc.errno > 0 else "unknown host"
+        raise Unreachable(f"no connection to the backend at {url}: {reason}") from exc
     except TimeoutError as exc:
         raise Unreachable(f"the backend at {url} did not answer in time") from exc
     except aiohttp.WSServerHandshakeError as exc:

@@ -281,7 +281,7 @@ async def test_a_server_that_comes_later_is_used() -> None:
         await bench.fake.stop_listening()
         with pytest.raises(Unreachable):
             await bench.run(request())
-        with pytest.raises(Unreachable):
+        with pytest.raises(Unreachable, match="connection refused"):
             await bench.adapter.status()
 
         await bench.fake.start_listening()
