@@ -81,8 +81,6 @@ def set_text(message: Message, field: FieldDescriptor, text: str, path: str) -> 
         if field.is_repeated:
             parts = text.split(",") if field.type == type_.TYPE_ENUM else [text]
             getattr(message, field.name).extend(_from_text(field, part, path) for part in parts)
-        elif field.type == type_.TYPE_MESSAGE:
-            _set_message(getattr(message, field.name), text, path, 0)
         else:
             setattr(message, field.name, _from_text(field, text, path))
     except Misfit as exc:
@@ -116,23 +114,25 @@ def enum_prefix(enum: EnumDescriptor) -> str:
 def _resolve(message: Message, name: str, taken: frozenset[str]) -> tuple[Message, FieldDescriptor]:
     head, *rest = name.split(".")
     field = _field(descriptor_of(message), head)
-    while rest and field is not None and _is_plain_message(field):
+    while rest and field is not None and _has_parameters(field):
         message, head, rest = getattr(message, field.name), rest[0], rest[1:]
         field = _field(descriptor_of(message), head)
         taken = frozenset()
-    if field is None or rest or field.name in taken or _is_plain_message(field) or is_map(field):
+    if field is None or rest or field.name in taken or field.type == type_.TYPE_MESSAGE:
         allowed = ", ".join(sorted(set(query_names(descriptor_of(message))) - taken)) or "none"
         raise bad_field(name, f"is no parameter of this request; allowed: {allowed}")
     return message, field
 
 
 def query_names(descriptor: Descriptor) -> list[str]:
-    """The parameters that a query can hold for the fields of a message; message fields end in ".*"."""
-    return [field.name + (".*" if _is_plain_message(field) else "") for field in descriptor.fields if not is_map(field)]
+    """The parameters that a query can hold for the fields of a message; those of nested messages as ".*"."""
+    scalars = [field.name for field in descriptor.fields if field.type != type_.TYPE_MESSAGE]
+    return scalars + [f"{field.name}.*" for field in descriptor.fields if _has_parameters(field)]
 
 
-def _is_plain_message(field: FieldDescriptor) -> bool:
-    return field.type == type_.TYPE_MESSAGE and not is_map(field) and message_of(field).full_name not in WELL_KNOWN
+def _has_parameters(field: FieldDescriptor) -> bool:
+    is_one_message = field.type == type_.TYPE_MESSAGE and not field.is_repeated
+    return is_one_message and message_of(field).full_name not in WELL_KNOWN
 
 
 def _field(descriptor: Descriptor, name: str) -> FieldDescriptor | None:
