@@ -5,7 +5,7 @@ import hashlib
 import io
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias, TypeVar
 
 import numpy as np
@@ -46,6 +46,11 @@ class Observed:
 def task_of(source: ImageParameters | RawGraph, files: Sequence[bytes] = ()) -> Task:
     """A task with an id of its own."""
     return Task(attempt_id=str(uuid.uuid4()), source=source, files={digest_of(data): data for data in files})
+
+
+def unseen(source: ImageParameters) -> ImageParameters:
+    """With a seed that a live server has not cached the picture of."""
+    return replace(source, seed=uuid.uuid4().int % 2**32)
 
 
 def digest_of(data: bytes) -> str:

@@ -27,6 +27,7 @@ from tests.adapters.conformance.observing import (
     photograph,
     pixels_of,
     task_of,
+    unseen,
 )
 from tests.adapters.conformance.subject import Subject
 
@@ -73,7 +74,7 @@ async def test_progress_never_falls_and_reaches_the_end(subject: Subject, adapte
 
 
 async def test_steps_are_those_of_the_request(subject: Subject, adapter: Adapter) -> None:
-    seen = await performed(adapter, subject.paced(), subject.patience_s)
+    seen = await performed(adapter, unseen(subject.paced()), subject.patience_s)
     steps = [update.steps for update in seen.of(Progressed) if update.phase is Phase.SAMPLING and update.steps]
     assert set(steps) == {subject.paced().steps}
 
@@ -86,7 +87,7 @@ async def test_a_plan_tells_how_many_images_come(subject: Subject, adapter: Adap
 async def test_previews_are_what_they_say(subject: Subject, adapter: Adapter) -> None:
     if not adapter.capabilities.previews:
         pytest.skip("no previews declared")
-    seen = await performed(adapter, subject.paced(), subject.patience_s)
+    seen = await performed(adapter, unseen(subject.paced()), subject.patience_s)
     previews = seen.of(PreviewFrame)
     assert previews or not subject.promises.sends_previews
     assert all(media_type_of(preview.data) == preview.media_type for preview in previews)
