@@ -1,24 +1,9 @@
 """Finds the adapter for a configured backend."""
 
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
 
+from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import Adapter
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackendConfig:
-    """One backend, as configured."""
-
-    name: str
-    """Unique; lower-case letters, digits and hyphens."""
-    kind: str
-    """ "comfyui", "a1111" or "demo"."""
-    url: str = ""
-    """Base address, "http://host:port[/prefix]"; user and password for A1111's basic auth may be in it."""
-    options: dict[str, str] = field(default_factory=dict)
-    """Kind-specific: demo: "speed" (factor, default 1)."""
-
 
 KINDS = ("demo", "comfyui", "a1111")
 

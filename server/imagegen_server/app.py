@@ -20,7 +20,8 @@ from grpc_reflection.v1alpha import reflection
 from sqlalchemy import URL
 
 from imagegen.v1 import asset_pb2, backend_pb2, image_gen_pb2, model_pb2
-from imagegen_adapters.registry import BackendConfig, open_adapter
+from imagegen_adapters.config import BackendConfig
+from imagegen_adapters.registry import open_adapter
 from imagegen_server.assets import AssetStore
 from imagegen_server.attempts import Patience, Surroundings
 from imagegen_server.config import ServerSettings, split_address

@@ -19,7 +19,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from imagegen_adapters.registry import KINDS, BackendConfig
+from imagegen_adapters.config import BackendConfig
+from imagegen_adapters.registry import KINDS
 
 _NAME = re.compile(r"^[a-z0-9-]{1,64}$")
 MAX_BACKENDS = 64

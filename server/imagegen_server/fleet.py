@@ -13,9 +13,9 @@ from typing import Final
 
 import structlog
 
+from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import Adapter, BackendStatus, Catalog
 from imagegen_adapters.errors import AdapterError
-from imagegen_adapters.registry import BackendConfig
 from imagegen_server.errors import backend_not_found
 from imagegen_server.logs import without_credentials
 from imagegen_server.tasks import running

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
+from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import (
     Accepted,
     Adapter,
@@ -26,7 +27,6 @@ from imagegen_adapters.contract import (
     Update,
 )
 from imagegen_adapters.errors import AdapterError, Cancelled, Lost, Unreachable, Violation
-from imagegen_adapters.registry import BackendConfig
 from imagegen_adapters.updates import UpdateBuffer
 
 

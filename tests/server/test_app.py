@@ -25,8 +25,8 @@ from imagegen.v1.job_pb2 import (
     JOB_STATE_RUNNING,
     JOB_STATE_SUCCEEDED,
 )
+from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import Adapter
-from imagegen_adapters.registry import BackendConfig
 from imagegen_server.app import serve
 from imagegen_server.config import BackendSettings, ServerSettings
 from imagegen_server.errors import CannotStart

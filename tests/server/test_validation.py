@@ -10,8 +10,8 @@ import pytest
 
 from imagegen.v1.job_pb2 import ImageParameters, JobSpec, RawGraph
 from imagegen_adapters import contract
+from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import Capabilities, Catalog, NamedModel
-from imagegen_adapters.registry import BackendConfig
 from imagegen_server.assets import AssetStore
 from imagegen_server.errors import Refused
 from imagegen_server.fleet import Backend, Fleet, Intervals

@@ -10,6 +10,7 @@ from imagegen_adapters.a1111.knowledge import Knowledge
 from imagegen_adapters.a1111.protocol import GlobalProgress, Memory
 from imagegen_adapters.a1111.requests import MAX_BATCH_SIZE, find_request_violations, task_id
 from imagegen_adapters.a1111.run import A1111Run
+from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import (
     BackendStatus,
     Capabilities,
@@ -22,7 +23,6 @@ from imagegen_adapters.contract import (
     Task,
 )
 from imagegen_adapters.errors import AdapterError, Lost, Rejected, Unreachable, Violation
-from imagegen_adapters.registry import BackendConfig
 from imagegen_adapters.updates import UpdateBuffer
 
 CAPABILITIES = Capabilities(

@@ -9,6 +9,7 @@ from imagegen_adapters.comfyui.attempt import Attempt, driven
 from imagegen_adapters.comfyui.backend import CAPABILITIES, Backend
 from imagegen_adapters.comfyui.client import Timing, open_client
 from imagegen_adapters.comfyui.link import open_link
+from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import (
     Adapter,
     BackendStatus,
@@ -21,7 +22,6 @@ from imagegen_adapters.contract import (
     Task,
 )
 from imagegen_adapters.errors import Unreachable, Violation
-from imagegen_adapters.registry import BackendConfig
 
 _STATUS_S = 9.0
 """For both questions that `status` asks; the contract gives it ten seconds."""

@@ -10,6 +10,7 @@ from typing import TypeAlias, TypeVar
 
 import structlog
 
+from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import (
     Accepted,
     Adapter,
@@ -32,7 +33,6 @@ from imagegen_adapters.contract import (
 from imagegen_adapters.demo.attempt import Wish, pieces
 from imagegen_adapters.demo.requests import CAPABILITIES, CATALOG, VERSION, chosen, violations
 from imagegen_adapters.errors import AdapterError, Cancelled, Lost, NodeFailed, OutOfMemory, Rejected, Violation
-from imagegen_adapters.registry import BackendConfig
 from imagegen_adapters.updates import UpdateBuffer
 
 Painter: TypeAlias = Callable[[ImageParameters, str, Mapping[str, bytes], Wish], Iterator[list[Update]]]

@@ -10,8 +10,8 @@ from PIL import Image
 from imagegen_adapters.a1111.adapter import A1111Adapter, open_a1111
 from imagegen_adapters.a1111.client import Timeouts
 from imagegen_adapters.a1111.progress import Pace
+from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import ImageParameters, Run, Task, Update
-from imagegen_adapters.registry import BackendConfig
 from tests.fakes.a1111 import FakeA1111, open_fake
 
 SHORT = Timeouts(

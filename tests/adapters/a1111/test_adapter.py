@@ -7,6 +7,7 @@ from typing import TypeVar
 import pytest
 
 from imagegen_adapters.a1111.adapter import A1111Adapter, open_a1111
+from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import (
     Accepted,
     HiresParameters,
@@ -23,7 +24,6 @@ from imagegen_adapters.contract import (
     Warned,
 )
 from imagegen_adapters.errors import Rejected, Unauthenticated, Unreachable
-from imagegen_adapters.registry import BackendConfig
 from tests.adapters.a1111.conftest import (
     REQUEST,
     SHORT,

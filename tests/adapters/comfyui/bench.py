@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 from imagegen_adapters.comfyui.adapter import open_comfyui
 from imagegen_adapters.comfyui.client import Timing
+from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import Adapter, ImageParameters, ImageReady, RawGraph, Run, Task, Update, Warned
-from imagegen_adapters.registry import BackendConfig
 from tests.fakes.comfyui import FakeComfyUI, open_fake
 
 U = TypeVar("U", bound=Update)

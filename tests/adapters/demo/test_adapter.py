@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
+from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import (
     Adapter,
     ImageParameters,
@@ -20,7 +21,7 @@ from imagegen_adapters.contract import (
     Progressed,
 )
 from imagegen_adapters.errors import Lost, Rejected
-from imagegen_adapters.registry import BackendConfig, open_adapter
+from imagegen_adapters.registry import open_adapter
 from tests.adapters.conformance.observing import images_of, is_moving, observed, performed, task_of, until_moving
 
 QUICK = ImageParameters(prompt="a red fox", model="demo-landscape", width=64, height=64, steps=3)

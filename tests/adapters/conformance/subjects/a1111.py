@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from imagegen_adapters.a1111.adapter import A1111Adapter, open_a1111
 from imagegen_adapters.a1111.client import Timeouts
 from imagegen_adapters.a1111.progress import Pace
+from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import Adapter, ImageParameters, RawGraph
 from imagegen_adapters.errors import (
     Interrupted,
@@ -16,7 +17,6 @@ from imagegen_adapters.errors import (
     Unintelligible,
     Unreachable,
 )
-from imagegen_adapters.registry import BackendConfig
 from tests.adapters.conformance.subject import SUCCESS, Ending, Fault, Promises
 from tests.fakes.a1111 import FakeA1111, open_fake
 

@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 
+from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import Adapter, ImageParameters, RawGraph, Update
 from imagegen_adapters.demo.adapter import open_demo
 from imagegen_adapters.demo.attempt import Wish, pieces
 from imagegen_adapters.errors import NodeFailed, OutOfMemory
-from imagegen_adapters.registry import BackendConfig
 from tests.adapters.conformance.subject import Ending, Fault, Promises, Subject
 
 
