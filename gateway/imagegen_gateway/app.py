@@ -1,6 +1,7 @@
 """Puts the gateway together and runs it."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Final
 
 import structlog
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from imagegen.v1 import asset_pb2_grpc, image_gen_pb2_grpc
 from imagegen_gateway import pages, transcoding
@@ -28,6 +30,15 @@ BACKLOG: Final = 4096
 """Connections that may wait to be accepted: all browsers come back at once after a restart."""
 SHUTDOWN_S: Final = 5.0
 MAX_HEADER_BYTES: Final = 16 * 1024
+
+
+def is_worth_a_line(record: logging.LogRecord) -> bool:
+    """Not a request that is no HTTP: aiohttp would write down what was sent, with a traceback each."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+http_log = logging.getLogger("imagegen_gateway.http")
+http_log.addFilter(is_worth_a_line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +65,7 @@ async def serve_gateway(settings: GatewaySettings) -> AsyncIterator[Gateway]:
         runner = web.AppRunner(
             build_app(settings, channels, hubs),
             access_log=None,  # addresses hold prompts
+            logger=http_log,
             handler_cancellation=True,  # else the handler of a browser that went away goes on for ever
             shutdown_timeout=SHUTDOWN_S,
             max_field_size=MAX_HEADER_BYTES,

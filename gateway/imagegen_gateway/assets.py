@@ -20,7 +20,7 @@ from imagegen.v1 import asset_pb2, asset_pb2_grpc
 from imagegen_gateway.config import GatewaySettings
 from imagegen_gateway.decoding import bad_field, refuse_unknown
 from imagegen_gateway.encoding import to_json
-from imagegen_gateway.errors import Problem
+from imagegen_gateway.errors import Problem, unreadable
 from imagegen_gateway.thumbnails import Thumbnails, parse_width
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -223,10 +223,7 @@ async def send_chunks(
 async def upload_chunks(request: web.Request) -> AsyncGenerator[bytes, None]:
     """The bytes of an upload. Raises Problem for what is none."""
     if request.content_type == "multipart/form-data":
-        part = await anext(aiter(await request.multipart()), None)
-        if not isinstance(part, BodyPartReader) or part.name != "file":
-            raise Problem(400, "the form must have the file as its first field, named file", reason="INVALID_REQUEST")
-        read: Callable[[int], Awaitable[bytes]] = part.read_chunk
+        read: Callable[[int], Awaitable[bytes]] = (await file_field(request)).read_chunk
     elif request.content_type.startswith("image/") or request.content_type == "application/octet-stream":
         read = request.content.read
     else:
@@ -240,6 +237,17 @@ async def upload_chunks(request: web.Request) -> AsyncGenerator[bytes, None]:
         if not chunk:
             return
         yield bytes(chunk)
+
+
+async def file_field(request: web.Request) -> BodyPartReader:
+    """The file of a form. Raises Problem 400 for another form, or none."""
+    try:
+        part = await anext(aiter(await request.multipart()), None)
+    except ValueError as exc:  # a boundary that is missing, too long or not there
+        raise Problem(400, f"the form cannot be read: {unreadable(exc)}", reason="INVALID_REQUEST") from exc
+    if not isinstance(part, BodyPartReader) or part.name != "file":
+        raise Problem(400, "the form must have the file as its first field, named file", reason="INVALID_REQUEST")
+    return part
 
 
 async def bounded(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:

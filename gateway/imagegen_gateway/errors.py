@@ -15,6 +15,7 @@ import grpc
 import orjson
 import structlog
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no annotations
 from grpc_status import rpc_status
 
@@ -200,11 +201,18 @@ async def problem_middleware(request: web.Request, handler: Handler) -> web.Stre
         if exc.status < 400:
             raise
         return _from_http(exc, request).response()
+    except (web.RequestPayloadError, HttpProcessingError) as exc:
+        return Problem(400, f"the body cannot be read: {unreadable(exc)}", reason="INVALID_REQUEST").response()
     except (asyncio.CancelledError, ConnectionResetError):
         raise
     except Exception:
         log.exception("request failed", method=request.method, route=_route(request))
         return Problem(500, "a fault of the gateway; its log has more", reason="INTERNAL").response()
+
+
+def unreadable(error: Exception) -> str:
+    """What aiohttp says of a body that breaks its own format, in one line."""
+    return " ".join(str(error).removeprefix("400, message:").split())[:200]
 
 
 def _from_http(exc: web.HTTPException, request: web.Request) -> Problem:

@@ -1,11 +1,14 @@
 """Errors: a total table, and one form for every one of them."""
 
+import asyncio
+
 import aiohttp
 import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no annotations
 
 from imagegen.v1 import error_pb2
+from imagegen_gateway.app import Gateway
 from imagegen_gateway.errors import HTTP_BY_STATUS, STATUS_BY_NUMBER, Problem, from_status, title
 from tests.gateway.fake_server import FakeServer
 
@@ -103,3 +106,40 @@ async def test_a_fault_of_the_gateway_is_a_problem_without_details(
 
 def test_a_problem_without_a_reason_has_no_type_of_its_own() -> None:
     assert b'"type":"about:blank"' in Problem(404, "nothing").body()
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "body"),
+    [
+        ("/api/v1/jobs", {"Content-Type": "application/json", "Content-Encoding": "gzip"}, b"{}"),
+        ("/api/v1/assets", {"Content-Type": "image/png", "Content-Encoding": "gzip"}, b"no gzip"),
+        ("/api/v1/assets", {"Content-Type": "multipart/form-data"}, b"no boundary"),
+        ("/api/v1/assets", {"Content-Type": f"multipart/form-data; boundary={'x' * 100}"}, b"too long a boundary"),
+        ("/api/v1/assets", {"Content-Type": "multipart/form-data; boundary=x"}, b"another boundary"),
+        ("/api/v1/assets", {"Content-Type": "multipart/form-data; boundary=x"}, b"--x\r\n" + b"A: b\r\n" * 10_000),
+        (
+            "/api/v1/assets",
+            {"Content-Type": "multipart/form-data; boundary=x"},
+            b"--x\r\n\xff: b\r\n\r\nz\r\n--x--\r\n",
+        ),
+    ],
+)
+async def test_a_body_that_breaks_its_own_format_is_the_callers_fault(
+    http: aiohttp.ClientSession, path: str, headers: dict[str, str], body: bytes
+) -> None:
+    async with http.post(path, data=body, headers=headers) as response:
+        assert response.status == 400
+        assert response.content_type == "application/problem+json"
+        assert (await response.json(content_type=None))["reason"] == "INVALID_REQUEST"
+
+
+async def test_what_is_no_http_is_refused_and_not_logged(gateway: Gateway, caplog: pytest.LogCaptureFixture) -> None:
+    """Request lines hold prompts, and whoever sends garbage must not fill the log."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(gateway.url.rpartition(":")[2]))
+    writer.write(b"GET /\xffsecret HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    async with asyncio.timeout(10):
+        answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    assert answer.startswith(b"HTTP/1.0 400 ")
+    assert "secret" not in caplog.text
