@@ -6,6 +6,7 @@ import sys
 
 import structlog
 from pydantic import ValidationError
+from structlog.tracebacks import ExceptionDictTransformer
 
 from imagegen_gateway.app import run
 from imagegen_gateway.config import GatewaySettings
@@ -13,14 +14,18 @@ from imagegen_gateway.config import GatewaySettings
 
 def configure_logs() -> None:
     """Lines for a person at a terminal, JSON elsewhere."""
-    is_terminal = sys.stderr.isatty()
+    # Tracebacks without local variables: they hold prompts.
+    for_people = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    for_machines = [
+        structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+        structlog.processors.JSONRenderer(),
+    ]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso"),
-            structlog.dev.ConsoleRenderer() if is_terminal else structlog.processors.dict_tracebacks,
-            *([] if is_terminal else [structlog.processors.JSONRenderer()]),
+            *(for_people if sys.stderr.isatty() else for_machines),
         ],
         wrapper_class=structlog.make_filtering_bound_logger("info"),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
