@@ -1,10 +1,11 @@
 """Drives one attempt: from the hand-over to a backend to the end of it in the ledger."""
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 import structlog
@@ -19,6 +20,7 @@ from imagegen_adapters.contract import (
     PreviewFrame,
     PreviewWish,
     Progressed,
+    RawGraph,
     Run,
     Task,
     Update,
@@ -46,6 +48,7 @@ from imagegen_server.jobs import (
     OutputStored,
 )
 from imagegen_server.ledger import Ledger
+from imagegen_server.masks import plain_mask
 from imagegen_server.previews import MAX_RATE_HZ, Preview, PreviewPipe
 from imagegen_server.progress import ProgressTracker
 from imagegen_server.stores.store import StoreError
@@ -164,11 +167,13 @@ class AttemptDriver:
     async def _task_for(self, job: Job) -> Task:
         assert job.attempt is not None
         spec = job.spec
+        stored = {digest: await self._at.assets.bytes(digest) for digest in spec.digests}
+        source, files = await asyncio.to_thread(_with_plain_mask, spec.source, stored)
         return Task(
             attempt_id=job.attempt.attempt_id,
-            source=spec.source,
+            source=source,
             preview=PreviewWish(enabled=spec.preview.enabled, max_rate_hz=spec.preview.max_rate_hz),
-            files={digest: await self._at.assets.bytes(digest) for digest in spec.digests},
+            files=files,
             options=spec.backend_options.get(self.backend.adapter.kind, {}),
         )
 
@@ -281,6 +286,18 @@ class _Recorder:
 
     def _now(self) -> tuple[str, int, float]:
         return self._job.job_id, self._number, self._at.clock()
+
+
+def _with_plain_mask(
+    source: ImageParameters | RawGraph, files: dict[str, bytes]
+) -> tuple[ImageParameters | RawGraph, dict[str, bytes]]:
+    """The mask in the one form that every backend reads alike, under a digest of its own."""
+    if not isinstance(source, ImageParameters) or not source.mask:
+        return source, files
+    mask = plain_mask(files[source.mask])
+    digest = hashlib.sha256(mask).hexdigest()
+    # The initial image may be the same file, and stays as it is.
+    return replace(source, mask=digest), {source.init_image: files[source.init_image], digest: mask}
 
 
 def _next_frame(attempt: Attempt, now: float) -> int:

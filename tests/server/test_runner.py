@@ -1,11 +1,13 @@
 """Bringing jobs to backends: what becomes of an attempt, whatever the backend does."""
 
 import asyncio
+import io
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from imagegen.v1 import image_gen_pb2 as pb
 from imagegen.v1.job_pb2 import (
@@ -109,6 +111,19 @@ async def test_the_backend_gets_what_was_asked_for(caller: Caller, one: Scripted
     assert isinstance(task.source, ImageParameters)
     assert (task.source.prompt, task.source.seed, task.source.model) == ("a hare", 3, "first")
     assert (task.options, task.preview.max_rate_hz) == ({"tiling": True}, 4)
+
+
+async def test_the_backend_gets_a_mask_that_it_cannot_misread(caller: Caller, one: ScriptedAdapter) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGBA", (64, 64), (255, 255, 255, 0)).save(buffer, "PNG")
+    digest = (await caller.write(buffer.getvalue())).digest
+    job = await caller.create(text_to_image(init_image=digest, mask=digest))
+    task = (await one.next_run()).task
+    assert isinstance(task.source, ImageParameters)
+    assert task.files[task.source.init_image] == buffer.getvalue()
+    with Image.open(io.BytesIO(task.files[task.source.mask])) as mask:
+        assert (mask.mode, mask.getextrema()) == ("L", (0, 0))
+    assert (await caller.get(job.job_id)).spec.image.mask == digest
 
 
 async def test_the_resident_model_is_taken_where_none_was_named(tmp_path: Path, one: ScriptedAdapter) -> None:
