@@ -72,15 +72,9 @@ class Guard:
 
     async def add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         """Signal on_response_prepare: what every answer carries, streams and errors too."""
-        headers = response.headers
-        is_page = response.content_type == "text/html"
-        headers.setdefault("X-Content-Type-Options", "nosniff")
-        headers.setdefault("Referrer-Policy", "no-referrer")
-        headers.setdefault("Content-Security-Policy", PAGE_POLICY if is_page else DATA_POLICY)
-        headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-        if is_page:
-            headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-        headers["Server"] = "imagegen"
+        if response.status != 304:  # its headers replace those that the browser has kept, and it does not know the type
+            _add_policies(response)
+        response.headers["Server"] = "imagegen"
         if self._origins:
             self._add_cors(request, response)
 
@@ -95,6 +89,17 @@ class Guard:
             response.headers["Access-Control-Allow-Methods"] = CORS_METHODS
             response.headers["Access-Control-Allow-Headers"] = CORS_HEADERS
             response.headers["Access-Control-Max-Age"] = "600"
+
+
+def _add_policies(response: web.StreamResponse) -> None:
+    headers = response.headers
+    is_page = response.content_type == "text/html"
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "no-referrer")
+    headers.setdefault("Content-Security-Policy", PAGE_POLICY if is_page else DATA_POLICY)
+    headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+    if is_page:
+        headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
 
 
 def hostname(host: str) -> str:

@@ -87,3 +87,14 @@ async def test_the_page_makes_a_picture(page: Page, stack: Stack, tmp_path: Path
     await picture.wait_for(timeout=60_000)
     assert await picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 512
     assert faults == []
+
+
+async def test_a_reload_in_mid_job_goes_on_watching(page: Page, stack: Stack) -> None:
+    await page.goto(stack.url)
+    await page.get_by_label("What should the picture show?").fill("a red fox")
+    await page.get_by_label("Steps").fill("60")
+    await page.get_by_role("button", name="Generate").click()
+    await page.get_by_alt_text("a preview").wait_for(timeout=30_000)
+    await page.reload()  # comes from the browser's cache, by 304
+    await page.get_by_alt_text("the finished picture").wait_for(timeout=60_000)
+    await page.get_by_role("link", name="full size").wait_for(timeout=10_000)

@@ -92,6 +92,15 @@ async def test_every_answer_carries_the_headers(http: aiohttp.ClientSession, pat
         assert response.headers["Server"] == "imagegen"
 
 
+async def test_a_304_says_nothing_about_the_content(http: aiohttp.ClientSession) -> None:
+    """A browser replaces the headers of what it has kept by those: the policy for data would switch the page off."""
+    async with http.get("/") as response:
+        etag = response.headers["ETag"]
+    async with http.get("/", headers={"If-None-Match": etag}) as response:
+        assert response.status == 304
+        assert response.headers.keys().isdisjoint({"Content-Security-Policy", "Cross-Origin-Resource-Policy"})
+
+
 async def test_headers_of_any_size_are_not_read(http: aiohttp.ClientSession) -> None:
     async with http.get("/healthz", headers={"X-Large": "x" * 40_000}) as response:
         assert response.status == 400
