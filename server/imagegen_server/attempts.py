@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager
@@ -45,6 +46,7 @@ from imagegen_server.jobs import (
     InvalidHappening,
     Job,
     JobSpec,
+    Output,
     OutputStored,
 )
 from imagegen_server.ledger import Ledger
@@ -212,8 +214,11 @@ class _Recorder:
         self._pipe = PreviewPipe(
             job.spec.preview, self._publish_preview, surroundings.executor, first_number=first_frame
         )
+        self._is_graph = isinstance(job.spec.source, RawGraph)
+        self._heard_of = Counter[str]()
         # What an earlier attempt, or an earlier process, has delivered is not stored again.
-        self._stored = {self._key(each.image_index, each.node_id, each.intermediate) for each in job.outputs}
+        told = Counter[str]()
+        self._stored = {self._key(each, told) for each in job.outputs}
 
     async def pump_previews(self) -> None:
         await self._pipe.pump()
@@ -249,7 +254,7 @@ class _Recorder:
         self._job = await self._at.ledger.apply(self._job.job_id, happening)
 
     async def _store(self, image: ImageReady) -> None:
-        key = self._key(image.image_index, image.node_id, image.intermediate)
+        key = self._key(image, self._heard_of)
         if key in self._stored:
             return
         try:
@@ -266,17 +271,21 @@ class _Recorder:
         await self._apply(
             OutputStored(
                 asset=asset,
-                image_index=image.image_index,
+                image_index=len(self._job.outputs) if self._is_graph else image.image_index,
                 seed=image.seed,
                 node_id=image.node_id,
                 intermediate=image.intermediate,
             )
         )
 
-    def _key(self, image_index: int, node_id: str, intermediate: bool) -> tuple[int, str, bool]:
-        # The index alone says which image of ImageParameters it is, whichever backend made it.
-        is_graph = not isinstance(self._job.spec.source, ImageParameters)
-        return image_index, node_id if is_graph else "", intermediate
+    def _key(self, image: ImageReady | Output, heard_of: Counter[str]) -> tuple[str, int, bool]:
+        """The same for the same image in every attempt."""
+        if not self._is_graph:
+            # The index says which image it is, whichever backend made it.
+            return "", image.image_index, image.intermediate
+        # Nodes are heard of in any order, and after a restart not of all again; but each lists its images in order.
+        heard_of[image.node_id] += 1
+        return image.node_id, heard_of[image.node_id], image.intermediate
 
     def _publish_preview(self, preview: Preview) -> None:
         self._publish(Ephemeral.PREVIEW, events.PreviewEvent(*self._now(), preview, self._at.executor))

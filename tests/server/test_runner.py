@@ -272,6 +272,32 @@ async def test_images_that_are_stored_are_not_stored_again(caller: Caller, one: 
     assert [(output.image_index, output.attempt) for output in job.outputs] == [(0, 1), (1, 2)]
 
 
+async def test_files_of_a_graph_that_are_stored_are_not_stored_again(tmp_path: Path) -> None:
+    """Which node's file comes first, and with it the running number, differs from run to run."""
+    adapter = ScriptedAdapter(capabilities=Capabilities(graphs=True))
+
+    def of_nodes(run: ScriptedRun, *node_ids: str) -> None:
+        run.accept()
+        for number, node_id in enumerate(node_ids):
+            image = ImageReady(data=picture(ord(node_id)), media_type="image/png", image_index=number, node_id=node_id)
+            run.put(image)
+
+    def first_half(run: ScriptedRun) -> None:
+        of_nodes(run, "a", "b")
+        run.fail(errors.Lost("restarted"))
+        adapter.plays = second_half
+
+    def second_half(run: ScriptedRun) -> None:
+        of_nodes(run, "c", "b", "b", "a")
+        run.finish()
+
+    adapter.plays = first_half
+    async with serving(tmp_path, {"one": adapter}) as caller:
+        job = await caller.create(JobSpec(graph=RawGraph(json='{"1": {"class_type": "SaveImage"}}')))
+        done = await caller.until_ended(job.job_id)
+    assert [(output.node_id, output.image_index) for output in done.outputs] == [("a", 0), ("b", 1), ("c", 2), ("b", 3)]
+
+
 async def test_a_backend_that_is_away_costs_no_attempts(caller: Caller, one: ScriptedAdapter) -> None:
     def vanish(run: ScriptedRun) -> None:
         one.is_reachable = False
