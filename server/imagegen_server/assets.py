@@ -10,8 +10,8 @@ import os
 import re
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 from weakref import WeakValueDictionary
@@ -19,7 +19,7 @@ from weakref import WeakValueDictionary
 from imagegen_server.errors import Refused, asset_not_found
 from imagegen_server.image_headers import Kind, UnreadableImage, read_image, sniff
 from imagegen_server.jobs import Asset, AssetOrigin
-from imagegen_server.stores.store import Store
+from imagegen_server.stores.store import Store, StoreError
 
 CHUNK_BYTES = 256 * 1024
 
@@ -107,17 +107,20 @@ class AssetStore:
 
     @asynccontextmanager
     async def writer(self) -> AsyncIterator[AssetWriter]:
-        """A new asset, piece by piece. Nothing is left of it unless it was committed."""
+        """A new asset, piece by piece. Nothing is left of it unless it was committed.
+
+        The block raises StoreError when the disk does not take it.
+        """
         path = self._unfinished / uuid.uuid4().hex
         try:
-            with await asyncio.to_thread(path.open, "xb") as file:
+            with _disk_faults(), await asyncio.to_thread(path.open, "xb") as file:
                 yield AssetWriter(self, path, file, self._max_bytes)
         finally:
             # Not in a thread: it is quick, and must happen also while this task is being cancelled.
             path.unlink(missing_ok=True)
 
     async def put(self, data: bytes, *, origin: AssetOrigin, job_id: str = "", require_image: bool = True) -> Asset:
-        """A new asset at once. Refused as an AssetWriter."""
+        """A new asset at once. Refused as an AssetWriter. Raises StoreError."""
         async with self.writer() as writer:
             await writer.write(data)
             return await writer.commit(origin=origin, job_id=job_id, require_image=require_image)
@@ -193,3 +196,11 @@ class AssetStore:
     def _path(self, digest: str) -> Path:
         assert _DIGEST.fullmatch(digest)
         return self._folder / digest[:2] / digest[2:]
+
+
+@contextmanager
+def _disk_faults() -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise StoreError(f"could not write a file: {exc.strerror or type(exc).__name__}") from exc

@@ -160,6 +160,10 @@ class AttemptDriver:
                 async with deadline:
                     async for update in run:
                         await recorder.record(update)
+            except StoreError:
+                # Nothing is wrong with the attempt: it is taken up again when there is something to write it to.
+                self.detach()
+                raise
             except TimeoutError:
                 if not deadline.expired():
                     raise

@@ -344,6 +344,20 @@ async def test_graphs_go_where_graphs_are_taken(tmp_path: Path, one: ScriptedAda
     assert not done.outputs[0].HasField("seed")
 
 
+async def test_an_attempt_outlives_a_disk_that_takes_nothing(tmp_path: Path) -> None:
+    """It is neither stopped at the backend nor given up: a later look takes it up again."""
+    adapter = ScriptedAdapter(capabilities=replace(DEFAULT_CAPABILITIES, reattach=True))
+    async with serving(tmp_path, {"one": adapter}) as caller:
+        job = await caller.create()
+        run = await adapter.next_run()
+        run.accept()
+        (tmp_path / "assets" / "unfinished").rmdir()
+        run.deliver()
+        await asyncio.wait_for(run.was_left.wait(), 5)
+        assert run.is_detached
+        assert (await caller.get(job.job_id)).state == JOB_STATE_RUNNING
+
+
 # --- cancel ----------------------------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from imagegen_server.jobs import AssetOrigin, Job, JobState
 
 
 class StoreError(ServerError):
-    """The database did not take or give something, as when the disk is full."""
+    """The database or the disk did not take or give something, as when it is full."""
 
 
 class JobCodec(Protocol):
