@@ -109,7 +109,9 @@ class Task:
     """All that an adapter needs for one attempt."""
 
     attempt_id: str
-    """Lower-case UUID, unique over all attempts of all jobs: the remote id wherever a backend takes one."""
+    """Lower-case UUID: the remote id wherever a backend takes one. No two attempts have the same, but for one that was
+    made after the other turned out not to be at the backend.
+    """
     source: ImageParameters | RawGraph
     preview: PreviewWish = PreviewWish()
     files: Mapping[str, bytes] = field(default_factory=dict)

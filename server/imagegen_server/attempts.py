@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
@@ -13,6 +13,7 @@ import structlog
 
 from imagegen_adapters.contract import (
     Accepted,
+    Handle,
     ImageParameters,
     ImageReady,
     ModelLoading,
@@ -27,7 +28,7 @@ from imagegen_adapters.contract import (
     Update,
     Warned,
 )
-from imagegen_adapters.errors import AdapterError, Cancelled, GpuFault
+from imagegen_adapters.errors import AdapterError, Cancelled, GpuFault, Lost
 from imagegen_server.assets import AssetStore
 from imagegen_server.errors import Refused
 from imagegen_server.fleet import Backend
@@ -113,30 +114,33 @@ class AttemptDriver:
         if self._run is not None and self.backend.adapter.capabilities.reattach and not self._cancel_wanted.is_set():
             self._run.detach()
 
-    async def run_new(self, attempt_id: str, spec: JobSpec) -> None:
-        """Hands a new attempt over. `spec` is the job's, with what this backend resolved. Raises StoreError."""
+    async def run_new(self, attempt_id: str, spec: JobSpec, *, left: Handle | None = None) -> None:
+        """Hands a new attempt over. `spec` is the job's, with what this backend resolved. Raises StoreError.
+
+        With `left` an earlier attempt of this id, which ended without an answer, may still be at the backend under that
+        handle: it is taken up, and handed over again only if it is not there.
+        """
         adapter = self.backend.adapter
-        began = AttemptBegan(
-            attempt_id=attempt_id, backend=self.backend.name, handle=adapter.handle_for(attempt_id), spec=spec
-        )
+        handle = left or adapter.handle_for(attempt_id)
+        began = AttemptBegan(attempt_id=attempt_id, backend=self.backend.name, handle=handle, spec=spec)
         try:
             # Stored before the hand-over: after a crash the backend can be asked what became of it.
             job = await self._at.ledger.apply(self.job_id, began)
         except InvalidHappening:
             return  # cancelled in the meantime
         self._log.info("attempt started", attempt=len(job.attempts))
-        await self._drive(job, adapter.run, first_frame=1)
+        await self._drive(job, self._hand_over(job) if left is None else self._take_up_or_hand_over(job, left))
 
     async def adopt(self, job: Job) -> None:
         """Takes up an attempt that an earlier process handed over. Raises StoreError."""
         assert job.attempt is not None
         handle, first_frame = job.attempt.handle, _next_frame(job.attempt, self._at.clock())
         self._log.info("attempt adopted", attempt=len(job.attempts))
-        await self._drive(job, lambda task: self.backend.adapter.reattach(task, handle), first_frame=first_frame)
+        await self._drive(job, self._take_up(job, handle, first_frame))
 
-    async def _drive(self, job: Job, open_run: OpenRun, *, first_frame: int) -> None:
+    async def _drive(self, job: Job, attempt: Awaitable[Happening]) -> None:
         try:
-            ending = await self._attempt(job, open_run, first_frame)
+            ending = await attempt
         except AdapterError as error:
             ending = self._broken(job, error)
         except Refused as refused:
@@ -149,6 +153,20 @@ class AttemptDriver:
             ending = AttemptBroke(failure=failure, will_retry=False)
         job = await self._at.ledger.apply(self.job_id, ending)
         self._log.info("attempt ended", attempt=len(job.attempts), state=job.state.value, **_reason(ending))
+
+    async def _hand_over(self, job: Job) -> Happening:
+        return await self._attempt(job, self.backend.adapter.run, first_frame=1)
+
+    async def _take_up(self, job: Job, handle: Handle, first_frame: int) -> Happening:
+        return await self._attempt(job, lambda task: self.backend.adapter.reattach(task, handle), first_frame)
+
+    async def _take_up_or_hand_over(self, job: Job, handle: Handle) -> Happening:
+        try:
+            return await self._take_up(job, handle, first_frame=1)
+        except Lost:
+            if self._at.ledger.committed(self.job_id) is not job:
+                raise  # it was found, and lost afterwards; or a cancel was asked for
+            return await self._hand_over(job)
 
     async def _attempt(self, job: Job, open_run: OpenRun, first_frame: int) -> Happening:
         task = await self._task_for(job)

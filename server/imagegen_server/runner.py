@@ -193,7 +193,11 @@ class Runner:
         driver = AttemptDriver(job.job_id, backend, self._at)
         spec = self._eligibility.spec_for(job, backend)
         self._drivers[job.job_id] = driver
-        self._work_on(job.job_id, driver.run_new(self._new_id(), spec))
+        left = _left_behind(job, backend)
+        if left is None:
+            self._work_on(job.job_id, driver.run_new(self._new_id(), spec))
+        else:
+            self._work_on(job.job_id, driver.run_new(left.attempt_id, spec, left=left.handle))
 
     def _take_up(self, job: Job) -> None:
         """Goes on with an attempt that nobody drives."""
@@ -300,6 +304,14 @@ def waiting(job: Job, max_backoff_s: float) -> WaitingJob:
 def backoff_s(attempts: int, max_backoff_s: float) -> float:
     """Pause after so many attempts."""
     return min(2.0 ** (attempts - 1), max_backoff_s)
+
+
+def _left_behind(job: Job, backend: Backend) -> Attempt | None:
+    """The job's last attempt, if this backend fell silent over it: it may still be at work on it."""
+    last = job.attempts[-1] if job.attempts else None
+    if last is None or last.backend != backend.name or not backend.adapter.capabilities.reattach:
+        return None
+    return last if last.failure is not None and last.failure.reason == "BACKEND_UNREACHABLE" else None
 
 
 def _was_lost(attempt: Attempt) -> bool:

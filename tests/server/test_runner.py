@@ -315,6 +315,56 @@ async def test_a_backend_that_is_away_costs_no_attempts(caller: Caller, one: Scr
     assert (done.state, len(done.attempts)) == (JOB_STATE_SUCCEEDED, 2)
 
 
+def falling_silent(adapter: ScriptedAdapter) -> ScriptedAdapter:
+    """The first run is accepted, and then nothing is heard of it."""
+
+    def fall_silent(run: ScriptedRun) -> None:
+        run.accept()
+        run.fail(errors.Unreachable("silent"))
+        adapter.plays = ScriptedRun.complete
+
+    adapter.plays = fall_silent
+    adapter.capabilities = replace(DEFAULT_CAPABILITIES, reattach=True)
+    return adapter
+
+
+async def test_what_a_silent_backend_went_on_with_is_taken_up_and_not_made_twice(
+    tmp_path: Path, one: ScriptedAdapter
+) -> None:
+    async with serving(tmp_path, {"one": falling_silent(one)}) as caller:
+        job = await caller.create()
+        first = await one.next_run(1)
+        one.kept[first.task.attempt_id] = ScriptedRun.complete
+        done = await caller.until_ended(job.job_id)
+    assert (done.state, len(done.attempts)) == (JOB_STATE_SUCCEEDED, 2)
+    assert [run.is_reattached for run in one.runs] == [False, True]
+
+
+async def test_what_a_silent_backend_has_lost_is_made_again_in_the_same_attempt(
+    tmp_path: Path, one: ScriptedAdapter
+) -> None:
+    async with serving(tmp_path, {"one": falling_silent(one)}) as caller:
+        done = await ended(caller)
+    assert (done.state, len(done.attempts)) == (JOB_STATE_SUCCEEDED, 2)
+    assert [run.is_reattached for run in one.runs] == [False, True, False]
+    assert len({run.task.attempt_id for run in one.runs}) == 1
+
+
+async def test_what_is_lost_after_it_was_taken_up_costs_an_attempt(tmp_path: Path, one: ScriptedAdapter) -> None:
+    def lose(run: ScriptedRun) -> None:
+        run.accept()
+        run.fail(errors.Lost("restarted"))
+
+    async with serving(tmp_path, {"one": falling_silent(one)}) as caller:
+        job = await caller.create()
+        first = await one.next_run(1)
+        one.kept[first.task.attempt_id] = lose
+        done = await caller.until_ended(job.job_id)
+    assert (done.state, len(done.attempts)) == (JOB_STATE_SUCCEEDED, 3)
+    assert [run.is_reattached for run in one.runs] == [False, True, False]
+    assert one.runs[2].task.attempt_id != first.task.attempt_id
+
+
 async def test_a_job_that_no_backend_can_run_any_more_is_refused_with_reasons(
     caller: Caller, one: ScriptedAdapter
 ) -> None:
