@@ -98,3 +98,9 @@ async def test_a_reload_in_mid_job_goes_on_watching(page: Page, stack: Stack) ->
     await page.reload()  # comes from the browser's cache, by 304
     await page.get_by_alt_text("the finished picture").wait_for(timeout=60_000)
     await page.get_by_role("link", name="full size").wait_for(timeout=10_000)
+
+
+async def test_a_job_that_is_gone_is_told(page: Page, stack: Stack) -> None:
+    await page.goto(f"{stack.url}/#00000000-0000-4000-8000-000000000000")
+    await page.get_by_role("alert").get_by_text("there is no job").wait_for(timeout=20_000)
+    assert page.url == f"{stack.url}/"

@@ -23,9 +23,11 @@ async function call(method, path, body, headers = {}) {
     method,
     headers: body === undefined ? headers : { "Content-Type": "application/json", ...headers },
     body: body === undefined ? undefined : JSON.stringify(body),
-  });
+  }).catch(() => { throw new Error("the gateway cannot be reached"); });
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(answer.detail || `the gateway answered ${response.status}`);
+  if (!response.ok) {
+    throw Object.assign(new Error(answer.detail || `the gateway answered ${response.status}`), { status: response.status });
+  }
   return answer;
 }
 
@@ -85,6 +87,7 @@ function watch(id) {
   show("picture", false);
   show("status", true);
   show("outputs", false);
+  show("away", false);
   $("outputs").replaceChildren();
   $("title").textContent = "";
   $("links").replaceChildren();
@@ -98,6 +101,7 @@ function connect(target) {
   const after = target.lastId ? `&last_event_id=${encodeURIComponent(target.lastId)}` : "";
   const source = new EventSource(`/api/v1/jobs/${encodeURIComponent(target.id)}/events?max_pixels=1024${after}`);
   target.source = source;
+  source.addEventListener("open", () => { if (target === watched) show("away", false); });
   for (const kind of EVENTS) {
     source.addEventListener(kind, (message) => {
       if (target !== watched) return;
@@ -108,11 +112,27 @@ function connect(target) {
     });
   }
   source.addEventListener("error", () => {
-    if (target !== watched || source.readyState !== EventSource.CLOSED || target.isOver) return;
-    if (target.attempt >= 8) { $("state").textContent = "the connection is lost; reload the page"; return; }
-    const pause = Math.min(500 * 2 ** target.attempt++, 10000);
-    target.timer = setTimeout(() => connect(target), pause * (0.5 + Math.random() / 2));
+    if (target !== watched || target.isOver) return;
+    show("away", true);
+    if (source.readyState === EventSource.CLOSED) connectLater(target);
   });
+}
+
+function connectLater(target) {
+  const pause = Math.min(500 * 2 ** target.attempt++, 10000);
+  target.timer = setTimeout(async () => {
+    const problem = await call("GET", `/api/v1/jobs/${encodeURIComponent(target.id)}`).catch((error) => error);
+    if (target !== watched) return;
+    if (problem.status === 404) forget(problem.message); else connect(target);
+  }, pause * (0.5 + Math.random() / 2));
+}
+
+function forget(why) {
+  unwatch();
+  history.replaceState(null, "", "/");
+  show("status", false);
+  show("hint", true);
+  say(why);
 }
 
 function handle(target, kind, data) {
