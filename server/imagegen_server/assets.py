@@ -10,7 +10,8 @@ import os
 import re
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -104,6 +105,7 @@ class AssetStore:
             leftover.unlink()
         # Keeping and deleting are two steps each, file and row; for one digest they must not interleave.
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._held = Counter[str]()
 
     @asynccontextmanager
     async def writer(self) -> AsyncIterator[AssetWriter]:
@@ -157,14 +159,28 @@ class AssetStore:
         """Refused: ASSET_NOT_FOUND, ASSET_IN_USE."""
         await self.get(digest)
         async with self._lock(digest):
-            if await self._store.delete_asset(digest):
+            is_held = self._held[digest] > 0
+            if not is_held and await self._store.delete_asset(digest):
                 # The row first: a file without a row is waste, a row without a file would be a broken promise.
                 await asyncio.to_thread(self._path(digest).unlink, missing_ok=True)
                 return
-        if await self._store.is_asset_in_use(digest):
+        if is_held or await self._store.is_asset_in_use(digest):
             message = f"a job that has not ended needs asset {digest}"
             raise Refused("ASSET_IN_USE", message, metadata={"digest": digest})
         raise asset_not_found(digest)
+
+    @asynccontextmanager
+    async def holding(self, digests: Iterable[str]) -> AsyncIterator[None]:
+        """Meanwhile none of them is deleted: what is found stays until the job that needs it is stored."""
+        held = Counter[str]()
+        try:
+            for digest in digests:
+                async with self._lock(digest):  # a delete that is under way comes first
+                    held[digest] += 1
+                    self._held[digest] += 1
+            yield
+        finally:
+            self._held -= held
 
     async def keep(self, path: Path, asset: Asset) -> Asset:
         """Takes over a complete file, for AssetWriter."""

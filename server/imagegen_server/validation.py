@@ -3,6 +3,7 @@
 import asyncio
 import difflib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Final
 
@@ -29,6 +30,10 @@ class SpecChecker:
         self._fleet = fleet
         self._assets = assets
         self._choose_seed = choose_seed
+
+    def holding_inputs(self, encoded: job_pb2.JobSpec) -> AbstractAsyncContextManager[None]:
+        """Meanwhile the assets that the spec names are not deleted: for `check` and the storing of the job."""
+        return self._assets.holding([digest for _, digest in _named_assets(encoded)])
 
     async def check(self, encoded: job_pb2.JobSpec) -> JobSpec:
         """The spec with every default resolved.

@@ -289,3 +289,24 @@ async def test_a_reader_that_leaves_early_closes_its_file(assets: AssetStore) ->
     chunks = assets.read(asset.digest)
     await anext(chunks)
     await chunks.aclose()
+
+
+async def test_what_is_held_is_not_deleted(assets: AssetStore) -> None:
+    digest = (await assets.put(a_picture(), origin=UPLOAD)).digest
+    async with assets.holding([digest, digest]), assets.holding([digest]):
+        with pytest.raises(Refused) as refusal:
+            await assets.delete(digest)
+    assert refusal.value.reason == "ASSET_IN_USE"
+    await assets.delete(digest)
+
+
+async def test_a_delete_that_came_first_is_waited_for(assets: AssetStore) -> None:
+    digest = (await assets.put(a_picture(), origin=UPLOAD)).digest
+    lock = assets._lock(digest)
+    async with lock:  # as a delete has it, between its two steps
+        held = assets.holding([digest])
+        entering = asyncio.create_task(held.__aenter__())
+        await asyncio.sleep(0)
+        assert not entering.done()
+    await entering
+    await held.__aexit__(None, None, None)

@@ -280,3 +280,17 @@ async def test_only_an_ended_job_is_deleted(caller: Caller, adapter: ScriptedAda
     await caller.until_ended(job.job_id)
     await caller.jobs.DeleteJob(pb.DeleteJobRequest(job_id=job.job_id))
     assert (await refused(caller.jobs.GetJob(pb.GetJobRequest(job_id=job.job_id)))).reason == "JOB_NOT_FOUND"
+
+
+async def test_either_the_job_or_the_delete_of_its_image_is_refused(caller: Caller, adapter: ScriptedAdapter) -> None:
+    adapter.plays = ScriptedRun.complete
+    for shade in range(20):
+        digest = (await caller.write(picture(shade))).digest
+        created, deleted = await asyncio.gather(
+            caller.create(text_to_image(init_image=digest)),
+            caller.assets.DeleteAsset(DeleteAssetRequest(digest=digest)),
+            return_exceptions=True,
+        )
+        assert isinstance(created, Job) == isinstance(deleted, grpc.aio.AioRpcError)
+        if isinstance(created, Job):
+            assert (await caller.until_ended(created.job_id)).state == JOB_STATE_SUCCEEDED

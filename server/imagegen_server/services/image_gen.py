@@ -102,9 +102,10 @@ class ImageGenService:
         # Asked first: what was accepted once is answered again, whatever has become of its assets and backends.
         earlier = await self._earlier(request.request_id, digest)
         if earlier is None:
-            spec = await self.checker.check(request.spec)
-            if self.runner.has_room(request.request_id):
-                return await self.runner.submit(self._new_job(job_id, request.request_id, spec), digest)
+            async with self.checker.holding_inputs(request.spec):
+                spec = await self.checker.check(request.spec)
+                if self.runner.has_room(request.request_id):
+                    return await self.runner.submit(self._new_job(job_id, request.request_id, spec), digest)
             # A twin of this call may have taken the last place meanwhile.
             earlier = await self._earlier(request.request_id, digest)
         if earlier is None:
