@@ -45,13 +45,20 @@ class Record:
     """Larger previews go out as an address."""
     max_pixels: int = 0
     """What previews were scaled to, for their address."""
+    # Worked out once here, because every watcher asks for them with every event.
+    key: tuple[str, str] = field(init=False)
+    """Job and kind: what a newer ephemeral event takes the place of."""
+    sequence: int = field(init=False)
+    """The event's own, or that of the durable event before it."""
+    is_ephemeral: bool = field(init=False)
+    """Whether a newer one takes its place."""
     _encoded: dict[bool, bytes] = field(default_factory=dict, repr=False)
     _framed: dict[bool, bytes] = field(default_factory=dict, repr=False)
 
-    @property
-    def is_ephemeral(self) -> bool:
-        """Whether a newer one takes its place."""
-        return self.kind in EPHEMERAL
+    def __post_init__(self) -> None:
+        self.key = self.event.job_id, self.kind
+        self.sequence = self.event.sequence
+        self.is_ephemeral = self.kind in EPHEMERAL
 
     def encoded(self, previews: Previews) -> bytes:
         """The record as it goes over the wire."""

@@ -25,10 +25,14 @@ class WriteBlocked(Exception):
 class Sink:
     """A response that is written past aiohttp's own buffering. Nothing else may write to it."""
 
+    __slots__ = ("_request", "_timeout_s", "_transport", "is_chunked", "response")
+
     def __init__(self, request: web.Request, response: web.StreamResponse, *, write_timeout_s: float) -> None:
         self._request = request
         self.response = response
         """What is being written."""
+        # Kept here from `open` on: the way through the request is long, and would be gone for every event and watcher.
+        self._transport: asyncio.Transport | None = None
         self._timeout_s = write_timeout_s
         self.is_chunked = request.version >= HttpVersion11
         """Whether data has to be framed as chunks."""
@@ -56,7 +60,8 @@ class Sink:
 
     async def open(self, first: bytes) -> None:
         """Sends the headers and the first bytes."""
-        transport = self._transport()
+        self._transport = self._request.transport
+        transport = self._open_transport()
         transport.set_write_buffer_limits(high=0)
         bound_socket(transport.get_extra_info("socket"))
         self.response.force_close()  # the small buffers are of no use to another request
@@ -65,7 +70,7 @@ class Sink:
 
     def offer(self, data: bytes) -> bool:
         """Writes framed bytes at once if nothing waits in the buffer; False: nothing was written."""
-        transport = self._request.transport
+        transport = self._transport
         if transport is None or transport.is_closing() or transport.get_write_buffer_size():
             return False
         transport.write(data)
@@ -78,7 +83,7 @@ class Sink:
     async def write(self, data: bytes) -> None:
         """Writes framed bytes and waits until the kernel has them. Raises WriteBlocked, ConnectionResetError."""
         await self._drain()
-        self._transport().write(data)
+        self._open_transport().write(data)
         await self._drain()
 
     async def close(self) -> None:
@@ -93,11 +98,10 @@ class Sink:
         except TimeoutError as exc:
             raise WriteBlocked from exc
 
-    def _transport(self) -> asyncio.Transport:
-        transport = self._request.transport
-        if transport is None or transport.is_closing():
+    def _open_transport(self) -> asyncio.Transport:
+        if self._transport is None or self._transport.is_closing():
             raise ConnectionResetError("the peer is gone")
-        return transport
+        return self._transport
 
 
 def bound_socket(sock: socket.socket | None) -> None:

@@ -20,6 +20,24 @@ from imagegen_gateway.sink import Sink
 class Watcher:
     """Sends what a log holds and gets. A hub's Listener."""
 
+    __slots__ = (
+        "_events",
+        "_has_timer",
+        "_interval_s",
+        "_is_idle",
+        "_is_over",
+        "_not_before",
+        "_now",
+        "_owes_caught_up",
+        "_ping_interval_s",
+        "_position",
+        "_previews",
+        "_sent",
+        "_sink",
+        "_skip_through",
+        "_woken",
+    )
+
     def __init__(
         self,
         events: EventLog,
@@ -57,7 +75,7 @@ class Watcher:
             return
         if not self._is_idle:
             self.wake()
-        elif not self._is_due(record, self._now()):
+        elif not self._is_due(record):
             if not self._has_timer:
                 self.wake()
         elif self._is_skipped(record) or self._sink.offer(self._bytes(record)):
@@ -101,10 +119,10 @@ class Watcher:
             return None  # the replay is ahead of the log, whose tokens would lead this browser back
         held_until: float | None = None
         for record in self._events.latest():
-            if record.position <= self._sent.get(_key(record), 0) or not self._wants(record):
+            if record.position <= self._sent.get(record.key, 0) or not self._wants(record):
                 continue
-            if not self._is_due(record, self._now()):
-                until = self._not_before[_key(record)]
+            if not self._is_due(record):
+                until = self._not_before[record.key]
                 held_until = until if held_until is None else min(until, held_until)
                 continue
             await self._sink.write(self._bytes(record))
@@ -138,10 +156,12 @@ class Watcher:
         return record.kind != "preview" or self._previews is not Previews.NONE
 
     def _is_skipped(self, record: Record) -> bool:
-        return not record.is_ephemeral and 0 < record.event.sequence <= self._skip_through
+        return not record.is_ephemeral and 0 < record.sequence <= self._skip_through
 
-    def _is_due(self, record: Record, now: float) -> bool:
-        return not (self._interval_s and record.kind in RATE_LIMITED) or self._not_before.get(_key(record), 0.0) <= now
+    def _is_due(self, record: Record) -> bool:
+        if not self._interval_s or record.kind not in RATE_LIMITED:
+            return True
+        return self._not_before.get(record.key, 0.0) <= self._now()
 
     def _note(self, record: Record) -> None:
         if not record.is_ephemeral:
@@ -151,9 +171,9 @@ class Watcher:
             if record.kind == "completed":
                 self._forget(record.event.job_id)
             return
-        self._sent[_key(record)] = record.position
+        self._sent[record.key] = record.position
         if self._interval_s and record.kind in RATE_LIMITED:
-            self._not_before[_key(record)] = self._now() + self._interval_s
+            self._not_before[record.key] = self._now() + self._interval_s
 
     def _forget(self, job_id: str) -> None:
         for kind in EPHEMERAL:
@@ -162,7 +182,3 @@ class Watcher:
 
     def _bytes(self, record: Record) -> bytes:
         return record.framed(self._previews) if self._sink.is_chunked else record.encoded(self._previews)
-
-
-def _key(record: Record) -> tuple[str, str]:
-    return record.event.job_id, record.kind
