@@ -221,3 +221,12 @@ def test_long_lists_are_cut() -> None:
 
     assert sentence.startswith("no such sampler 's7'; allowed: s7x, ")
     assert sentence.endswith(" and 30 more")
+
+
+def test_the_nearest_of_thousands_of_names_come_first() -> None:
+    """Only those that have something in common with the name are compared letter by letter."""
+    names = [f"style/{subject}_{number:03}.safetensors" for subject in SUBJECTS for number in range(300)]
+    assert "allowed: style/watercolour_217.safetensors, " in unknown_name("choice", "watercolor_217.safetensors", names)
+
+
+SUBJECTS = ("oil", "pastel", "ink", "charcoal", "gouache", "watercolour", "etching", "mosaic", "fresco", "collage")
