@@ -338,6 +338,7 @@ class Adapter(Protocol):
         """What is wrong with a request, as far as capabilities and the remembered catalogue tell. No I/O.
 
         Before the first successful `catalog` only capabilities and the request itself are checked.
+        Called in threads, too, as large graphs take their time.
         """
 
     def handle_for(self, attempt_id: str) -> Handle:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from imagegen_adapters.contract import ImageParameters
+from imagegen_adapters.contract import ImageParameters, RawGraph
 from imagegen_server.fleet import Backend, Fleet
 from imagegen_server.jobs import Job, JobSpec
 
@@ -26,13 +26,24 @@ class Eligibility:
         self._names_no_model &= kept
         self._verdicts = {key: verdict for key, verdict in self._verdicts.items() if key[0] in kept}
 
+    async def judge_graphs(self, jobs: Iterable[Job]) -> None:
+        """Finds out beforehand, in a thread, what `accepts` would have to find out in the loop."""
+        for job in jobs:
+            if not isinstance(job.spec.source, RawGraph):
+                continue
+            for backend in self._candidates(job):
+                version = backend.health.catalog_version
+                if self._known(job, backend) is None:
+                    is_able = not await backend.validate(job.spec.source)
+                    self._verdicts[job.job_id, backend.name] = (version, is_able)
+
     def accepts(self, job: Job, backend: Backend) -> bool:
         """Whether the backend may have the job.
 
         A job that no backend can run, all of them having been asked, may go to any: that one refuses it with reasons,
         where waiting would never end.
         """
-        candidates = [each for each in self._fleet if job.spec.backend in {"", each.name}]
+        candidates = self._candidates(job)
         able = [each.name for each in candidates if self._is_able(job, each)]
         if able:
             return backend.name in able
@@ -40,16 +51,25 @@ class Eligibility:
 
     def spec_for(self, job: Job, backend: Backend) -> JobSpec:
         """The job's spec with what this backend chooses where nothing was asked for."""
-        if backend.adapter.validate(job.spec.source):
+        source = job.spec.source
+        if isinstance(source, ImageParameters) and backend.adapter.validate(source):
             return resolved(self._wish(job), backend)
         return resolved(job.spec, backend)
 
+    def _candidates(self, job: Job) -> list[Backend]:
+        return [each for each in self._fleet if job.spec.backend in {"", each.name}]
+
     def _is_able(self, job: Job, backend: Backend) -> bool:
-        key, version = (job.job_id, backend.name), backend.health.catalog_version
-        known = self._verdicts.get(key)
-        if known is None or known[0] != version:
-            known = self._verdicts[key] = (version, not backend.adapter.validate(self._wish(job).source))
-        return known[1]
+        known = self._known(job, backend)
+        if known is None:
+            known = not backend.adapter.validate(self._wish(job).source)
+            self._verdicts[job.job_id, backend.name] = (backend.health.catalog_version, known)
+        return known
+
+    def _known(self, job: Job, backend: Backend) -> bool | None:
+        """The verdict by the backend's present catalogue, if there is one."""
+        version, is_able = self._verdicts.get((job.job_id, backend.name), (None, False))
+        return is_able if version == backend.health.catalog_version else None
 
     def _wish(self, job: Job) -> JobSpec:
         source = job.spec.source

@@ -14,8 +14,8 @@ from typing import Final
 import structlog
 
 from imagegen_adapters.config import BackendConfig
-from imagegen_adapters.contract import Adapter, BackendStatus, Catalog
-from imagegen_adapters.errors import AdapterError
+from imagegen_adapters.contract import Adapter, BackendStatus, Catalog, ImageParameters, RawGraph
+from imagegen_adapters.errors import AdapterError, Violation
 from imagegen_server.errors import backend_not_found
 from imagegen_server.logs import without_credentials
 from imagegen_server.tasks import running
@@ -75,6 +75,13 @@ class Backend:
     @property
     def is_healthy(self) -> bool:
         return self.health.is_healthy is True
+
+    async def validate(self, source: ImageParameters | RawGraph) -> Sequence[Violation]:
+        """What the adapter finds wrong with it, asked without blocking the loop."""
+        if isinstance(source, RawGraph):
+            # One of 4 MB takes most of a second, and so does a small one of many misspelt names.
+            return await asyncio.to_thread(self.adapter.validate, source)
+        return self.adapter.validate(source)
 
     async def refresh(self, *, with_catalog: bool = False) -> None:
         """Has the backend asked now and waits for the answer, which may be none: see `health`."""

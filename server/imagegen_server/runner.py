@@ -118,6 +118,7 @@ class Runner:
         while True:
             self._changed.clear()
             if self._at.clock() >= self._paused_until:
+                await self._eligibility.judge_graphs(self.queue())
                 self._look()
             await self._wait_for_change()
 

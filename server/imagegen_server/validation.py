@@ -46,7 +46,7 @@ class SpecChecker:
         violations = [*_seed_violations(spec), *_option_violations(spec)]
         if violations:
             raise invalid(violations)
-        _check_backends(spec, candidates)
+        await _check_backends(spec, candidates)
         return spec
 
     def _candidates(self, name: str) -> list[Backend]:
@@ -98,11 +98,11 @@ def _option_violations(spec: JobSpec) -> Iterable[Violation]:
             yield Violation(f'spec.backend_options["{kind}"]', "must be an object with the values to pass through")
 
 
-def _check_backends(spec: JobSpec, candidates: Sequence[Backend]) -> None:
+async def _check_backends(spec: JobSpec, candidates: Sequence[Backend]) -> None:
     """Refuses what no candidate can run, with what keeps the one that comes nearest from it."""
     answers = []
     for backend in candidates:
-        violations = backend.adapter.validate(spec.source)
+        violations = await backend.validate(spec.source)
         if not violations:
             return
         answers.append((not _takes(backend, spec), len(violations), violations))

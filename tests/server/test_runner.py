@@ -2,7 +2,8 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from imagegen.v1.job_pb2 import (
     JobSpec,
     RawGraph,
 )
-from imagegen_adapters import errors
+from imagegen_adapters import contract, errors
 from imagegen_adapters.contract import Capabilities, Handle, ImageParameters, ImageReady, NamedModel, Warned
 from imagegen_server import jobs
 from imagegen_server.attempts import Patience
@@ -406,6 +407,21 @@ async def test_an_attempt_outlives_a_disk_that_takes_nothing(tmp_path: Path) -> 
         await asyncio.wait_for(run.was_left.wait(), 5)
         assert run.is_detached
         assert (await caller.get(job.job_id)).state == JOB_STATE_RUNNING
+
+
+class AdapterOfLargeGraphs(ScriptedAdapter):
+    """Judging a graph takes so long that it must not be done in the event loop."""
+
+    def validate(self, source: ImageParameters | contract.RawGraph) -> Sequence[errors.Violation]:
+        assert threading.current_thread() is not threading.main_thread()
+        return super().validate(source)
+
+
+async def test_graphs_are_judged_in_threads(tmp_path: Path) -> None:
+    adapter = AdapterOfLargeGraphs(capabilities=Capabilities(graphs=True), plays=ScriptedRun.complete)
+    async with serving(tmp_path, {"one": adapter}) as caller:
+        job = await caller.create(JobSpec(graph=RawGraph(json='{"1": {"class_type": "SaveImage"}}')))
+        assert (await caller.until_ended(job.job_id)).state == JOB_STATE_SUCCEEDED
 
 
 # --- cancel ----------------------------------------------------------------------------------------------------------

@@ -86,9 +86,10 @@ class Backend:
     async def resolve(self, source: ImageParameters | RawGraph) -> ImageParameters | RawGraph:
         """The request with every name filled in. Raises Rejected where it cannot run here."""
         await self.learn()
-        if self.validate(source):
+        violations = await asyncio.to_thread(self.validate, source)
+        if violations:
             await self.refresh_catalog()  # what it names may have been installed since
-        violations = self.validate(source)
+            violations = await asyncio.to_thread(self.validate, source)
         if violations:
             reasons = "; ".join(f"{violation.field}: {violation.description}" for violation in violations[:3])
             raise Rejected(f"the request cannot run at this backend: {reasons}", violations)
