@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 from weakref import WeakValueDictionary
 
-from imagegen_server.errors import Refused, asset_not_found
+from imagegen_server.errors import Refused, asset_not_found, bad_field
 from imagegen_server.image_headers import Kind, UnreadableImage, read_image, sniff
 from imagegen_server.jobs import Asset, AssetOrigin
 from imagegen_server.stores.store import Store, StoreError
@@ -42,7 +42,8 @@ class AssetWriter:
         """Adds bytes. Refused: ASSET_TOO_LARGE."""
         self._size += len(chunk)
         if self._size > self._max_bytes:
-            raise Refused("ASSET_TOO_LARGE", f"the file is larger than the {self._max_bytes} bytes that are taken")
+            message = f"the file is larger than the {self._max_bytes} bytes that are taken"
+            raise bad_field("ASSET_TOO_LARGE", "chunk", message)
         await asyncio.to_thread(self._append, chunk)
 
     async def commit(
@@ -60,9 +61,11 @@ class AssetWriter:
         """
         digest = self._sha256.hexdigest()
         if expected_size and expected_size != self._size:
-            raise Refused("DIGEST_MISMATCH", f"{self._size} bytes arrived, {expected_size} were announced")
+            message = f"{self._size} bytes arrived, {expected_size} were announced"
+            raise bad_field("DIGEST_MISMATCH", "header.size_bytes", message)
         if expected_digest and expected_digest != digest:
-            raise Refused("DIGEST_MISMATCH", f"the bytes that arrived have the digest {digest}")
+            message = f"the bytes that arrived have the digest {digest}"
+            raise bad_field("DIGEST_MISMATCH", "header.digest", message)
         kind = await asyncio.to_thread(self._finish, require_image=require_image)
         asset = Asset(
             digest=digest,
@@ -88,7 +91,7 @@ class AssetWriter:
         try:
             return read_image(self._path)
         except UnreadableImage as exc:
-            raise Refused("INVALID_IMAGE", f"the file cannot be used: {exc}") from exc
+            raise bad_field("INVALID_IMAGE", "chunk", f"the file cannot be used: {exc}") from exc
 
 
 class AssetStore:

@@ -45,6 +45,11 @@ def invalid(violations: Sequence[Violation], *, reason: str = "INVALID_REQUEST")
     return Refused(reason, f"{first.field}: {first.description}{more}", violations=violations)
 
 
+def bad_field(reason: str, field: str, message: str) -> Refused:
+    """A refusal for one field at fault, whose message says enough without the field's path."""
+    return Refused(reason, message, violations=[Violation(field, message)])
+
+
 def job_not_found(job_id: str) -> Refused:
     return Refused("JOB_NOT_FOUND", f"there is no job {job_id!r}, or no longer", metadata={"job_id": job_id})
 

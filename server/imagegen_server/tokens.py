@@ -12,6 +12,7 @@ import hmac
 import struct
 import zlib
 
+from imagegen_adapters.errors import Violation
 from imagegen_server.errors import Refused
 
 _VERSION = 1
@@ -28,14 +29,16 @@ class InvalidToken(Refused):
     """A resume token that this service did not make."""
 
     def __init__(self) -> None:
-        super().__init__("INVALID_RESUME_TOKEN", "this is no resume token of this service; leave it out to start anew")
+        message = "this is no resume token of this service; leave it out to start anew"
+        super().__init__("INVALID_RESUME_TOKEN", message, violations=[Violation("resume_token", message)])
 
 
 class InvalidPageToken(Refused):
     """A page token that this service did not make for this listing."""
 
     def __init__(self) -> None:
-        super().__init__("INVALID_PAGE_TOKEN", "this is no page token of this listing; leave it out to start anew")
+        message = "this is no page token of this listing; leave it out to start anew"
+        super().__init__("INVALID_PAGE_TOKEN", message, violations=[Violation("page_token", message)])
 
 
 class TokenCodec:

@@ -67,22 +67,22 @@ async def test_an_offset_behind_the_end_is_refused(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "header", "reason"),
+    ("data", "header", "reason", "field"),
     [
-        (PICTURE, {"digest": "0" * 64}, "DIGEST_MISMATCH"),
-        (PICTURE, {"size_bytes": 7}, "DIGEST_MISMATCH"),
-        (b"no picture", {}, "INVALID_IMAGE"),
-        (PICTURE[:60], {}, "INVALID_IMAGE"),
-        (b"", {}, "INVALID_IMAGE"),
-        (PICTURE + bytes(100_000), {}, "ASSET_TOO_LARGE"),
-        (PICTURE, {"digest": "ABC"}, "INVALID_REQUEST"),
+        (PICTURE, {"digest": "0" * 64}, "DIGEST_MISMATCH", "header.digest"),
+        (PICTURE, {"size_bytes": 7}, "DIGEST_MISMATCH", "header.size_bytes"),
+        (b"no picture", {}, "INVALID_IMAGE", "chunk"),
+        (PICTURE[:60], {}, "INVALID_IMAGE", "chunk"),
+        (b"", {}, "INVALID_IMAGE", "chunk"),
+        (PICTURE + bytes(100_000), {}, "ASSET_TOO_LARGE", "chunk"),
+        (PICTURE, {"digest": "ABC"}, "INVALID_REQUEST", "header.digest"),
     ],
 )
 async def test_what_cannot_be_stored_is_refused(
-    caller: Caller, data: bytes, header: dict[str, Any], reason: str
+    caller: Caller, data: bytes, header: dict[str, Any], reason: str, field: str
 ) -> None:
     told = await refused(caller.write(data, **header))
-    assert (told.code, told.reason) == (grpc.StatusCode.INVALID_ARGUMENT, reason)
+    assert (told.code, told.reason, list(told.fields)) == (grpc.StatusCode.INVALID_ARGUMENT, reason, [field])
     assert not (await caller.assets.ListAssets(pb.ListAssetsRequest())).assets
 
 
@@ -130,7 +130,7 @@ async def test_the_gallery_lists_by_origin_and_job(caller: Caller, adapter: Scri
     first = await caller.assets.ListAssets(pb.ListAssetsRequest(page_size=3))
     assert await listed(page_token=first.next_page_token) == [upload.digest]
     told = await refused(caller.assets.ListAssets(pb.ListAssetsRequest(page_token="nonsense")))
-    assert told.reason == "INVALID_PAGE_TOKEN"
+    assert (told.reason, list(told.fields)) == ("INVALID_PAGE_TOKEN", ["page_token"])
 
 
 async def test_an_asset_that_a_job_needs_stays(caller: Caller, adapter: ScriptedAdapter) -> None:

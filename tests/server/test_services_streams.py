@@ -150,6 +150,7 @@ async def test_a_forged_token_is_refused(caller: Caller, token: str) -> None:
         await caller.events(job.job_id, token)
     told = refusal_of(caught.value)
     assert (told.code, told.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_RESUME_TOKEN")
+    assert list(told.fields) == ["resume_token"]
 
 
 async def test_an_unknown_job_cannot_be_watched(caller: Caller) -> None:
