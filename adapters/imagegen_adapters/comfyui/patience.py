@@ -30,9 +30,10 @@ class CancelWish:
         return self._deadline is not None
 
     def make(self) -> None:
+        if self._deadline is not None:
+            return
         now = asyncio.get_running_loop().time()
-        if self._deadline is None:
-            self._deadline = now + self._limit_s
+        self._deadline = now + self._limit_s
         if self._scope is not None:
             self._scope.reschedule(now)
         self.changed.set()
