@@ -25,7 +25,7 @@ from imagegen_adapters.comfyui.answers import (
 )
 from imagegen_adapters.comfyui.nodes import NodeClasses, read_node_classes
 from imagegen_adapters.comfyui.protocol import FEATURE_FLAGS, OutputFile
-from imagegen_adapters.errors import AdapterError, Unauthenticated, Unintelligible, Unreachable
+from imagegen_adapters.errors import AdapterError, Rejected, Unauthenticated, Unintelligible, Unreachable
 
 _MAX_ANSWER_BYTES = 64 * 1024 * 1024
 _MAX_FILE_BYTES = 512 * 1024 * 1024
@@ -33,6 +33,8 @@ _MAX_FRAME_BYTES = 64 * 1024 * 1024
 _DECODED_IN_LOOP_BYTES = 1024 * 1024
 _RECENT_PROMPTS = 32
 _REFUSES_LOGIN = frozenset({401, 407})
+_HAS_NO_SERVER = frozenset({502, 503, 504})
+"""What a proxy answers while the server behind it restarts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +188,10 @@ class ComfyClient:
             ) as response:
                 if response.status in _REFUSES_LOGIN:
                     raise Unauthenticated(f"the backend at {self._url} refused our user name and password")
+                if response.status in _HAS_NO_SERVER:
+                    raise Unreachable(f"the proxy before the backend at {self._url} answered {response.status}")
+                if response.status == 413:
+                    raise Rejected("the backend takes no request of that size: see ComfyUI's --max-upload-size")
                 yield response
 
 
@@ -220,6 +226,8 @@ def _translated(url: URL) -> Iterator[None]:
     except aiohttp.WSServerHandshakeError as exc:
         if exc.status in _REFUSES_LOGIN:
             raise Unauthenticated(f"the backend at {url} refused our user name and password") from exc
+        if exc.status in _HAS_NO_SERVER:
+            raise Unreachable(f"the proxy before the backend at {url} answered {exc.status}") from exc
         raise Unintelligible(f"the backend at {url} has no websocket: it answered {exc.status}") from exc
     except (aiohttp.ContentTypeError, aiohttp.ClientPayloadError) as exc:
         raise Unintelligible(f"the backend at {url} does not speak ComfyUI's protocol") from exc

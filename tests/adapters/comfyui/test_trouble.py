@@ -1,9 +1,11 @@
 """Servers that misbehave, runs that are stopped, attempts that are taken up again."""
 
 import asyncio
+import io
 import json
 
 import pytest
+from PIL import Image
 
 from imagegen_adapters.contract import (
     Accepted,
@@ -23,6 +25,7 @@ from imagegen_adapters.errors import (
     Interrupted,
     Lost,
     NoOutput,
+    Rejected,
     Unauthenticated,
     Unintelligible,
     Unreachable,
@@ -328,6 +331,40 @@ async def test_a_broken_gpu_is_the_backends_fault() -> None:
             await bench.run(request())
 
     assert fault.value.backend_at_fault
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+async def test_a_proxy_without_its_server_is_a_backend_that_is_away(status: int) -> None:
+    async with open_bench() as bench:
+        bench.fake.faults.proxy_status = status
+
+        with pytest.raises(Unreachable, match=str(status)):
+            await bench.adapter.status()
+        with pytest.raises(Unreachable, match=str(status)):
+            await bench.run(request())
+
+
+async def test_a_run_outlives_a_proxy_that_loses_its_server_for_a_moment() -> None:
+    async with open_bench() as bench, bench.adapter.run(task(request(steps=20))) as run:
+        await until(run, has_stepped)
+        bench.fake.faults.proxy_status = 502
+        bench.fake.drop_sockets()
+        await eventually(lambda: bool(bench.fake.worker.history))
+        bench.fake.faults.proxy_status = 0
+
+        assert images([update async for update in run])
+
+
+@pytest.mark.parametrize("limit", [10_000, 100])
+async def test_what_is_too_large_for_the_backend_is_refused(limit: int) -> None:
+    """The initial image, or the prompt."""
+    noise = io.BytesIO()
+    Image.effect_noise((256, 256), 90).save(noise, "PNG")
+    async with open_bench() as bench:
+        bench.fake.faults.max_request_bytes = limit
+
+        with pytest.raises(Rejected, match="size"):
+            await bench.run(request(init_image="a" * 64), files={"a" * 64: noise.getvalue()})
 
 
 async def test_a_proxy_that_asks_for_a_password() -> None:

@@ -31,5 +31,9 @@ class Faults:
     """The server notices the end of a socket so much later."""
     lost_files: bool = False
     """/view has none of the results."""
+    proxy_status: int = 0
+    """Everything answers this, as a proxy does whose server is away."""
+    max_request_bytes: int = 0
+    """Larger requests are answered 413; 0: no limit."""
     needs_login: bool = False
     """Everything answers 401."""

@@ -133,6 +133,10 @@ class FakeComfyUI:
             return await handler(request)
         if self.faults.needs_login and request.headers.get("Authorization") is None:
             return web.Response(status=401)
+        if self.faults.proxy_status:
+            return web.Response(status=self.faults.proxy_status, text="<html>bad gateway</html>")
+        if 0 < self.faults.max_request_bytes < (request.content_length or 0):
+            return web.Response(status=413)
         if self.faults.slowness_s:
             await asyncio.sleep(self.faults.slowness_s)
         if segment in self.faults.garbage_paths:
