@@ -15,7 +15,8 @@ from imagegen_client.commands.exits import EPILOG
 from imagegen_client.commands.printing import give
 from imagegen_client.commands.session import Session
 
-_ADDRESS = re.compile(r"^\S+:\d{1,5}$")
+_ADDRESS = re.compile(r"\S+:(?P<port>[0-9]{1,5})")
+_MAX_PORT = 65535
 
 app = typer.Typer(
     help="Make images on your own ComfyUI and A1111 servers, and watch them being made.",
@@ -39,8 +40,10 @@ def options(
     ] = None,
 ) -> None:
     """What holds for all commands."""
-    if server is not None and not _ADDRESS.match(server):
-        raise typer.BadParameter(f"{server!r} is no HOST:PORT", param_hint="--server")
+    if server is not None:
+        address = _ADDRESS.fullmatch(server)
+        if address is None or int(address["port"]) > _MAX_PORT:  # gRPC would take the remainder of a larger one
+            raise typer.BadParameter(f"{server!r} is no HOST:PORT", param_hint="--server")
     context.obj = Session(given_server=server)
 
 

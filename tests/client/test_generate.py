@@ -18,6 +18,11 @@ def test_picture_is_saved_under_the_given_name(run: Run, tmp_path: Path) -> None
     assert (tmp_path / "fox.png").read_bytes() == png("a red fox 7")
 
 
+def test_name_that_is_no_text_is_no_trouble(run: Run, tmp_path: Path) -> None:
+    assert run("generate", "a red fox", "-o", "fox\udcff.png", "--json").exit_code == 0
+    assert (tmp_path / "fox\udcff.png").exists()
+
+
 def test_several_pictures_are_numbered(run: Run, tmp_path: Path) -> None:
     result = run("generate", "a red fox", "-o", "fox.png", "--seed", "7", "--count", "3")
 

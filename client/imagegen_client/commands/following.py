@@ -10,7 +10,7 @@ from imagegen_client.client import Client
 from imagegen_client.commands.exits import EXIT_OF_STATE, Exit
 from imagegen_client.commands.interrupts import cancelling
 from imagegen_client.commands.output import results, save_results
-from imagegen_client.commands.printing import as_json, give, give_json, say
+from imagegen_client.commands.printing import as_json, give, give_json, plain, say
 from imagegen_client.commands.session import WATCH_PATIENCE_S, sentences
 from imagegen_client.commands.status import state_text
 from imagegen_client.commands.views import View, open_view
@@ -86,7 +86,7 @@ def _give_results(job: Job, saved: list[tuple[Path, Output]], wish: Wish) -> Non
         _say_end(job)
     if wish.as_json:
         for path, output in saved:
-            give_json({"saved": {"path": str(path), "digest": output.asset.digest}})
+            give_json({"saved": {"path": plain(str(path)), "digest": output.asset.digest}})
         give_json({"job": as_json(job)})
         return
     for line in [str(path) for path, _ in saved] if wish.saves else [output.asset.digest for output in results(job)]:

@@ -17,6 +17,7 @@ from imagegen_client.commands.printing import give, give_json
 from imagegen_client.commands.request import (
     Request,
     check_sources,
+    check_values,
     parse_images,
     parse_labels,
     parse_size,
@@ -122,6 +123,7 @@ def generate(
         labels=parse_labels(label or ()),
     )
     check_sources(request)
+    check_values(request)
     wish = Wish(
         from_start=True,
         as_json=as_json,

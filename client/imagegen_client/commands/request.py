@@ -91,6 +91,16 @@ def check_sources(request: Request) -> None:
         )
 
 
+def check_values(request: Request) -> None:
+    """What cannot even be sent: numbers of more than 32 or 64 bits, and text that is none."""
+    try:
+        spec_of(request, dict.fromkeys(request.files, ""))
+    except UnicodeEncodeError:
+        raise typer.BadParameter("not all of it is valid text") from None
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc).lower()) from None
+
+
 def parse_size(text: str) -> tuple[int, int]:
     """Width and height of "768x512"."""
     width, separator, height = text.lower().partition("x")
