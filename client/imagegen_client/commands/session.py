@@ -77,8 +77,8 @@ def sentences(error: ImagegenError, server: str) -> list[str]:
         first = f"imagegen: cannot reach the server at {server}: {error.message}"
         return [first, "  is it running? `imagegen up` starts one; --server says where it is"]
     lines = [f"imagegen: {error.message}"]
-    violations = [f"{violation.field}: {violation.description}" for violation in error.violations]
-    lines += [f"  {violation}" for violation in violations if violation not in error.message]
+    untold = [violation for violation in error.violations if violation.description not in error.message]
+    lines += [f"  {violation.field}: {violation.description}" for violation in untold]
     if error.retry_after_s is not None:
         lines.append(f"  try again in {error.retry_after_s:.0f} s")
     return lines
