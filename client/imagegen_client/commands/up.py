@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import shutil
 import signal
 import socket
 import sys
@@ -222,10 +223,16 @@ def _check_port(address: str, option: str) -> None:
             ) from exc
 
 
+def _own_name() -> str:
+    """The command as it can be typed here: a virtual environment need not be on the path."""
+    called = Path(sys.argv[0])
+    return str(called) if called.name == "imagegen" and shutil.which("imagegen") is None else "imagegen"
+
+
 def _invite(page_url: str, address: str) -> None:
     server = "" if address == DEFAULT_SERVER else f"--server {address} "
     give(f"imagegen is ready: {page_url}")
-    give(f'try:  imagegen {server}generate "a lighthouse at dusk" -o lighthouse.png')
+    give(f'try:  {_own_name()} {server}generate "a lighthouse at dusk" -o lighthouse.png')
     body = '{"spec": {"image": {"prompt": "a lighthouse at dusk"}}}'
     give(f"or:   curl {page_url.rstrip('/')}/api/v1/jobs -H 'Content-Type: application/json' -d '{body}'")
 
