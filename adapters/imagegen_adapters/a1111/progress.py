@@ -135,8 +135,11 @@ class Tracker:
         self._slow_down(now)
         return updates
 
-    def miss(self, now: float) -> None:
-        """A poll had no answer, or none that can be understood."""
+    def miss(self, ask: Ask, now: float) -> None:
+        """The poll had no answer, or none that can be understood."""
+        if ask in (Ask.TASK_WITH_PREVIEW, Ask.GLOBAL_WITH_PREVIEW):
+            # With a bad "live_previews_image_format" only those fail: numbers are to go on, and polls to keep a pause.
+            self._reporter.do_without_preview(now)
         self._slow_down(now)
 
     def _standing_by(self, document: TaskProgress) -> Standing:

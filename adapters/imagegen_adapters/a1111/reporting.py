@@ -61,14 +61,18 @@ class Reporter:
         """What came of asking for a preview. Without a picture too, asking again waits for the next step: a server
         renders one only every so many steps, and the global document repeats the old one meanwhile.
         """
-        self._is_preview_wanted = False
-        self._previewed_at = now
+        self.do_without_preview(now)
         if picture is None or picture.data == self._last_preview:
             return
         self._last_preview = picture.data
         yield PreviewFrame(
             data=picture.data, media_type=picture.media_type, image_index=post.first_image, step=self._step
         )
+
+    def do_without_preview(self, now: float) -> None:
+        """None is due before the next step."""
+        self._is_preview_wanted = False
+        self._previewed_at = now
 
     def _progress(self, post: Post, fraction: float, phase: Phase, step: int, steps: int) -> Progressed:
         overall = (post.first_image + post.images * fraction) / post.total_images

@@ -70,7 +70,7 @@ class Watch:
         try:
             updates = await self._poll(ask)
         except AdapterError as error:
-            self._tracker.miss(now())
+            self._tracker.miss(ask, now())
             # A refused poll is not silence: a server that shuts down closes its port first and goes on working.
             # Anything else that is wrong with polls is no reason to give up the job either.
             if isinstance(error.__cause__, TimeoutError):

@@ -335,10 +335,21 @@ def test_the_pace_slows_down_while_nothing_changes_and_recovers() -> None:
     for now in (2.0, 3.0, 4.0, 5.0, 6.0):
         tracker.see_task(task(queued=True), now)
     assert tracker.delay_s(6.0) == PACE.max_s
-    tracker.miss(7.0)
+    tracker.miss(Ask.TASK, 7.0)
     assert tracker.delay_s(7.0) == PACE.max_s
     tracker.see_task(task(active=True), 8.0)
     assert tracker.delay_s(8.0) == PACE.min_s
+
+
+def test_a_preview_that_cannot_be_had_stops_neither_numbers_nor_pauses() -> None:
+    tracker = tracker_for(post_of(20), has_task_ids=True, preview=PreviewWish(max_rate_hz=2.0))
+    tracker.see_task(task(0.05, active=True), 1.0)
+    assert tracker.next_ask(1.0) is Ask.TASK_WITH_PREVIEW
+    tracker.miss(Ask.TASK_WITH_PREVIEW, 1.0)
+    assert tracker.next_ask(1.0) is Ask.TASK
+    assert tracker.delay_s(1.0) > 0
+    tracker.see_task(task(0.1, active=True), 2.0)
+    assert tracker.next_ask(2.0) is Ask.TASK_WITH_PREVIEW
 
 
 def test_recorded_previews_are_shown_once_each() -> None:
