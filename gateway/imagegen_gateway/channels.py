@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import grpc
 
@@ -18,10 +19,14 @@ EVENT_OPTIONS: list[tuple[str, int]] = [
     ("grpc.min_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 2000),
 ]
+BULK_WINDOW_BYTES: Final = 1024 * 1024
+"""So much of a download may wait here: with a chunk or two only, the server pauses after each."""
 BULK_OPTIONS: list[tuple[str, int]] = [
-    (name, 256 * 1024 if name == "grpc.http2.lookahead_bytes" else value) for name, value in EVENT_OPTIONS
+    *((name, BULK_WINDOW_BYTES if name == "grpc.http2.lookahead_bytes" else value) for name, value in EVENT_OPTIONS),
+    # Frames of 16 kB, the default, cost more than the bytes in them.
+    ("grpc.http2.max_frame_size", 1024 * 1024),
 ]
-"""For image bytes: a larger window, and a connection of their own, so that events do not queue behind them."""
+"""For image bytes: a connection of their own, so that events do not queue behind them."""
 
 
 @dataclass(frozen=True, slots=True)
