@@ -23,6 +23,8 @@ from imagegen_server.jobs import Asset, AssetOrigin
 from imagegen_server.stores.store import Store, StoreError
 
 CHUNK_BYTES = 256 * 1024
+_READ_BYTES = 4 * CHUNK_BYTES
+"""Going to a thread and back takes longer than reading a chunk there: several are read at once."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -146,9 +148,10 @@ class AssetStore:
         file = await self._open(digest)
         try:
             await asyncio.to_thread(file.seek, offset)
-            while left > 0 and (chunk := await asyncio.to_thread(file.read, min(left, CHUNK_BYTES))):
-                left -= len(chunk)
-                yield chunk
+            while left > 0 and (block := await asyncio.to_thread(file.read, min(left, _READ_BYTES))):
+                left -= len(block)
+                for start in range(0, len(block), CHUNK_BYTES):
+                    yield block[start : start + CHUNK_BYTES]
         finally:
             file.close()
 
