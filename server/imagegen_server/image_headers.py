@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
+from PIL import ExifTags, Image
 
 # 2**26: a photo of 8192 x 8192. More would not fit an ordinary server once it is decoded.
 MAX_PIXELS = 67_108_864
@@ -12,6 +12,8 @@ UNKNOWN_TYPE = "application/octet-stream"
 
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _HEAD_BYTES = 16
+_LYING = (5, 6, 7, 8)
+"""Values of EXIF's Orientation: what phones give to what was taken upright. Backends turn such pictures first."""
 
 
 class UnreadableImage(Exception):
@@ -20,7 +22,7 @@ class UnreadableImage(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Media type, and size in pixels; 0 x 0 for what is no image."""
+    """Media type, and size in pixels as the picture is shown; 0 x 0 for what is no image."""
 
     media_type: str
     width: int = 0
@@ -44,7 +46,7 @@ def sniff(path: Path) -> Kind:
 def _read(path: Path, look: Callable[[Image.Image], None]) -> Kind:
     try:
         with Image.open(path, formats=_FORMATS) as image:
-            kind = Kind(Image.MIME[image.format or ""], *image.size)
+            kind = Kind(_media_type(image), *_upright_size(image))
             look(image)
             return kind
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as exc:
@@ -52,6 +54,18 @@ def _read(path: Path, look: Callable[[Image.Image], None]) -> Kind:
     # Pillow raises SyntaxError and ValueError, too, for files that are broken in one way or another.
     except (OSError, SyntaxError, ValueError, EOFError) as exc:
         raise UnreadableImage("it is no PNG, JPEG or WebP image that can be read") from exc
+
+
+def _media_type(image: Image.Image) -> str:
+    # Phones append a depth map or a second view to a JPEG, which Pillow calls MPO and everybody else shows as JPEG.
+    return Image.MIME["JPEG" if image.format == "MPO" else image.format or ""]
+
+
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    width, height = image.size
+    # Looked for only where it has been read already: for a PNG, Pillow would decode the whole picture.
+    orientation = image.getexif().get(ExifTags.Base.Orientation) if "exif" in image.info else None
+    return (height, width) if orientation in _LYING else (width, height)
 
 
 def _decode(image: Image.Image) -> None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from imagegen_adapters.contract import ImageParameters
 from imagegen_server.assets import CHUNK_BYTES, AssetStore
@@ -117,6 +117,35 @@ async def test_what_is_no_image_is_refused_and_leaves_nothing(
         await assets.put(data, origin=UPLOAD)
     assert refusal.value.reason == "INVALID_IMAGE"
     assert files_in(folder) == set()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize(("orientation", "size"), [(1, (24, 16)), (3, (24, 16)), (6, (16, 24)), (8, (16, 24))])
+async def test_the_size_is_that_of_the_picture_as_it_is_shown(
+    assets: AssetStore, kind: str, orientation: int, size: tuple[int, int]
+) -> None:
+    """What a phone took upright is stored lying, and every backend turns it."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    file = io.BytesIO()
+    Image.new("RGB", (24, 16), "red").save(file, kind, exif=exif.tobytes())
+    asset = await assets.put(file.getvalue(), origin=UPLOAD)
+    assert (asset.width, asset.height) == size
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+@pytest.mark.parametrize("exif", [b"", b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", bytes(range(64))])
+async def test_broken_exif_data_are_no_reason_to_refuse_a_picture(assets: AssetStore, exif: bytes) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (24, 16), "red").save(file, "JPEG", exif=exif)
+    asset = await assets.put(file.getvalue(), origin=UPLOAD)
+    assert (asset.width, asset.height) == (24, 16)
+
+
+async def test_a_jpeg_with_a_second_picture_behind_it_is_a_jpeg(assets: AssetStore) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (24, 16)).save(file, "MPO", save_all=True, append_images=[Image.new("RGB", (24, 16), "red")])
+    assert (await assets.put(file.getvalue(), origin=UPLOAD)).media_type == "image/jpeg"
 
 
 @pytest.mark.parametrize(
