@@ -34,7 +34,8 @@ MAX_HEADER_BYTES: Final = 16 * 1024
 
 def is_worth_a_line(record: logging.LogRecord) -> bool:
     """Not a request that is no HTTP: aiohttp would write down what was sent, with a traceback each."""
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError | web.RequestPayloadError)
 
 
 http_log = logging.getLogger("imagegen_gateway.http")
