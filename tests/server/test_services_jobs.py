@@ -77,6 +77,11 @@ async def test_a_broken_rule_is_refused_with_its_field(caller: Caller) -> None:
     assert "multiple of 8" in told.fields["spec.image.width"]
 
 
+async def test_a_label_that_no_filter_could_name_is_refused(caller: Caller) -> None:
+    told = await refused(caller.jobs.CreateJob(create(text_to_image(labels={"a=b": "c"}))))
+    assert (told.reason, list(told.fields)) == ("INVALID_REQUEST", ['spec.labels["a=b"]'])
+
+
 async def test_an_unknown_model_is_refused_with_the_allowed_ones(caller: Caller) -> None:
     await caller.until_state((await caller.create()).job_id, JOB_STATE_RUNNING)  # the catalogue is known by now
     told = await refused(caller.jobs.CreateJob(create(text_to_image(model="third"))))

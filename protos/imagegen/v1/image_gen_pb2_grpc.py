@@ -30,7 +30,8 @@ class ImageGenServiceStub:
 
     Errors of every rpc are google.rpc.Status whose details hold exactly one ErrorInfo (domain "imagegen", reason a value
     of ErrorReason without its prefix); INVALID_ARGUMENT adds BadRequest with the path of each field at fault, and
-    RetryInfo is added where a retry helps.
+    RetryInfo is added where a retry helps. Every rpc can answer INVALID_ARGUMENT (INVALID_REQUEST) for a field that
+    breaks its rule, and INTERNAL (INTERNAL).
     """
 
     def __init__(self, channel):
@@ -86,7 +87,8 @@ class ImageGenServiceServicer:
 
     Errors of every rpc are google.rpc.Status whose details hold exactly one ErrorInfo (domain "imagegen", reason a value
     of ErrorReason without its prefix); INVALID_ARGUMENT adds BadRequest with the path of each field at fault, and
-    RetryInfo is added where a retry helps.
+    RetryInfo is added where a retry helps. Every rpc can answer INVALID_ARGUMENT (INVALID_REQUEST) for a field that
+    breaks its rule, and INTERNAL (INTERNAL).
     """
 
     def CreateJob(self, request, context):
@@ -230,7 +232,8 @@ class ImageGenService:
 
     Errors of every rpc are google.rpc.Status whose details hold exactly one ErrorInfo (domain "imagegen", reason a value
     of ErrorReason without its prefix); INVALID_ARGUMENT adds BadRequest with the path of each field at fault, and
-    RetryInfo is added where a retry helps.
+    RetryInfo is added where a retry helps. Every rpc can answer INVALID_ARGUMENT (INVALID_REQUEST) for a field that
+    breaks its rule, and INTERNAL (INTERNAL).
     """
 
     @staticmethod

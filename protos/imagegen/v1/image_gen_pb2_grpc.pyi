@@ -31,7 +31,8 @@ class ImageGenServiceStub:
 
     Errors of every rpc are google.rpc.Status whose details hold exactly one ErrorInfo (domain "imagegen", reason a value
     of ErrorReason without its prefix); INVALID_ARGUMENT adds BadRequest with the path of each field at fault, and
-    RetryInfo is added where a retry helps.
+    RetryInfo is added where a retry helps. Every rpc can answer INVALID_ARGUMENT (INVALID_REQUEST) for a field that
+    breaks its rule, and INTERNAL (INTERNAL).
     """
 
     @_typing.overload
@@ -98,7 +99,8 @@ class ImageGenServiceAsyncStub(ImageGenServiceStub):
 
     Errors of every rpc are google.rpc.Status whose details hold exactly one ErrorInfo (domain "imagegen", reason a value
     of ErrorReason without its prefix); INVALID_ARGUMENT adds BadRequest with the path of each field at fault, and
-    RetryInfo is added where a retry helps.
+    RetryInfo is added where a retry helps. Every rpc can answer INVALID_ARGUMENT (INVALID_REQUEST) for a field that
+    breaks its rule, and INTERNAL (INTERNAL).
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -161,7 +163,8 @@ class ImageGenServiceServicer(metaclass=_abc_1.ABCMeta):
 
     Errors of every rpc are google.rpc.Status whose details hold exactly one ErrorInfo (domain "imagegen", reason a value
     of ErrorReason without its prefix); INVALID_ARGUMENT adds BadRequest with the path of each field at fault, and
-    RetryInfo is added where a retry helps.
+    RetryInfo is added where a retry helps. Every rpc can answer INVALID_ARGUMENT (INVALID_REQUEST) for a field that
+    breaks its rule, and INTERNAL (INTERNAL).
     """
 
     @_abc_1.abstractmethod

@@ -363,7 +363,9 @@ class JobSpec(_message.Message):
     """Name of the only backend that may run the job; empty: any that can."""
     @_builtins.property
     def image(self) -> Global___ImageParameters:
-        """Parameters that every kind of backend understands."""
+        """Parameters that every kind of backend understands.
+        Number 2 is left for stored workflows.
+        """
 
     @_builtins.property
     def graph(self) -> Global___RawGraph:
@@ -375,7 +377,7 @@ class JobSpec(_message.Message):
 
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """The caller's own notes; ListJobs can filter by them. At most 32 pairs."""
+        """The caller's own notes; ListJobs can filter by them. At most 32 pairs; keys without "="."""
 
     @_builtins.property
     def backend_options(self) -> _struct_pb2.Struct:
@@ -846,7 +848,9 @@ class QueueInfo(_message.Message):
     """How many jobs are queued in all, this one included."""
     @_builtins.property
     def start_eta(self) -> _duration_pb2.Duration:
-        """When it is expected to begin, counted from now; absent rather than guessed while there is no measurement."""
+        """When it is expected to begin, counted from the event's time, or from the answer; absent rather than guessed while
+        there is no measurement.
+        """
 
     def __init__(
         self,
