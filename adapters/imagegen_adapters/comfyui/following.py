@@ -17,7 +17,7 @@ from imagegen_adapters.comfyui.stopping import Stopper
 from imagegen_adapters.comfyui.tracking import PromptEnded, Result, ResultsShown, Tracker
 from imagegen_adapters.comfyui.workflow import Workflow
 from imagegen_adapters.contract import Handle, ImageReady, Phase, PhaseChanged, Update, Warned
-from imagegen_adapters.errors import AdapterError, Cancelled, Interrupted, Lost, Unintelligible, Unreachable
+from imagegen_adapters.errors import AdapterError, Cancelled, Interrupted, Lost, NoOutput, Unintelligible, Unreachable
 from imagegen_adapters.updates import UpdateBuffer
 
 log = structlog.get_logger(__name__)
@@ -184,10 +184,14 @@ class Follower:
         """The error for a prompt that is neither in the queue nor in history."""
         if self._wish.is_made:
             return Cancelled("cancelled")
-        is_same_server = self._link.is_up and self._submitted_at == self._link.generation
-        if is_same_server and not self._tracker.has_started:
+        if not self._was_away and not self._tracker.has_started:
             return Interrupted("somebody took it out of the backend's queue")
         return Lost("the backend does not know the attempt any more: it restarted, or its history was cleared")
+
+    @property
+    def _was_away(self) -> bool:
+        """Whether frames of the prompt can have been sent to nobody."""
+        return not self._link.is_up or self._submitted_at != self._link.generation
 
     # --- results ---
 
@@ -200,6 +204,8 @@ class Follower:
         while self._results:
             await self._deliver_next()
         error = self._tracker.shortfall(self._delivered)
+        if isinstance(error, NoOutput) and self._tracker.lacks_sent_images and self._was_away:
+            raise Lost("the images were sent over the websocket while nobody listened")
         if error is not None:
             raise error
         if self._tracker.blocked_reason:

@@ -207,6 +207,19 @@ async def test_images_that_were_lost_with_the_socket_are_told_of() -> None:
     assert warnings(updates) == ["BACKEND_RECONNECTED", "PARTIAL_RESULT"]
 
 
+async def test_a_prompt_whose_only_images_were_sent_to_nobody_is_worth_another_try() -> None:
+    entries = text_to_image(CHECKPOINTS[0], seed=1, steps=40, size=64)
+    entries["9"] = {"class_type": "SaveImageWebsocket", "inputs": {"images": ["8", 0]}}
+
+    async with open_bench() as bench:
+        wanted = task(RawGraph(json=json.dumps(entries)))
+        handle = await hand_over(bench, wanted)
+        await eventually(lambda: bool(bench.fake.worker.history))
+        async with bench.adapter.reattach(wanted, handle) as run:
+            with pytest.raises(Lost, match="nobody listened"):
+                await until(run, lambda _: False)
+
+
 async def test_a_long_silence_is_no_failure() -> None:
     """A model that loads for minutes: the server says nothing, and the job is fine."""
     lab = {"steps": 1, "seconds": 1.5, "preview": "none", "size": 16, "text": False, "seed": 1}
