@@ -146,7 +146,7 @@ class FakeA1111:
         transport = request.transport
         if transport is not None:
             self._transports.add(transport)
-        if request.path == "/_fake/faults":
+        if request.path.startswith("/_fake"):
             return await handler(request)
         self.requests.append(f"{request.method} {request.path}")
         self.engine.changes.tell()
@@ -214,6 +214,9 @@ class FakeA1111:
                 return web.json_response(self.engine.models)
             case "POST", "/_fake/faults":
                 return await self._set_faults(request)
+            case "GET", "/_fake":
+                received = [str(each["force_task_id"]) for each in self.engine.received]
+                return web.json_response({"received": received, "left": [job.task for job in self.engine.jobs]})
             case "GET", path:
                 return self._list(path)
         return _not_found()

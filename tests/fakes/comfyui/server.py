@@ -42,6 +42,8 @@ class FakeComfyUI:
         self._preview_method = preview_method
         self.files = Files()
         self._number = 0
+        self._accepted: list[Prompt] = []
+        """Since the start or the last restart."""
         self._tasks: list[asyncio.Task[None]] = []
         self._runner: web.AppRunner | None = None
         self._restarting: asyncio.Task[None] | None = None
@@ -77,6 +79,7 @@ class FakeComfyUI:
         await self._end()
         self.files.wipe_temp()
         self._number = 0
+        self._accepted = []
         self._begin()
         self.start_working()
         await self.start_listening()
@@ -241,6 +244,7 @@ class FakeComfyUI:
         number = float(body["number"]) if "number" in body else -self._number if body.get("front") else self._number
         self._number += 1
         prompt = Prompt(number=number, prompt_id=prompt_id, graph=graph, extra_data=extra_data, outputs=outputs)
+        self._accepted.append(prompt)
         self.worker.put(prompt)
         return prompt
 
@@ -335,7 +339,9 @@ class FakeComfyUI:
 
     async def _get_counts(self, request: web.Request) -> web.Response:
         sockets = {"open": self.sockets.open_count, "opened": self.sockets.opened}
-        return web.json_response({"sockets": sockets, "requests": self.requests})
+        left = [prompt for prompt in (self.worker.running, *self.worker.pending) if prompt is not None]
+        prompts = {"accepted": [_named(each) for each in self._accepted], "left": [_named(each) for each in left]}
+        return web.json_response({"sockets": sockets, "requests": self.requests, "prompts": prompts})
 
     async def _post_faults(self, request: web.Request) -> web.Response:
         """Sets switches of `Faults` by name; "drop_sockets" and "restart" are done at once."""
@@ -360,6 +366,10 @@ class FakeComfyUI:
         for class_type in ("LoadImage", "LoadImageMask"):
             classes[class_type]["input"]["required"]["image"][0] = self.files.names("input")
         return classes
+
+
+def _named(prompt: Prompt) -> dict[str, Any]:
+    return {"prompt_id": prompt.prompt_id, "extra_data": prompt.extra_data}
 
 
 _OBJECT_INFO = (Path(__file__).parent / "object_info.json").read_text()
