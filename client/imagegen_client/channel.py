@@ -18,6 +18,8 @@ _OPTIONS = [
     # A page of jobs may hold graphs of up to 4 MB each.
     ("grpc.max_receive_message_length", 64 * KIB * KIB),
     ("grpc.max_send_message_length", 16 * KIB * KIB),
+    # http_proxy is for the web: a proxy could not even reach a server on this machine.
+    ("grpc.enable_http_proxy", 0),
     # Retries are ours, with resume and a bound on patience.
     ("grpc.enable_retries", 0),
 ]

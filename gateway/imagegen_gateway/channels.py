@@ -14,6 +14,8 @@ EVENT_OPTIONS: list[tuple[str, int]] = [
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),
     ("grpc.max_send_message_length", 64 * 1024 * 1024),
     ("grpc.use_local_subchannel_pool", 1),
+    # http_proxy is for the web: a proxy could not even reach a server on this machine.
+    ("grpc.enable_http_proxy", 0),
     # A server that restarts is found again within a second or two, not after two minutes.
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.min_reconnect_backoff_ms", 200),

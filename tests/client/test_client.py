@@ -38,6 +38,15 @@ async def test_create_whose_answers_are_lost_makes_one_job(server: FakeServer, c
     assert "" not in request_ids
 
 
+async def test_proxy_for_the_web_is_not_asked(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("no_proxy", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+
+    async with Client(address, backoff=FAST, give_up_after_s=2.0) as client:
+        assert (await client.create_job("a red fox")).job_id
+
+
 async def test_two_creates_make_two_jobs(client: Client) -> None:
     assert (await client.create_job("a red fox")).job_id != (await client.create_job("a red fox")).job_id
 

@@ -8,7 +8,8 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no annotations
 
 from imagegen.v1 import error_pb2
-from imagegen_gateway.app import Gateway
+from imagegen_gateway.app import Gateway, serve_gateway
+from imagegen_gateway.config import GatewaySettings
 from imagegen_gateway.errors import HTTP_BY_STATUS, STATUS_BY_NUMBER, Problem, from_status, title
 from tests.gateway.fake_server import FakeServer
 
@@ -143,3 +144,13 @@ async def test_what_is_no_http_is_refused_and_not_logged(gateway: Gateway, caplo
     await writer.wait_closed()
     assert answer.startswith(b"HTTP/1.0 400 ")
     assert "secret" not in caplog.text
+
+
+async def test_the_proxy_for_the_web_is_not_asked(fake: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("no_proxy", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    settings = GatewaySettings(http="127.0.0.1:0", server=fake.address)
+    async with serve_gateway(settings) as gateway, aiohttp.ClientSession(gateway.url) as http:
+        async with http.get("/api/v1/jobs") as response:
+            assert response.status == 200
