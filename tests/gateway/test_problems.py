@@ -151,6 +151,9 @@ async def test_the_proxy_for_the_web_is_not_asked(fake: FakeServer, monkeypatch:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     settings = GatewaySettings(http="127.0.0.1:0", server=fake.address)
-    async with serve_gateway(settings) as gateway, aiohttp.ClientSession(gateway.url) as http:
-        async with http.get("/api/v1/jobs") as response:
-            assert response.status == 200
+    async with (
+        serve_gateway(settings) as gateway,
+        aiohttp.ClientSession(gateway.url) as http,
+        http.get("/api/v1/jobs") as response,
+    ):
+        assert response.status == 200
