@@ -27,10 +27,14 @@ class Way(StrEnum):
 class TroubleKind(StrEnum):
     KILL = "kill"
     """SIGKILL, and a new start after a while."""
+    KILL_AGAIN = "kill again"
+    """SIGKILL, and once more while it starts; it gets so many seconds in between."""
     STOP = "stop"
     """SIGTERM, and a new start when it has ended."""
     CUT = "cut"
     """Its sockets are cut, and it goes on."""
+    LOSE_ANSWER = "lose answer"
+    """It takes the next job, and cuts the connection instead of saying so."""
     PAUSE = "pause"
     """It stays connected and says nothing for a while."""
     SLOW = "slow"
@@ -66,7 +70,7 @@ class Trouble:
     kind: TroubleKind
     target: str
     seconds: float
-    """How long it lasts; how late answers are, and nothing else, grows with it too."""
+    """How long it lasts, where it lasts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,12 +92,19 @@ _FIRST = (
 _THEN = (
     (TroubleKind.KILL, SERVER),
     (TroubleKind.KILL, ""),
+    (TroubleKind.KILL_AGAIN, SERVER),
     (TroubleKind.SLOW, ""),
     (TroubleKind.OUT_OF_MEMORY, ""),
     (TroubleKind.STOP, GATEWAY),
     (TroubleKind.CUT, ""),
+    (TroubleKind.LOSE_ANSWER, ""),
+    (TroubleKind.PAUSE, SERVER),
+    (TroubleKind.PAUSE, ""),
 )
-_LONGEST_S = {TroubleKind.KILL: 2.5, TroubleKind.PAUSE: 7.0, TroubleKind.SLOW: 6.0}
+_LONGEST_S = {TroubleKind.KILL: 2.5, TroubleKind.KILL_AGAIN: 2.0, TroubleKind.PAUSE: 12.0, TroubleKind.SLOW: 6.0}
+
+_OUTAGE_S = 50.0
+"""A long run has a ComfyUI that is silent for so long that its jobs are given up and move elsewhere."""
 
 
 def make_plan(seed: int, *, jobs: int, troubles: int, seconds: float) -> Plan:
@@ -139,15 +150,18 @@ def _images(chance: random.Random, kind: JobKind) -> tuple[int, int]:
 
 
 def _troubles(chance: random.Random, count: int, seconds: float) -> Iterator[Trouble]:
-    kinds = _deck(chance, count)
-    share = 0.85 * seconds / max(1, count)
-    for number, (kind, target) in enumerate(kinds):
+    # Not at a steady pace: what comes together is worse than what comes alone.
+    times = sorted(chance.uniform(0.03, 0.85) * seconds for _ in range(count))
+    for at_s, (kind, target) in zip(times, _deck(chance, count), strict=True):
         yield Trouble(
-            at_s=(number + chance.uniform(0.2, 1.0)) * share,
+            at_s=at_s,
             kind=kind,
             target=target or chance.choice(BACKENDS),
             seconds=chance.uniform(0.0, _LONGEST_S.get(kind, 0.0)),
         )
+    if seconds >= 2 * _OUTAGE_S:
+        target = chance.choice(BACKENDS[:2])
+        yield Trouble(at_s=chance.uniform(0.1, 0.3) * seconds, kind=TroubleKind.PAUSE, target=target, seconds=_OUTAGE_S)
 
 
 def _deck(chance: random.Random, count: int) -> Sequence[tuple[TroubleKind, str]]:

@@ -40,6 +40,19 @@ class Program:
 
     async def start(self) -> None:
         """Returns when it can be used."""
+        is_ready = await self.begin()
+        assert self._reader is not None
+        waiting = asyncio.create_task(is_ready.wait())
+        try:
+            either = {waiting, self._reader}
+            await asyncio.wait(either, timeout=START_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+        if not is_ready.is_set():
+            raise RuntimeError(f"{self.name} did not start; its last lines:\n" + "\n".join(self.lines[-20:]))
+
+    async def begin(self) -> asyncio.Event:
+        """Starts it without waiting; the event is set when it can be used."""
         self._process = await asyncio.create_subprocess_exec(
             *self._command,
             stdout=asyncio.subprocess.PIPE,
@@ -50,15 +63,7 @@ class Program:
         self.lives += 1
         is_ready = asyncio.Event()
         self._reader = asyncio.create_task(self._read(self._process, is_ready))
-        waiting = asyncio.create_task(is_ready.wait())
-        try:
-            await asyncio.wait(
-                {waiting, self._reader}, timeout=START_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED
-            )  # fmt: skip
-        finally:
-            waiting.cancel()
-        if not is_ready.is_set():
-            raise RuntimeError(f"{self.name} did not start; its last lines:\n" + "\n".join(self.lines[-20:]))
+        return is_ready
 
     async def kill(self) -> None:
         if self._process is not None and self._process.returncode is None:

@@ -14,7 +14,7 @@ from tests.chaos.plan import BACKENDS, Trouble, TroubleKind
 from tests.chaos.programs import Program
 
 _HEALTHY: Mapping[str, dict[str, Any]] = {
-    "comfyui": {"slowness_s": 0.0, "fail_next": ""},
+    "comfyui": {"slowness_s": 0.0, "fail_next": "", "lost_posts": 0},
     "a1111": {"answer_delay_s": 0.0, "is_out_of_memory": False},
 }
 
@@ -61,6 +61,12 @@ class Troublemaker:
         match trouble.kind:
             case TroubleKind.KILL:
                 await self._kill(trouble, program)
+            case TroubleKind.KILL_AGAIN:
+                await program.kill()
+                await program.begin()
+                await asyncio.sleep(trouble.seconds)
+                await program.kill()
+                await program.start()
             case TroubleKind.STOP:
                 code = await program.stop()
                 if code:
@@ -68,7 +74,9 @@ class Troublemaker:
                 await program.start()
             case TroubleKind.PAUSE:
                 await program.pause(trouble.seconds)
-            case TroubleKind.CUT:
+            case TroubleKind.LOSE_ANSWER if _kind(program.name) == "comfyui":
+                await self._set_faults(program, {"lost_posts": 1})
+            case TroubleKind.CUT | TroubleKind.LOSE_ANSWER:
                 cut = {"drop_sockets": True} if _kind(program.name) == "comfyui" else {"do": "drop_job_connections"}
                 await self._set_faults(program, cut)
             case TroubleKind.SLOW:

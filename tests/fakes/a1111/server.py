@@ -167,6 +167,8 @@ class FakeA1111:
             return await self._answer(request)
         except ServerError as error:
             return self._error(error)
+        except ConnectionError:
+            raise web.HTTPBadRequest from None  # whoever asked is gone, and this goes nowhere
 
     def _authorize(self, request: web.Request) -> None:
         """Extension routes such as /loras, and all outside /sdapi, are open."""

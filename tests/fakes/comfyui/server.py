@@ -144,7 +144,10 @@ class FakeComfyUI:
             await asyncio.sleep(self.faults.slowness_s)
         if segment in self.faults.garbage_paths:
             return web.Response(text="<html>proxy error</html>", content_type="text/html")
-        return await handler(request)
+        try:
+            return await handler(request)
+        except ConnectionError:
+            raise web.HTTPBadRequest from None  # whoever asked is gone, and this goes nowhere
 
     def _add_routes(self, app: web.Application) -> None:
         routes: list[tuple[str, str, Callable[[web.Request], Awaitable[web.StreamResponse]]]] = [

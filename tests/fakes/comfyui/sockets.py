@@ -67,8 +67,6 @@ class Sockets:
             self._outbox.task_done()
 
     async def serve(self, request: web.Request, *, greet: Callable[[str], list[str]]) -> web.WebSocketResponse:
-        if request.transport is None or request.transport.is_closing():
-            raise web.HTTPBadRequest  # whoever asked is gone already, and this goes nowhere
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         client_id = request.query.get("clientId") or "0" * 32
