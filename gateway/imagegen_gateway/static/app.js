@@ -232,6 +232,7 @@ function jobTile(job) {
     picture.src = `/api/v1/assets/${output.asset.digest}?w=256`;
     picture.alt = tile.title;
     picture.loading = "lazy";
+    picture.addEventListener("error", () => tile.replaceChildren(element("span", "", "the picture is gone")));
     tile.append(picture);
   } else {
     tile.append(element("span", "", STATES[job.state] || "job"));
