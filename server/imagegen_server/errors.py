@@ -73,3 +73,8 @@ def request_id_reused(request_id: str) -> Refused:
 
 def queue_full() -> Refused:
     return Refused("QUEUE_FULL", "too many jobs are waiting already; try again later", retry_after_s=10.0)
+
+
+def store_unavailable() -> Refused:
+    message = "the server cannot store anything at the moment; try again later"
+    return Refused("STORE_UNAVAILABLE", message, retry_after_s=5.0)

@@ -8,6 +8,7 @@ import pytest
 
 from imagegen.v1 import backend_pb2 as pb
 from imagegen_server.services.rpc import bind, snake_case
+from imagegen_server.stores.store import StoreError
 from tests.server.serving import Caller, calling, refusal_of
 
 
@@ -18,6 +19,8 @@ class BrokenService:
         raise RuntimeError("the password is secret")
 
     async def get_backend(self, request: pb.GetBackendRequest, context: object) -> pb.GetBackendResponse:
+        if request.name == "full":
+            raise StoreError("could not write to the database: OperationalError")
         return pb.GetBackendResponse(backend=pb.Backend(name=request.name))
 
     async def refresh_backend(self, request: pb.RefreshBackendRequest, context: object) -> bytes:
@@ -45,6 +48,15 @@ async def test_a_fault_of_ours_is_internal_and_tells_nothing() -> None:
     told = refusal_of(caught.value)
     assert (told.code, told.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
     assert "secret" not in str(caught.value)
+
+
+async def test_a_store_that_takes_nothing_is_told_with_a_delay() -> None:
+    async with serving_broken() as caller:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await caller.backends.GetBackend(pb.GetBackendRequest(name="full"))
+    told = refusal_of(caught.value)
+    assert (told.code, told.reason) == (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
+    assert told.retry_after_s == 5.0
 
 
 async def test_answers_are_messages_or_their_bytes() -> None:

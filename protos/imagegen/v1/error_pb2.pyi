@@ -64,6 +64,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE, with RetryInfo. The server is going down: resume with the newest token."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 20
     """INTERNAL. A fault of this service; the log has more."""
+    ERROR_REASON_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 21
+    """UNAVAILABLE, with RetryInfo. The server cannot store anything at the moment: its disk is full or broken."""
     ERROR_REASON_CANCELLED_BY_CALLER: _ErrorReason.ValueType  # 40
     """CANCELLED. The caller cancelled the job."""
     ERROR_REASON_BACKEND_UNREACHABLE: _ErrorReason.ValueType  # 41
@@ -134,6 +136,8 @@ ERROR_REASON_SHUTTING_DOWN: ErrorReason.ValueType  # 19
 """UNAVAILABLE, with RetryInfo. The server is going down: resume with the newest token."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 20
 """INTERNAL. A fault of this service; the log has more."""
+ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 21
+"""UNAVAILABLE, with RetryInfo. The server cannot store anything at the moment: its disk is full or broken."""
 ERROR_REASON_CANCELLED_BY_CALLER: ErrorReason.ValueType  # 40
 """CANCELLED. The caller cancelled the job."""
 ERROR_REASON_BACKEND_UNREACHABLE: ErrorReason.ValueType  # 41

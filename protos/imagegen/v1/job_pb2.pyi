@@ -462,7 +462,9 @@ class ImageParameters(_message.Message):
     init_image: _builtins.str
     """Digest of the asset to start from (image-to-image); empty: none."""
     mask: _builtins.str
-    """Digest of the mask for inpainting: white is repainted, black is kept; scaled to the initial image. Empty: none."""
+    """Digest of the mask for inpainting: white is repainted, black and what is transparent is kept; scaled to the initial
+    image. Empty: none.
+    """
     denoise: _builtins.float
     """How much of the initial image is replaced, 0 (nothing) .. 1 (everything); unset: 0.75. Only with init_image."""
     mask_blur: _builtins.int

@@ -14,7 +14,8 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from imagegen_server.errors import Refused
+from imagegen_server.errors import Refused, store_unavailable
+from imagegen_server.stores.store import StoreError
 from imagegen_server.wire.errors import check_rules, code_of, encode_refusal
 
 log = structlog.get_logger(__name__)
@@ -50,6 +51,9 @@ def _handler(
             return await implementation(_checked(request), context)
         except Refused as refused:
             await _abort(context, refused)
+        except StoreError as error:
+            log.error("call failed for the store", method=method.full_name, reason=str(error))  # noqa: TRY400
+            await _abort(context, store_unavailable())
         except Exception:
             log.exception("call failed unexpectedly", method=method.full_name)
             await _abort(context, Refused("INTERNAL", "a fault of this service; its log has more"))

@@ -41,6 +41,7 @@ CODES: Mapping[str, grpc.StatusCode] = {
     "TOO_MANY_WATCHERS": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "SHUTTING_DOWN": grpc.StatusCode.UNAVAILABLE,
     "INTERNAL": grpc.StatusCode.INTERNAL,
+    "STORE_UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
     "CANCELLED_BY_CALLER": grpc.StatusCode.CANCELLED,
     "BACKEND_UNREACHABLE": grpc.StatusCode.UNAVAILABLE,
     "ATTEMPT_LOST": grpc.StatusCode.UNAVAILABLE,
