@@ -1,6 +1,7 @@
 """Preview frames: as the job asked for them, and smaller for the watchers that want these.
 
-Pictures are decoded and encoded in an executor, never in the event loop.
+Pictures are decoded and encoded in an executor, never in the event loop. A small frame that stays as it is has only its
+header read, which takes less than handing it over would.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ MAX_RATE_HZ: Final = 30.0
 MAX_FRAME_BYTES: Final = 16 * 1024 * 1024
 MAX_FRAME_PIXELS: Final = 32 * 1024 * 1024
 """Larger frames are dropped: no backend sends them in good faith."""
+_MAX_INLINE_BYTES: Final = 256 * 1024
 
 _MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 _FORMATS = {"jpeg": "JPEG", "webp": "WEBP", "": ""}
@@ -127,12 +129,19 @@ class PreviewPipe:
         self._arrived.clear()
         assert frame is not None
         try:
-            preview = await loop.run_in_executor(self._executor, render, frame, self._number, self._wanted)
+            if self._is_passed_on(frame):
+                preview = render(frame, self._number, self._wanted)
+            else:
+                preview = await loop.run_in_executor(self._executor, render, frame, self._number, self._wanted)
         except UnreadableFrame as error:
             log.debug("preview dropped", reason=str(error))
             return
         self._number += 1
         self._publish(preview)
+
+    def _is_passed_on(self, frame: PreviewFrame) -> bool:
+        keeps_form = not self._wanted.max_pixels and not self._wanted.format
+        return keeps_form and len(frame.data) <= _MAX_INLINE_BYTES
 
 
 def _fit(data: bytes, *, max_pixels: int, format_name: str, quality: int) -> tuple[bytes, str, tuple[int, int]]:
