@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export IMAGEGEN_DATA_DIR ?= $(CURDIR)/data
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format protos requirements node-example screenshots clean
+.PHONY: help setup run test check chaos bench format protos requirements node-example screenshots clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -32,8 +32,14 @@ check: setup ## what CI runs before the tests: stubs, lint, format, types, layer
 	$(BIN)/buf lint protos/imagegen/v1/imagegen.binpb --config buf.yaml --path imagegen
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy adapters client gateway server protos/generate.py tests
+	$(BIN)/mypy adapters benchmarks client docs/screenshots gateway server protos/generate.py tests
 	$(BIN)/lint-imports
+
+chaos: setup ## kill everything at random moments for two minutes (CHAOS="--seed 7 --jobs 100")
+	$(BIN)/python -m tests.chaos $(CHAOS)
+
+bench: setup ## measure server and gateway against floors (three minutes)
+	$(BIN)/python -m benchmarks.chain
 
 format: setup ## put the code into its form
 	$(BIN)/ruff check --fix .

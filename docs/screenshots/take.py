@@ -6,15 +6,20 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from playwright.async_api import Page, async_playwright
 
 HERE = Path(__file__).resolve().parent
 PROMPT = "a lighthouse at dusk, calm sea, stars"
+DESKTOP: Any = {"viewport": {"width": 1200, "height": 800}}
+PHONE: Any = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2}
+IS_NEARLY_DONE = "document.querySelector('progress').value > 0.8"
+IS_DONE = "document.querySelector('#picture').alt === 'the finished picture'"
 VIEWS = {
-    "page": {"viewport": {"width": 1200, "height": 800}, "color_scheme": "light"},
-    "page-dark": {"viewport": {"width": 1200, "height": 800}, "color_scheme": "dark"},
-    "page-phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "device_scale_factor": 2},
+    "page-preview.png": (IS_NEARLY_DONE, {**DESKTOP, "color_scheme": "light"}),
+    "page-dark.png": (IS_DONE, {**DESKTOP, "color_scheme": "dark"}),
+    "page-phone.png": (IS_NEARLY_DONE, {**PHONE, "color_scheme": "dark"}),
 }
 
 
@@ -39,17 +44,15 @@ async def start(data_dir: str) -> tuple[asyncio.subprocess.Process, str]:
     raise SystemExit("the stack did not start")
 
 
-async def make_picture(page: Page, url: str, name: str) -> None:
-    """One picture while the preview is on its way, one when it is finished."""
+async def take(page: Page, url: str, moment: str, name: str) -> None:
+    """Has a picture made, and takes the page at the moment when that expression is true."""
     await page.goto(url)
     await page.locator("#prompt").fill(PROMPT)
     await page.locator("#steps").fill("40")
     await page.locator("#seed").fill("12")
     await page.get_by_role("button", name="Generate").click()
-    await page.wait_for_function("document.querySelector('progress').value > 0.6", timeout=60_000)
-    await page.screenshot(path=HERE / f"{name}-preview.png")
-    await page.get_by_alt_text("the finished picture").wait_for(timeout=60_000)
-    await page.screenshot(path=HERE / f"{name}.png")
+    await page.wait_for_function(moment, timeout=60_000)
+    await page.screenshot(path=HERE / name)
 
 
 async def main() -> None:
@@ -61,9 +64,9 @@ async def main() -> None:
         try:
             async with async_playwright() as playwright:
                 browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-                for name, options in VIEWS.items():
-                    page = await browser.new_page(bypass_csp=True, **options)  # type: ignore[arg-type]  # a table of keyword arguments
-                    await make_picture(page, url, name)
+                for name, (moment, options) in VIEWS.items():
+                    page = await browser.new_page(bypass_csp=True, **options)
+                    await take(page, url, moment, name)
                     await page.close()
                 await browser.close()
         finally:
