@@ -4,7 +4,7 @@ The rules of delivery, per watcher:
 
 1. Durable records come in the order of their positions, each exactly once; none is dropped.
 2. Of ephemeral values the newest per job and kind is kept: a slow watcher gets fewer, never an older one after a
-   newer one. Values of different jobs and kinds take turns.
+   newer one. Values of different jobs and kinds take turns; a phase stays behind the progress that came before it.
 3. Durable first: a value goes out only when no record waits. So whoever gets a value has had every record before it,
    and the value can carry the newest position as its resume token.
 4. A record ends the values that it makes untrue (`ENDS`): no preview after the output that it showed, nothing of an
@@ -178,8 +178,12 @@ class Backlog:
 
     def offer_ephemeral(self, value: Value) -> None:
         """Puts a value in place of the one of its job and kind that waits, which keeps its turn."""
-        if not self._has_lost:
-            self._values[value.job_id, value.kind] = value
+        if self._has_lost:
+            return
+        key = value.job_id, value.kind
+        if value.kind is Ephemeral.PHASE:
+            self._values.pop(key, None)  # else it would say "saving" in the turn of "sampling", before the last step
+        self._values[key] = value
 
     def take(self, now: float) -> Record | Value | HeldUntil | None:
         """What to send next; None: nothing is left. `now` is of any clock that does not go back.

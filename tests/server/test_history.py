@@ -72,6 +72,14 @@ def test_the_newest_value_replaces_the_one_that_waits() -> None:
     assert drain(backlog) == [9]
 
 
+def test_a_phase_does_not_overtake_the_progress_before_it() -> None:
+    backlog = Backlog(cursor=0)
+    backlog.offer_ephemeral(a_value("sampling", Ephemeral.PHASE))
+    backlog.offer_ephemeral(a_value("step 20 of 20"))
+    backlog.offer_ephemeral(a_value("saving", Ephemeral.PHASE))
+    assert drain(backlog) == ["step 20 of 20", "saving"]
+
+
 def test_values_take_turns() -> None:
     backlog = Backlog(cursor=0)
     backlog.offer_ephemeral(a_value("a1", job_id="a"))
