@@ -110,8 +110,11 @@ class AttemptDriver:
         self._cancel_wanted.set()
 
     def detach(self) -> None:
-        """From now on the end of the task leaves the attempt running at the backend, if it can be found again."""
-        if self._run is not None and self.backend.adapter.capabilities.reattach and not self._cancel_wanted.is_set():
+        """From now on the end of the task leaves the attempt running at the backend, if it can be found again.
+
+        One that is to be cancelled too: the job keeps the wish, and a backend that is silent must not hold up the end.
+        """
+        if self._run is not None and self.backend.adapter.capabilities.reattach:
             self._run.detach()
 
     async def run_new(self, attempt_id: str, spec: JobSpec, *, left: Handle | None = None) -> None:

@@ -468,6 +468,22 @@ async def test_a_backend_that_does_not_obey_is_left_alone(tmp_path: Path, one: S
     await asyncio.wait_for(run.was_left.wait(), 5)
 
 
+async def test_a_cancel_without_answer_holds_up_no_stop_and_goes_on_after_it(tmp_path: Path) -> None:
+    adapter = ScriptedAdapter(capabilities=replace(DEFAULT_CAPABILITIES, reattach=True), obeys_cancel=False)
+    async with serving(tmp_path, {"one": adapter}) as caller:
+        job = await caller.create()
+        run = await adapter.next_run()
+        run.accept()
+        await cancel(caller, job.job_id)
+        await run.cancel_asked.wait()
+    assert run.is_detached
+    adapter.obeys_cancel = True
+    adapter.kept[run.task.attempt_id] = lambda again: None
+    async with serving(tmp_path, {"one": adapter}) as caller:
+        assert (await caller.until_ended(job.job_id)).state == JOB_STATE_CANCELLED
+    assert adapter.runs[-1].is_reattached
+
+
 async def test_a_cancelled_job_makes_room_for_the_next(caller: Caller, one: ScriptedAdapter) -> None:
     first = await caller.create()
     await one.next_run()
