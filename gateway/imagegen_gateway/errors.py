@@ -173,6 +173,9 @@ def _problem(
     status = HTTP_BY_STATUS[code]
     if number is not None:
         status = HTTP_BY_REASON.get(number.number, status)
+    if code is grpc.StatusCode.CANCELLED and not reason:
+        # Not by the gateway, which does not wait for what it has cancelled: by a server that goes down.
+        code, status = grpc.StatusCode.UNAVAILABLE, HTTP_BY_STATUS[grpc.StatusCode.UNAVAILABLE]
     if code is grpc.StatusCode.UNAVAILABLE and not reason:
         message = "the imagegen server cannot be reached"  # gRPC's own text names addresses and sockets
     return Problem(status, message or code.name.lower().replace("_", " "), reason, errors, retry_after_s)

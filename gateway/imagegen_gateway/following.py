@@ -22,7 +22,10 @@ PATIENCE_S = 5.0
 SILENCE_S = 120.0
 """A stream without even a heartbeat for so long is taken for dead."""
 
-RESUMABLE = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN})
+# CANCELLED: a server that goes down ends so what has just reached it.
+RESUMABLE = frozenset(
+    {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN}
+)
 RESUMABLE_REASONS = frozenset({"WATCHER_TOO_SLOW", "TOO_MANY_WATCHERS", "SHUTTING_DOWN"})
 
 

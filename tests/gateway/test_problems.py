@@ -44,6 +44,7 @@ def test_every_status_and_reason_make_an_error_document(code: grpc.StatusCode) -
         (9, "JOB_NOT_FINISHED", 409),
         (8, "QUEUE_FULL", 429),
         (14, "SHUTTING_DOWN", 503),
+        (1, "", 503),
         (77, "", 500),
     ],
 )
