@@ -9,7 +9,7 @@ from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # ship
 
 from imagegen.v1.job_pb2 import Attempt, AttemptState, Job, JobState, OutputKind
 from tests.chaos.evidence import Accepted, Evidence, marks_of
-from tests.chaos.plan import SERVER, TroubleKind
+from tests.chaos.plan import ENDLESS_STEPS, SERVER, TroubleKind
 
 _FINAL = {
     JobState.JOB_STATE_SUCCEEDED,
@@ -127,6 +127,15 @@ def nothing_was_handed_over_twice(evidence: Evidence) -> Iterator[str]:
                     yield f"attempt {attempt} was handed over {times} times to {backend} in its life {number}"
 
 
+def cancelled_work_was_stopped(evidence: Evidence) -> Iterator[str]:
+    for each, job in _pairs(evidence):
+        if job.state != JobState.JOB_STATE_CANCELLED or each.planned.steps < ENDLESS_STEPS:
+            continue
+        for attempt in job.attempts:
+            if attempt.remote_id in evidence.succeeded.get(attempt.backend, set()):
+                yield f"job {job.job_id} is cancelled, and {attempt.backend} did attempt {attempt.number} to its end"
+
+
 def backends_are_empty(evidence: Evidence) -> Iterator[str]:
     for backend, left in evidence.left_over.items():
         if left:
@@ -151,6 +160,7 @@ CHECKS: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     repetitions_gave_the_same_job,
     attempts_failed_for_a_cause,
     nothing_was_handed_over_twice,
+    cancelled_work_was_stopped,
     backends_are_empty,
     logs_are_quiet,
 )

@@ -66,6 +66,8 @@ class Evidence:
     """A sentence for each output whose bytes cannot be had."""
     handed_over: dict[str, list[list[str]]] = field(default_factory=dict)
     """By backend, for each of its lives: the attempts that it was given, by the id that we gave them."""
+    succeeded: dict[str, set[str]] = field(default_factory=dict)
+    """By backend: what it did to the end, by its own ids."""
     left_over: dict[str, list[str]] = field(default_factory=dict)
     """By backend: what was still queued or running there when all jobs had ended."""
     lines: dict[str, list[str]] = field(default_factory=dict)

@@ -10,6 +10,10 @@ BACKENDS = ("new-comfyui", "old-comfyui", "a1111")
 """Two ComfyUI of different versions, and an A1111 with its web page."""
 
 
+ENDLESS_STEPS = 400
+"""Of jobs that only a cancel ends in good time."""
+
+
 class JobKind(StrEnum):
     TEXT = "text-to-image"
     BATCH = "batch"
@@ -121,16 +125,18 @@ def make_plan(seed: int, *, jobs: int, troubles: int, seconds: float) -> Plan:
 def _job(chance: random.Random, number: int, at_s: float) -> PlannedJob:
     kind = chance.choices(list(JobKind), weights=(4, 2, 2, 3))[0]
     count, batch_size = _images(chance, kind)
+    is_cancelled = chance.random() < 0.2
+    is_endless = is_cancelled and chance.random() < 0.5
     return PlannedJob(
         number=number,
         at_s=at_s,
         kind=kind,
-        steps=chance.randint(4, 25),
+        steps=ENDLESS_STEPS if is_endless else chance.randint(4, 25),
         count=count,
         batch_size=batch_size,
         seed=chance.randrange(2**31),
         way=chance.choice(list(Way)),
-        cancel_after_s=chance.uniform(0.0, 4.0) if chance.random() < 0.2 else None,
+        cancel_after_s=chance.uniform(0.0, 4.0) if is_cancelled else None,
         repeat_after_s=chance.uniform(0.0, 8.0) if chance.random() < 0.25 else None,
         watch=chance.choice((Way.GRPC, Way.HTTP, None)),
         hang_up_after=tuple(chance.randint(1, 12) for _ in range(chance.randint(0, 3))),

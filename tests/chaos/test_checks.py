@@ -1,5 +1,7 @@
 """The checks find what they are for: each test spoils sound evidence in one way."""
 
+from dataclasses import replace
+
 from google.protobuf.any_pb2 import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.error_details_pb2 import ErrorInfo  # type: ignore[import-untyped]  # ships no stubs
@@ -8,7 +10,7 @@ from imagegen.v1.event_pb2 import AttemptFailed, AttemptStarted, Completed, JobE
 from imagegen.v1.job_pb2 import Attempt, AttemptState, Job, JobState, Output, OutputKind
 from tests.chaos.checks import violations
 from tests.chaos.evidence import Accepted, Evidence, Incident, Watched, marks_of
-from tests.chaos.plan import JobKind, PlannedJob, TroubleKind, Way
+from tests.chaos.plan import ENDLESS_STEPS, JobKind, PlannedJob, TroubleKind, Way
 
 BEGUN = 1_000_000
 
@@ -175,6 +177,15 @@ def test_an_attempt_that_was_made_twice() -> None:
     evidence = sound()
     evidence.handed_over["old-comfyui"] = [["b", "b"]]
     assert "attempt b was handed over 2 times" in the_only_violation(evidence)
+
+
+def test_a_cancelled_job_that_was_made_to_the_end() -> None:
+    evidence = sound()
+    evidence.accepted[0].is_cancel_accepted = True
+    evidence.accepted[0].planned = replace(evidence.accepted[0].planned, steps=ENDLESS_STEPS)
+    evidence.jobs["j"].state = JobState.JOB_STATE_CANCELLED
+    evidence.succeeded["old-comfyui"] = {"b"}
+    assert "old-comfyui did attempt 2 to its end" in the_only_violation(evidence)
 
 
 def test_work_that_was_left_behind() -> None:

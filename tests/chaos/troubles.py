@@ -50,11 +50,13 @@ class Troublemaker:
         async with self._session.get(url, timeout=aiohttp.ClientTimeout(total=5.0)) as response:
             answer = await response.json()
         if _kind(name) == "a1111":
-            received, left = answer["received"], answer["left"]
+            received, left, succeeded = answer["received"], answer["left"], answer["succeeded"]
         else:
             received, left = ([_attempt_of(each) for each in answer["prompts"][key]] for key in ("accepted", "left"))
+            succeeded = answer["prompts"]["succeeded"]
         lives = self._evidence.handed_over.setdefault(name, [])
         lives[self._programs[name].lives - 1 :] = [received]
+        self._evidence.succeeded.setdefault(name, set()).update(succeeded)
         return list(left)
 
     async def _do(self, trouble: Trouble, program: Program) -> None:
@@ -68,10 +70,12 @@ class Troublemaker:
                 await program.kill()
                 await program.start()
             case TroubleKind.STOP:
-                code = await program.stop()
+                try:
+                    code = await program.stop()
+                finally:
+                    await program.start()
                 if code:
                     self._evidence.problems.append(f"{program.name} ended with status {code} when it was stopped")
-                await program.start()
             case TroubleKind.PAUSE:
                 await program.pause(trouble.seconds)
             case TroubleKind.LOSE_ANSWER if _kind(program.name) == "comfyui":

@@ -68,6 +68,8 @@ class Engine:
         """Queued and running ones, in the order of their arrival."""
         self.received: list[dict[str, Any]] = []
         """Every job's request, as it came."""
+        self.succeeded: list[str] = []
+        """The tasks of those that nobody interrupted."""
         self.interrupts = 0
         self.gate = asyncio.Event()
         """While it is not set, no step begins."""
@@ -152,6 +154,8 @@ class Engine:
             check(job.request)
             info = await self._process(job, init, mask)
             self.tasks.finish(job.task)
+            if not self.state.interrupted:
+                self.succeeded.append(job.task)
         finally:
             self.options.update(saved)
             self.state.end()

@@ -218,7 +218,8 @@ class FakeA1111:
                 return await self._set_faults(request)
             case "GET", "/_fake":
                 received = [str(each["force_task_id"]) for each in self.engine.received]
-                return web.json_response({"received": received, "left": [job.task for job in self.engine.jobs]})
+                left = [job.task for job in self.engine.jobs]
+                return web.json_response({"received": received, "left": left, "succeeded": self.engine.succeeded})
             case "GET", path:
                 return self._list(path)
         return _not_found()

@@ -343,7 +343,12 @@ class FakeComfyUI:
     async def _get_counts(self, request: web.Request) -> web.Response:
         sockets = {"open": self.sockets.open_count, "opened": self.sockets.opened}
         left = [prompt for prompt in (self.worker.running, *self.worker.pending) if prompt is not None]
-        prompts = {"accepted": [_named(each) for each in self._accepted], "left": [_named(each) for each in left]}
+        ends = self.worker.history.items()
+        prompts = {
+            "accepted": [_named(each) for each in self._accepted],
+            "left": [_named(each) for each in left],
+            "succeeded": [prompt_id for prompt_id, entry in ends if entry["status"]["completed"]],
+        }
         return web.json_response({"sockets": sockets, "requests": self.requests, "prompts": prompts})
 
     async def _post_faults(self, request: web.Request) -> web.Response:
