@@ -34,23 +34,18 @@ from imagegen_server.errors import Refused
 from imagegen_server.fleet import Backend
 from imagegen_server.history import Ephemeral
 from imagegen_server.hub import Hub
-from imagegen_server.jobs import (
-    AssetOrigin,
-    Attempt,
+from imagegen_server.jobs import AssetOrigin, Attempt, Failure, Job, JobSpec, Output
+from imagegen_server.ledger import Ledger
+from imagegen_server.lifecycle import (
     AttemptAccepted,
     AttemptBegan,
     AttemptBroke,
     AttemptCancelled,
     AttemptSucceeded,
-    Failure,
     Happening,
     InvalidHappening,
-    Job,
-    JobSpec,
-    Output,
     OutputStored,
 )
-from imagegen_server.ledger import Ledger
 from imagegen_server.masks import plain_mask
 from imagegen_server.previews import MAX_RATE_HZ, Preview, PreviewPipe
 from imagegen_server.progress import ProgressTracker

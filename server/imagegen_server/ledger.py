@@ -1,7 +1,7 @@
 """The one place where a job changes.
 
-`apply` decides by the table in `jobs`, stores job and events in one transaction, and publishes the events after the
-commit, in order. What others read is the job as of the last commit, so nobody sees what a crash could take back.
+`apply` decides by the table in `lifecycle`, stores job and events in one transaction, and publishes the events after
+the commit, in order. What others read is the job as of the last commit, so nobody sees what a crash could take back.
 
 When a write fails, everything that was decided on top of it is taken back, those who wait get StoreError, and nothing
 of it is published. Jobs that have ended are not kept in memory.
@@ -12,19 +12,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from imagegen_adapters.contract import Planned, Warned
-from imagegen_server import jobs
+from imagegen_server import lifecycle
 from imagegen_server.errors import Refused, job_not_found
 from imagegen_server.history import Record, Scope
 from imagegen_server.hub import Hub
-from imagegen_server.jobs import (
+from imagegen_server.jobs import Job, Output
+from imagegen_server.lifecycle import (
     AttemptFailed,
     AttemptStarted,
     Completed,
     Durable,
     DurableEvent,
     Happening,
-    Job,
-    Output,
     StateChanged,
 )
 from imagegen_server.stores.store import JobWrite, Store, StoredJob, StoreError
@@ -104,8 +103,8 @@ class Ledger:
         entry = self._entries.get(job_id)
         if entry is None:
             ended = await self.get(job_id)
-            return jobs.apply(ended, happening, self._clock())[0]
-        job, events = jobs.apply(entry.newest, happening, self._clock())
+            return lifecycle.apply(ended, happening, self._clock())[0]
+        job, events = lifecycle.apply(entry.newest, happening, self._clock())
         if job is entry.newest:
             return await self._settled(entry)
         return await asyncio.shield(self._write(entry, job, events))
@@ -170,7 +169,7 @@ class Ledger:
         self._hub.adopt(job.job_id, owner=job.owner, sequence=job.sequence)
 
     def _create(self, job: Job, request_digest: bytes) -> asyncio.Future[Job]:
-        job, events = jobs.create(job)
+        job, events = lifecycle.create(job)
         entry = _Entry(request_digest, self._position + 1, job)
         future = self._write(entry, job, events, is_new=True)
         self._enter(entry)

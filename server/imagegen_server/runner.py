@@ -19,7 +19,8 @@ from imagegen_server.eligibility import Eligibility
 from imagegen_server.errors import ServerError
 from imagegen_server.fleet import Backend, Fleet
 from imagegen_server.history import Ephemeral
-from imagegen_server.jobs import Attempt, AttemptBroke, AttemptCancelled, CancelRequested, Failure, Job, JobState
+from imagegen_server.jobs import Attempt, Failure, Job, JobState
+from imagegen_server.lifecycle import AttemptBroke, AttemptCancelled, CancelRequested
 from imagegen_server.scheduling import Candidate, Place, WaitingJob, assign, next_retry
 from imagegen_server.tasks import task_group
 from imagegen_server.wire.events import queue_event

@@ -16,14 +16,8 @@ from imagegen_adapters.contract import Planned
 from imagegen_server.errors import Refused
 from imagegen_server.history import MAX_RECORDS, Ephemeral, Record, Scope, WatcherTooSlow
 from imagegen_server.hub import Hub, Latest, ShuttingDown, TooManyWatchers, Watcher
-from imagegen_server.jobs import (
-    AttemptBroke,
-    AttemptSucceeded,
-    CancelRequested,
-    Happening,
-    JobState,
-    OutputStored,
-)
+from imagegen_server.jobs import JobState
+from imagegen_server.lifecycle import AttemptBroke, AttemptSucceeded, CancelRequested, Happening, OutputStored
 from imagegen_server.tokens import InvalidToken, TokenCodec
 from imagegen_server.watching import CaughtUp, Heartbeat, Item, Reset, Snapshot
 from tests.server.material import FAILURE, Said, a_job, a_record, an_asset, began

@@ -34,21 +34,16 @@ from imagegen_server.jobs import (
     Asset,
     AssetOrigin,
     Attempt,
-    AttemptFailed,
-    AttemptStarted,
     AttemptState,
-    Completed,
-    Durable,
-    DurableEvent,
     Failure,
     Job,
     JobSpec,
     JobState,
     Output,
     PreviewOptions,
-    StateChanged,
 )
 from imagegen_server.ledger import KINDS
+from imagegen_server.lifecycle import AttemptFailed, AttemptStarted, Completed, Durable, DurableEvent, StateChanged
 from imagegen_server.wire import errors, events
 from imagegen_server.wire.jobs import JobCodec
 from imagegen_server.wire.scalars import from_struct, from_timestamp, to_struct, to_timestamp

@@ -8,15 +8,8 @@ from typing import assert_never
 
 from imagegen.v1 import event_pb2, image_gen_pb2, job_pb2
 from imagegen_adapters.contract import ModelLoading, Phase, PhaseChanged, Planned, Progressed, Warned
-from imagegen_server.jobs import (
-    AttemptFailed,
-    AttemptStarted,
-    Completed,
-    DurableEvent,
-    Job,
-    Output,
-    StateChanged,
-)
+from imagegen_server.jobs import Job, Output
+from imagegen_server.lifecycle import AttemptFailed, AttemptStarted, Completed, DurableEvent, StateChanged
 from imagegen_server.previews import Preview, PreviewVariant, scale_down
 from imagegen_server.scheduling import Place
 from imagegen_server.wire.jobs import JOB_STATES, encode_attempt, encode_job, encode_output, encode_warning

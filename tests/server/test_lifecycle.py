@@ -7,23 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagegen_adapters.contract import Handle, ImageParameters, Planned, RawGraph, Warned
-from imagegen_server import jobs
-from imagegen_server.jobs import (
+from imagegen_server import lifecycle
+from imagegen_server.jobs import AttemptState, Job, JobSpec, JobState
+from imagegen_server.lifecycle import (
     MAX_WARNINGS,
     AttemptAccepted,
     AttemptBroke,
     AttemptCancelled,
     AttemptStarted,
-    AttemptState,
     AttemptSucceeded,
     CancelRequested,
     Completed,
     DurableEvent,
     Happening,
     InvalidHappening,
-    Job,
-    JobSpec,
-    JobState,
     OutputStored,
     StateChanged,
 )
@@ -44,10 +41,10 @@ HAPPENINGS: list[Happening] = [
 
 
 def after(*happenings: Happening) -> tuple[Job, list[DurableEvent]]:
-    job, events = jobs.create(a_job())
+    job, events = lifecycle.create(a_job())
     told = list(events)
     for number, happening in enumerate(happenings):
-        job, events = jobs.apply(job, happening, 1001.0 + number)
+        job, events = lifecycle.apply(job, happening, 1001.0 + number)
         told.extend(events)
     return job, told
 
@@ -84,7 +81,7 @@ def test_a_failed_attempt_is_tried_again() -> None:
     assert job.attempts[0].failure == FAILURE
     assert job.failure is None
     assert names(events)[-2:] == ["AttemptFailed", "StateChanged"]
-    again, _ = jobs.apply(job, BEGAN, 2000.0)
+    again, _ = lifecycle.apply(job, BEGAN, 2000.0)
     assert [attempt.number for attempt in again.attempts] == [1, 2]
     assert again.start_time == job.start_time
 
@@ -126,19 +123,19 @@ def test_a_job_that_was_faster_than_its_cancel_succeeds() -> None:
 @pytest.mark.parametrize("before", [[CANCEL], [BEGAN, CANCEL], [BEGAN, SUCCEEDED]])
 def test_a_cancel_that_changes_nothing_is_no_error(before: list[Happening]) -> None:
     job, _ = after(*before)
-    assert jobs.apply(job, CancelRequested(), 3000.0) == (job, ())
+    assert lifecycle.apply(job, CancelRequested(), 3000.0) == (job, ())
 
 
 def test_an_unconfirmed_cancel_cannot_happen_to_a_running_job() -> None:
     job, _ = after(BEGAN)
     with pytest.raises(InvalidHappening, match="AttemptCancelled cannot happen to a job that is running"):
-        jobs.apply(job, AttemptCancelled(), 2000.0)
+        lifecycle.apply(job, AttemptCancelled(), 2000.0)
 
 
 def test_a_second_attempt_cannot_begin_while_one_runs() -> None:
     job, _ = after(BEGAN)
     with pytest.raises(InvalidHappening):
-        jobs.apply(job, BEGAN, 2000.0)
+        lifecycle.apply(job, BEGAN, 2000.0)
 
 
 def test_only_so_many_warnings_are_kept() -> None:
@@ -160,12 +157,12 @@ def test_a_spec_names_the_assets_that_it_needs() -> None:
 
 @given(st.lists(st.sampled_from(HAPPENINGS), max_size=30))
 def test_whatever_happens_the_rules_hold(happenings: list[Happening]) -> None:
-    job, events = jobs.create(a_job())
+    job, events = lifecycle.create(a_job())
     told = list(events)
     for number, happening in enumerate(happenings):
         before = replace(job)
         try:
-            job, events = jobs.apply(job, happening, 1001.0 + number)
+            job, events = lifecycle.apply(job, happening, 1001.0 + number)
         except InvalidHappening:
             assert job == before
             continue
