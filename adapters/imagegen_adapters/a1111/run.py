@@ -11,6 +11,7 @@ from imagegen_adapters.a1111.attribution import Attribution
 from imagegen_adapters.a1111.catalog import Names, ServerCatalog, find_style_violations, find_violations, resolve_names
 from imagegen_adapters.a1111.client import Client, Timeouts
 from imagegen_adapters.a1111.knowledge import Knowledge
+from imagegen_adapters.a1111.orphan import stop_orphan
 from imagegen_adapters.a1111.progress import Tracker
 from imagegen_adapters.a1111.protocol import Answer, GlobalProgress
 from imagegen_adapters.a1111.reporting import Reporter
@@ -196,6 +197,15 @@ class A1111Run:
         try:
             await asyncio.wait({job, watch}, return_when=asyncio.FIRST_COMPLETED)
             answer = await (job if job.done() else watch)
+        except Lost:
+            await _end(job, watch)
+            limits = self._timeouts
+            is_gone = await stop_orphan(
+                self._client, post.task_id, limit_s=limits.leave_s, pace_s=limits.pace.max_s
+            )  # fmt: skip
+            if is_gone and self._wish.is_wanted:
+                raise Cancelled("stopped at the server") from None
+            raise
         finally:
             await _end(job, watch)
             self._knowledge.has_task_ids = tracker.has_task_ids

@@ -295,6 +295,34 @@ async def test_a_broken_connection_is_lost_and_the_job_not_posted_again(either: 
         assert len(either.engine.received) == 1
 
 
+async def test_a_job_whose_connection_broke_is_stopped_where_it_can_be_told(fake: FakeA1111) -> None:
+    """Nobody would get its images, and the attempt that takes its place would wait behind it."""
+    async with running(fake, task_for(LONG)) as (_, run):
+        fake.drop_job_connections()
+        _, error = await ending(run)
+    assert isinstance(error, Lost)
+    assert not fake.engine.succeeded
+    assert not fake.engine.jobs
+
+
+async def test_a_cancel_reaches_a_job_whose_connection_broke(fake: FakeA1111) -> None:
+    async with running(fake, task_for(LONG)) as (_, run):
+        fake.drop_job_connections()
+        await run.cancel()
+        updates, error = await ending(run)
+    assert isinstance(error, Cancelled)
+    assert not [update for update in updates if isinstance(update, Warned)]
+    assert not fake.engine.jobs
+
+
+async def test_a_strangers_job_is_not_stopped_for_one_of_ours(nowebui: FakeA1111) -> None:
+    """Without task ids the running job could be anybody's."""
+    async with running(nowebui, task_for(replace(REQUEST, steps=60))) as (_, run):
+        nowebui.drop_job_connections()
+        await ending(run)
+    assert nowebui.engine.interrupts == 0
+
+
 async def test_a_restart_in_the_middle_is_lost(either: FakeA1111) -> None:
     async with running(either, task_for(LONG)) as (_, run):
         await either.restart()
