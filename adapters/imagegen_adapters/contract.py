@@ -350,5 +350,6 @@ class Adapter(Protocol):
     def reattach(self, task: Task, handle: Handle) -> AbstractAsyncContextManager[Run]:
         """The same stream for an attempt that an earlier process handed over. Iteration raises Lost if it is gone.
 
-        Only where `Capabilities.reattach`; otherwise iteration raises Lost at once.
+        Only where `Capabilities.reattach`. Otherwise an attempt that the backend is known to be at work on is stopped,
+        because nobody can have its results, and iteration raises Lost.
         """

@@ -136,6 +136,17 @@ class AttemptDriver:
         self._log.info("attempt adopted", attempt=len(job.attempts))
         await self._drive(job, self._take_up(job, handle, first_frame))
 
+    async def stop_lost(self, job: Job) -> None:
+        """Has the backend stop an attempt of an earlier process that nobody can follow, if it can tell which it is."""
+        assert job.attempt is not None
+        task = Task(attempt_id=job.attempt.attempt_id, source=job.spec.source)
+        try:
+            async with self.backend.adapter.reattach(task, job.attempt.handle) as run:
+                async for _ in run:
+                    pass
+        except AdapterError as error:
+            self._log.debug("attempt lost", reason=str(error))
+
     async def _drive(self, job: Job, attempt: Awaitable[Happening]) -> None:
         try:
             ending = await attempt

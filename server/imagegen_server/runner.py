@@ -205,16 +205,21 @@ class Runner:
         """Goes on with an attempt that nobody drives."""
         assert job.attempt is not None
         backend = self._fleet.get(job.attempt.backend)
-        if backend is None or not backend.adapter.capabilities.reattach:
+        if backend is None:
             self._work_on(job.job_id, self._end_lost(job))
             return
         driver = AttemptDriver(job.job_id, backend, self._at)
+        if not backend.adapter.capabilities.reattach:
+            self._work_on(job.job_id, self._end_lost(job, driver))
+            return
         if job.state is JobState.CANCELLING:
             driver.request_cancel()
         self._drivers[job.job_id] = driver
         self._work_on(job.job_id, driver.adopt(job))
 
-    async def _end_lost(self, job: Job) -> None:
+    async def _end_lost(self, job: Job, driver: AttemptDriver | None = None) -> None:
+        if driver is not None:
+            await driver.stop_lost(job)
         if job.state is JobState.CANCELLING:
             await self._ledger.apply(job.job_id, AttemptCancelled())
             return

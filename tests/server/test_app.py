@@ -307,7 +307,7 @@ async def test_a_cancel_at_a_backend_that_keeps_nothing_is_done_by_the_restart(
         assert (await caller.get(job.job_id)).state == JOB_STATE_CANCELLING
     async with serving(tmp_path, {"one": adapter}) as caller:
         assert (await caller.until_ended(job.job_id)).state == JOB_STATE_CANCELLED
-    assert len(adapter.runs) == 1
+    assert [run.is_reattached for run in adapter.runs] == [False, True], "it was stopped, and not made again"
 
 
 async def test_a_job_whose_backend_is_no_longer_configured_moves(tmp_path: Path, lasting: ScriptedAdapter) -> None:

@@ -424,6 +424,18 @@ async def test_graphs_are_judged_in_threads(tmp_path: Path) -> None:
         assert (await caller.until_ended(job.job_id)).state == JOB_STATE_SUCCEEDED
 
 
+async def test_what_nobody_can_follow_is_stopped_before_it_is_made_again(tmp_path: Path, one: ScriptedAdapter) -> None:
+    async with serving(tmp_path, {"one": one}) as caller:
+        job = await caller.create()
+        (await one.next_run()).accept()
+    one.plays = ScriptedRun.complete
+    async with serving(tmp_path, {"one": one}) as caller:
+        done = await caller.until_ended(job.job_id)
+    assert done.state == JOB_STATE_SUCCEEDED
+    assert [run.is_reattached for run in one.runs] == [False, True, False]
+    assert [run.task.attempt_id == one.runs[0].task.attempt_id for run in one.runs] == [True, True, False]
+
+
 # --- cancel ----------------------------------------------------------------------------------------------------------
 
 

@@ -7,8 +7,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from imagegen_adapters.a1111.catalog import MODEL_OPTION, find_violations
 from imagegen_adapters.a1111.client import Client, Timeouts, open_client
 from imagegen_adapters.a1111.knowledge import Knowledge
+from imagegen_adapters.a1111.orphan import stop_orphan
 from imagegen_adapters.a1111.protocol import GlobalProgress, Memory
-from imagegen_adapters.a1111.requests import MAX_BATCH_SIZE, find_request_violations, task_id
+from imagegen_adapters.a1111.requests import MAX_BATCH_SIZE, find_request_violations, plan_posts, task_id
 from imagegen_adapters.a1111.run import A1111Run
 from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import (
@@ -96,8 +97,12 @@ class A1111Adapter:
             return _failed(Rejected(NO_GRAPHS.description, [NO_GRAPHS]))
         return self._run(task, task.source)
 
-    def reattach(self, task: Task, handle: Handle) -> AbstractAsyncContextManager[Run]:  # noqa: ARG002  # contract
-        return _failed(Lost("this server gives a job's images to nobody but the one who posted it"))
+    @asynccontextmanager
+    async def reattach(self, task: Task, handle: Handle) -> AsyncIterator[Run]:  # noqa: ARG002  # contract
+        if isinstance(task.source, ImageParameters):
+            await self._stop_what_is_left(task.attempt_id, task.source)
+        async with _failed(Lost("this server gives a job's images to nobody but the one who posted it")) as run:
+            yield run
 
     async def abandon(self) -> None:
         """Stops following every attempt."""
@@ -127,6 +132,13 @@ class A1111Adapter:
                 # If the server does not obey in time, the driver goes on without us.
                 await run.cancel()
             await asyncio.wait({driver}, timeout=self._timeouts.leave_s)
+
+    async def _stop_what_is_left(self, attempt_id: str, request: ImageParameters) -> None:
+        limits = self._timeouts
+        for post in plan_posts(attempt_id, request):
+            # One that cannot be stopped is the one at work, or the server is away.
+            if not await stop_orphan(self._client, post.task_id, limit_s=limits.leave_s, pace_s=limits.pace.max_s):
+                return
 
     async def _ask_status(self) -> BackendStatus:
         instance = await self._knowledge.notice_restart()

@@ -251,6 +251,19 @@ async def test_reattaching_is_not_offered(adapter: A1111Adapter) -> None:
             await collect(run)
 
 
+async def test_what_an_earlier_process_left_is_stopped_and_lost(adapter: A1111Adapter, fake: FakeA1111) -> None:
+    task = task_for(replace(LONG, count=2))
+    async with open_a1111(config_for(fake), SHORT) as earlier, earlier.run(task) as run:
+        await until(run, Progressed)
+        run.detach()
+    assert fake.engine.jobs
+    async with adapter.reattach(task, adapter.handle_for(task.attempt_id)) as again:
+        with pytest.raises(Lost):
+            await collect(again)
+    await fake.engine.wait_until(lambda: not fake.engine.jobs)
+    assert not fake.engine.succeeded
+
+
 # --- failures -------------------------------------------------------------------------------------------------------
 
 
