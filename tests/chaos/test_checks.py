@@ -44,9 +44,7 @@ def sound() -> Evidence:
     lost.error.details.append(detail)
     made = Attempt(number=2, backend="old-comfyui", remote_id="b", state=AttemptState.ATTEMPT_STATE_SUCCEEDED)
     output = Output(image_index=0, kind=OutputKind.OUTPUT_KIND_FINAL)
-    job = Job(
-        job_id="j", state=JobState.JOB_STATE_SUCCEEDED, attempts=[lost, made], outputs=[output], sequence=6
-    )  # fmt: skip
+    job = Job(job_id="j", state=JobState.JOB_STATE_SUCCEEDED, attempts=[lost, made], outputs=[output], sequence=6)
     history = [
         JobEvent(sequence=1, state_changed=StateChanged()),
         JobEvent(sequence=2, attempt=1, attempt_started=AttemptStarted()),

@@ -200,9 +200,7 @@ class A1111Run:
         except Lost:
             await _end(job, watch)
             limits = self._timeouts
-            is_gone = await stop_orphan(
-                self._client, post.task_id, limit_s=limits.leave_s, pace_s=limits.pace.max_s
-            )  # fmt: skip
+            is_gone = await stop_orphan(self._client, post.task_id, limit_s=limits.leave_s, pace_s=limits.pace.max_s)
             if is_gone and self._wish.is_wanted:
                 raise Cancelled("stopped at the server") from None
             raise
