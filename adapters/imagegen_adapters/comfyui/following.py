@@ -56,6 +56,7 @@ class Follower:
         self._submitted_at = submitted_at
         self._results: deque[Result] = deque()
         self._delivered = 0
+        self._has_missed_files = False
         self._has_lost_link = False
         self._is_renewing = False
         self._waiting_behind: int | None = None
@@ -206,6 +207,8 @@ class Follower:
         error = self._tracker.shortfall(self._delivered)
         if isinstance(error, NoOutput) and self._tracker.lacks_sent_images and self._was_away:
             raise Lost("the images were sent over the websocket while nobody listened")
+        if isinstance(error, NoOutput) and entry is None and self._has_missed_files:
+            raise Lost("the backend has forgotten the attempt, and lost its images before they were fetched")
         if error is not None:
             raise error
         if self._tracker.blocked_reason:
@@ -228,6 +231,7 @@ class Follower:
         if not data:
             message = f"the backend lists {result.file.filename!r} but does not have it"
             self._buffer.put(Warned(code="OUTPUT_UNREADABLE", message=message))
+            self._has_missed_files = True
             return
         self._put(
             ImageReady(

@@ -336,6 +336,15 @@ async def test_files_that_are_gone_are_told_of() -> None:
             await until(run, lambda _: False)
 
 
+async def test_files_that_went_with_the_memory_of_their_prompt_are_made_again() -> None:
+    """As after a restart of a container without a volume."""
+    async with open_bench() as bench, bench.adapter.run(task(request())) as run:
+        bench.fake.faults.lost_files = bench.fake.faults.evict_history = True
+
+        with pytest.raises(Lost, match="lost its images"):
+            await until(run, lambda _: False)
+
+
 async def test_a_broken_gpu_is_the_backends_fault() -> None:
     async with open_bench() as bench:
         bench.fake.faults.fail_next = "gpu"
