@@ -1,5 +1,5 @@
 # One image for both processes: `imagegen server` and `imagegen gateway`.
-FROM python:3.13-slim AS build
+FROM python:3.11-slim AS build
 WORKDIR /src
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/imagegen
@@ -10,7 +10,7 @@ COPY . .
 RUN /opt/build/bin/python -m hatchling build -t wheel \
     && /opt/imagegen/bin/pip install --no-deps dist/*.whl
 
-FROM python:3.13-slim
+FROM python:3.11-slim
 RUN useradd --system --uid 10001 --home-dir /var/lib/imagegen --create-home imagegen
 COPY --from=build /opt/imagegen /opt/imagegen
 ENV PATH=/opt/imagegen/bin:$PATH \
