@@ -18,7 +18,9 @@ MIB = 1024 * 1024
 class GatewaySettings(BaseSettings):
     """Everything that can be set. Each field is read from IMAGEGEN_<NAME>; lists are separated by commas."""
 
-    model_config = SettingsConfigDict(env_prefix="IMAGEGEN_", toml_file="imagegen.toml", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="IMAGEGEN_", env_ignore_empty=True, toml_file="imagegen.toml", extra="ignore", frozen=True
+    )
 
     http: str = Field(
         default="127.0.0.1:8000", description="Address to listen on, HOST:PORT; port 0 chooses a free one."

@@ -73,6 +73,7 @@ class ServerSettings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix="IMAGEGEN_",
+        env_ignore_empty=True,
         toml_file="imagegen.toml",
         # The gateway reads the same file and the same prefix.
         extra="ignore",

@@ -141,3 +141,9 @@ def test_settings_come_from_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 def test_every_setting_is_described() -> None:
     assert [name for name, field in GatewaySettings.model_fields.items() if not field.description] == []
+
+
+def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGEGEN_ALLOW_UNAUTHENTICATED", "")
+    monkeypatch.setenv("IMAGEGEN_ALLOWED_HOSTS", "")
+    assert (GatewaySettings().allow_unauthenticated, GatewaySettings().allowed_hosts) == (False, [])

@@ -61,6 +61,12 @@ def test_a_file_is_read_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch
     assert names(settings) == [("a1111", "a1111", "http://a")]
 
 
+def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGEGEN_ALLOW_UNAUTHENTICATED", "")
+    monkeypatch.setenv("IMAGEGEN_MAX_ATTEMPTS", "")
+    assert (ServerSettings().allow_unauthenticated, ServerSettings().max_attempts) == (False, 3)
+
+
 @pytest.mark.parametrize(
     "text",
     ["sdnext=http://a", "comfyui", "comfyui=ftp://a", "[1", '[{"kind": "demo", "name": "A b"}]', "[3]"],
