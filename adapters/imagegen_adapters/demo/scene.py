@@ -78,22 +78,7 @@ def composed(brief: Brief, seed: int, guidance: float, frame: Frame, inside: Box
     roughness = dice.between(0.35, 1.0)
     faces_right = dice.between(0, 1) < 0.5
     offset = dice.between(-1, 1)
-    subject = SUBJECTS.get(brief.subject)
-    bottom = frame.bottom
-    x, y, size = 0.0, 0.0, 0.0
-    if subject is not None:
-        size = subject.size * min(1.0, 0.75 + 0.25 * bottom)
-        x = frame.right * (0.62 if sun_x < frame.right / 2 else 0.38) + 0.05 * offset
-        if subject.is_flying:
-            y = max(size * 1.05, horizon * 0.86)
-        elif subject.is_afloat:
-            y = horizon + (bottom - horizon) * 0.42
-        else:
-            y = bottom * 0.90
-        if inside is not None:
-            width, height = inside.right - inside.left, inside.bottom - inside.top
-            size = min(max(0.06, min(height * 0.92, width * 0.95)), 1.0)
-            x, y = (inside.left + inside.right) / 2, inside.bottom - height * 0.04
+    x, y, size = _spot(brief.subject, frame, inside, horizon=horizon, is_left=sun_x >= frame.right / 2, offset=offset)
     banned = brief.banned
     return Scene(
         key=f"{seed}",
@@ -125,6 +110,26 @@ def composed(brief: Brief, seed: int, guidance: float, frame: Frame, inside: Box
         faces_right=faces_right,
         dimness=0.5 if hour in ("night", "aurora") else 0.3 if hour in ("dusk", "sunset", "storm") else 0.08,
     )
+
+
+def _spot(
+    name: str, frame: Frame, inside: Box | None, *, horizon: float, is_left: bool, offset: float
+) -> tuple[float, float, float]:
+    """Where the subject stands, and its size: away from the sun, on what carries it; within `inside` if given."""
+    subject = SUBJECTS.get(name)
+    if subject is None:
+        return 0.0, 0.0, 0.0
+    if inside is not None:
+        width, height = inside.right - inside.left, inside.bottom - inside.top
+        size = min(max(0.06, min(height * 0.92, width * 0.95)), 1.0)
+        return (inside.left + inside.right) / 2, inside.bottom - height * 0.04, size
+    size = subject.size * min(1.0, 0.75 + 0.25 * frame.bottom)
+    x = frame.right * (0.38 if is_left else 0.62) + 0.05 * offset
+    if subject.is_flying:
+        return x, max(size * 1.05, horizon * 0.86), size
+    if subject.is_afloat:
+        return x, horizon + (frame.bottom - horizon) * 0.42, size
+    return x, frame.bottom * 0.90, size
 
 
 def _open_choice(dice: Dice, names: tuple[str, ...], banned: frozenset[str]) -> str:
