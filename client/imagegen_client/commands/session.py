@@ -24,7 +24,6 @@ WATCH_PATIENCE_S = 60.0
 AsJson: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print one JSON object a line, errors included, for scripts.")
 ]
-BackendName: TypeAlias = Annotated[str, typer.Option("--backend", help="Name of a backend.", metavar="NAME")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
