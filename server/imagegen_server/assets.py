@@ -43,9 +43,7 @@ class AssetWriter:
     async def write(self, chunk: bytes) -> None:
         """Adds bytes. Refused: ASSET_TOO_LARGE."""
         self._size += len(chunk)
-        if self._size > self._max_bytes:
-            message = f"the file is larger than the {self._max_bytes} bytes that are taken"
-            raise bad_field("ASSET_TOO_LARGE", "chunk", message)
+        _check_size(self._size, self._max_bytes, "chunk")
         await asyncio.to_thread(self._append, chunk)
 
     async def commit(
@@ -111,6 +109,10 @@ class AssetStore:
         # Keeping and deleting are two steps each, file and row; for one digest they must not interleave.
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._held = Counter[str]()
+
+    def check_announced(self, size_bytes: int) -> None:
+        """Of a file that is going to be written. Refused: ASSET_TOO_LARGE."""
+        _check_size(size_bytes, self._max_bytes, "header.size_bytes")
 
     @asynccontextmanager
     async def writer(self) -> AsyncIterator[AssetWriter]:
@@ -218,6 +220,11 @@ class AssetStore:
     def _path(self, digest: str) -> Path:
         assert _DIGEST.fullmatch(digest)
         return self._folder / digest[:2] / digest[2:]
+
+
+def _check_size(size_bytes: int, max_bytes: int, field: str) -> None:
+    if size_bytes > max_bytes:
+        raise bad_field("ASSET_TOO_LARGE", field, f"the file is larger than the {max_bytes} bytes that are taken")
 
 
 @contextmanager

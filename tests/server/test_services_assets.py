@@ -75,6 +75,7 @@ async def test_an_offset_behind_the_end_is_refused(caller: Caller) -> None:
         (PICTURE[:60], {}, "INVALID_IMAGE", "chunk"),
         (b"", {}, "INVALID_IMAGE", "chunk"),
         (PICTURE + bytes(100_000), {}, "ASSET_TOO_LARGE", "chunk"),
+        (PICTURE, {"size_bytes": 10**9}, "ASSET_TOO_LARGE", "header.size_bytes"),
         (PICTURE, {"digest": "ABC"}, "INVALID_REQUEST", "header.digest"),
     ],
 )

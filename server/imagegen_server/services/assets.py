@@ -26,6 +26,8 @@ class AssetService:
         first = await anext(requests, None)
         if first is None or not first.HasField("header"):
             raise invalid([Violation("header", "must be in the first message")])
+        # At once: a refusal in the middle of what a caller is sending can get lost on its way.
+        self.assets.check_announced(first.header.size_bytes)
         async with self.assets.writer() as writer:
             async for request in requests:
                 if request.HasField("header"):
