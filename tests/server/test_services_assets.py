@@ -87,6 +87,12 @@ async def test_what_cannot_be_stored_is_refused(
     assert not (await caller.assets.ListAssets(pb.ListAssetsRequest())).assets
 
 
+async def test_a_refusal_reaches_a_caller_that_is_still_sending(caller: Caller) -> None:
+    for _ in range(10):
+        told = await refused(caller.write(PICTURE + bytes(3_000_000), chunk=64 * 1024))
+        assert told.reason == "ASSET_TOO_LARGE"
+
+
 @pytest.mark.parametrize(
     "requests",
     [
