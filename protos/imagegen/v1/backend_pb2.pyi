@@ -50,6 +50,26 @@ class Backend(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     URL_FIELD_NUMBER: _builtins.int
@@ -62,6 +82,9 @@ class Backend(_message.Message):
     RUNNING_JOB_IDS_FIELD_NUMBER: _builtins.int
     CAPABILITIES_FIELD_NUMBER: _builtins.int
     LAST_SEEN_TIME_FIELD_NUMBER: _builtins.int
+    DRAINED_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    MAX_CONCURRENT_JOBS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name in the configuration: lower-case letters, digits and hyphens."""
     kind: _builtins.str
@@ -78,6 +101,10 @@ class Backend(_message.Message):
     """The checkpoint that is loaded; empty where it is not known."""
     queue_depth: _builtins.int
     """Jobs in its own queue, running ones included, whoever sent them."""
+    drained: _builtins.bool
+    """Whether somebody drained it: it gets no new jobs."""
+    max_concurrent_jobs: _builtins.int
+    """How many jobs it is handed at a time. Those beyond the first wait in its own queue, where it has one."""
     @_builtins.property
     def devices(self) -> _containers.RepeatedCompositeFieldContainer[Global___Device]:
         """Its compute devices; empty where it does not tell."""
@@ -94,6 +121,10 @@ class Backend(_message.Message):
     def last_seen_time(self) -> _timestamp_pb2.Timestamp:
         """When it last answered; absent: never."""
 
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Its labels in the configuration; JobSpec.backend_labels selects by them."""
+
     def __init__(
         self,
         *,
@@ -109,10 +140,13 @@ class Backend(_message.Message):
         running_job_ids: _abc.Iterable[_builtins.str] | None = ...,
         capabilities: Global___BackendCapabilities | None = ...,
         last_seen_time: _timestamp_pb2.Timestamp | None = ...,
+        drained: _builtins.bool = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        max_concurrent_jobs: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "last_seen_time", b"last_seen_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "devices", b"devices", "health", b"health", "kind", b"kind", "last_seen_time", b"last_seen_time", "name", b"name", "queue_depth", b"queue_depth", "reason", b"reason", "resident_model", b"resident_model", "running_job_ids", b"running_job_ids", "url", b"url", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "devices", b"devices", "drained", b"drained", "health", b"health", "kind", b"kind", "labels", b"labels", "last_seen_time", b"last_seen_time", "max_concurrent_jobs", b"max_concurrent_jobs", "name", b"name", "queue_depth", b"queue_depth", "reason", b"reason", "resident_model", b"resident_model", "running_job_ids", b"running_job_ids", "url", b"url", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -330,3 +364,95 @@ class RefreshBackendResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RefreshBackendResponse: _TypeAlias = RefreshBackendResponse  # noqa: Y015
+
+@_typing.final
+class DrainBackendRequest(_message.Message):
+    """Request of DrainBackend."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the backend."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DrainBackendRequest: _TypeAlias = DrainBackendRequest  # noqa: Y015
+
+@_typing.final
+class DrainBackendResponse(_message.Message):
+    """Response of DrainBackend."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BACKEND_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def backend(self) -> Global___Backend:
+        """The backend after the call."""
+
+    def __init__(
+        self,
+        *,
+        backend: Global___Backend | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DrainBackendResponse: _TypeAlias = DrainBackendResponse  # noqa: Y015
+
+@_typing.final
+class UndrainBackendRequest(_message.Message):
+    """Request of UndrainBackend."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the backend."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndrainBackendRequest: _TypeAlias = UndrainBackendRequest  # noqa: Y015
+
+@_typing.final
+class UndrainBackendResponse(_message.Message):
+    """Response of UndrainBackend."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BACKEND_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def backend(self) -> Global___Backend:
+        """The backend after the call."""
+
+    def __init__(
+        self,
+        *,
+        backend: Global___Backend | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndrainBackendResponse: _TypeAlias = UndrainBackendResponse  # noqa: Y015

@@ -50,6 +50,16 @@ class BackendServiceStub:
                 request_serializer=imagegen_dot_v1_dot_backend__pb2.RefreshBackendRequest.SerializeToString,
                 response_deserializer=imagegen_dot_v1_dot_backend__pb2.RefreshBackendResponse.FromString,
                 _registered_method=True)
+        self.DrainBackend = channel.unary_unary(
+                '/imagegen.v1.BackendService/DrainBackend',
+                request_serializer=imagegen_dot_v1_dot_backend__pb2.DrainBackendRequest.SerializeToString,
+                response_deserializer=imagegen_dot_v1_dot_backend__pb2.DrainBackendResponse.FromString,
+                _registered_method=True)
+        self.UndrainBackend = channel.unary_unary(
+                '/imagegen.v1.BackendService/UndrainBackend',
+                request_serializer=imagegen_dot_v1_dot_backend__pb2.UndrainBackendRequest.SerializeToString,
+                response_deserializer=imagegen_dot_v1_dot_backend__pb2.UndrainBackendResponse.FromString,
+                _registered_method=True)
 
 
 class BackendServiceServicer:
@@ -81,6 +91,25 @@ class BackendServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DrainBackend(self, request, context):
+        """Gives a backend no new jobs, so that it can be looked after; what runs there goes on to its end. Lasts over
+        restarts of this service. Draining twice changes nothing.
+
+        Errors: NOT_FOUND (BACKEND_NOT_FOUND); UNAVAILABLE (STORE_UNAVAILABLE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndrainBackend(self, request, context):
+        """Gives a drained backend jobs again.
+
+        Errors: NOT_FOUND (BACKEND_NOT_FOUND); UNAVAILABLE (STORE_UNAVAILABLE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_BackendServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -98,6 +127,16 @@ def add_BackendServiceServicer_to_server(servicer, server):
                     servicer.RefreshBackend,
                     request_deserializer=imagegen_dot_v1_dot_backend__pb2.RefreshBackendRequest.FromString,
                     response_serializer=imagegen_dot_v1_dot_backend__pb2.RefreshBackendResponse.SerializeToString,
+            ),
+            'DrainBackend': grpc.unary_unary_rpc_method_handler(
+                    servicer.DrainBackend,
+                    request_deserializer=imagegen_dot_v1_dot_backend__pb2.DrainBackendRequest.FromString,
+                    response_serializer=imagegen_dot_v1_dot_backend__pb2.DrainBackendResponse.SerializeToString,
+            ),
+            'UndrainBackend': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndrainBackend,
+                    request_deserializer=imagegen_dot_v1_dot_backend__pb2.UndrainBackendRequest.FromString,
+                    response_serializer=imagegen_dot_v1_dot_backend__pb2.UndrainBackendResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -182,6 +221,60 @@ class BackendService:
             '/imagegen.v1.BackendService/RefreshBackend',
             imagegen_dot_v1_dot_backend__pb2.RefreshBackendRequest.SerializeToString,
             imagegen_dot_v1_dot_backend__pb2.RefreshBackendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DrainBackend(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/imagegen.v1.BackendService/DrainBackend',
+            imagegen_dot_v1_dot_backend__pb2.DrainBackendRequest.SerializeToString,
+            imagegen_dot_v1_dot_backend__pb2.DrainBackendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndrainBackend(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/imagegen.v1.BackendService/UndrainBackend',
+            imagegen_dot_v1_dot_backend__pb2.UndrainBackendRequest.SerializeToString,
+            imagegen_dot_v1_dot_backend__pb2.UndrainBackendResponse.FromString,
             options,
             channel_credentials,
             insecure,

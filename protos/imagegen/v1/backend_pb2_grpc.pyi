@@ -45,6 +45,17 @@ class BackendServiceStub:
 
     Errors: NOT_FOUND (BACKEND_NOT_FOUND).
     """
+    DrainBackend: _grpc.UnaryUnaryMultiCallable[_backend_pb2.DrainBackendRequest, _backend_pb2.DrainBackendResponse]
+    """Gives a backend no new jobs, so that it can be looked after; what runs there goes on to its end. Lasts over
+    restarts of this service. Draining twice changes nothing.
+
+    Errors: NOT_FOUND (BACKEND_NOT_FOUND); UNAVAILABLE (STORE_UNAVAILABLE).
+    """
+    UndrainBackend: _grpc.UnaryUnaryMultiCallable[_backend_pb2.UndrainBackendRequest, _backend_pb2.UndrainBackendResponse]
+    """Gives a drained backend jobs again.
+
+    Errors: NOT_FOUND (BACKEND_NOT_FOUND); UNAVAILABLE (STORE_UNAVAILABLE).
+    """
 
 @_typing.type_check_only
 class BackendServiceAsyncStub(BackendServiceStub):
@@ -62,6 +73,17 @@ class BackendServiceAsyncStub(BackendServiceStub):
     """Asks a backend how it is, now, and gives the answer. A backend that does not answer is no error: see `health`.
 
     Errors: NOT_FOUND (BACKEND_NOT_FOUND).
+    """
+    DrainBackend: _aio.UnaryUnaryMultiCallable[_backend_pb2.DrainBackendRequest, _backend_pb2.DrainBackendResponse]  # type: ignore[assignment]
+    """Gives a backend no new jobs, so that it can be looked after; what runs there goes on to its end. Lasts over
+    restarts of this service. Draining twice changes nothing.
+
+    Errors: NOT_FOUND (BACKEND_NOT_FOUND); UNAVAILABLE (STORE_UNAVAILABLE).
+    """
+    UndrainBackend: _aio.UnaryUnaryMultiCallable[_backend_pb2.UndrainBackendRequest, _backend_pb2.UndrainBackendResponse]  # type: ignore[assignment]
+    """Gives a drained backend jobs again.
+
+    Errors: NOT_FOUND (BACKEND_NOT_FOUND); UNAVAILABLE (STORE_UNAVAILABLE).
     """
 
 class BackendServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -95,6 +117,29 @@ class BackendServiceServicer(metaclass=_abc_1.ABCMeta):
         """Asks a backend how it is, now, and gives the answer. A backend that does not answer is no error: see `health`.
 
         Errors: NOT_FOUND (BACKEND_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def DrainBackend(
+        self,
+        request: _backend_pb2.DrainBackendRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_backend_pb2.DrainBackendResponse, _abc.Awaitable[_backend_pb2.DrainBackendResponse]]:
+        """Gives a backend no new jobs, so that it can be looked after; what runs there goes on to its end. Lasts over
+        restarts of this service. Draining twice changes nothing.
+
+        Errors: NOT_FOUND (BACKEND_NOT_FOUND); UNAVAILABLE (STORE_UNAVAILABLE).
+        """
+
+    @_abc_1.abstractmethod
+    def UndrainBackend(
+        self,
+        request: _backend_pb2.UndrainBackendRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_backend_pb2.UndrainBackendResponse, _abc.Awaitable[_backend_pb2.UndrainBackendResponse]]:
+        """Gives a drained backend jobs again.
+
+        Errors: NOT_FOUND (BACKEND_NOT_FOUND); UNAVAILABLE (STORE_UNAVAILABLE).
         """
 
 def add_BackendServiceServicer_to_server(servicer: BackendServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

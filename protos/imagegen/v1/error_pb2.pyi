@@ -55,7 +55,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_ASSET_IN_USE: _ErrorReason.ValueType  # 15
     """FAILED_PRECONDITION. A job that has not ended needs the asset."""
     ERROR_REASON_QUEUE_FULL: _ErrorReason.ValueType  # 16
-    """RESOURCE_EXHAUSTED, with RetryInfo. The queue is full."""
+    """RESOURCE_EXHAUSTED, with QuotaFailure and RetryInfo. The queue is full."""
     ERROR_REASON_WATCHER_TOO_SLOW: _ErrorReason.ValueType  # 17
     """RESOURCE_EXHAUSTED, with RetryInfo. The watcher did not keep up with durable events: resume with the newest token."""
     ERROR_REASON_TOO_MANY_WATCHERS: _ErrorReason.ValueType  # 18
@@ -66,6 +66,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INTERNAL. A fault of this service; the log has more."""
     ERROR_REASON_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 21
     """UNAVAILABLE, with RetryInfo. The server cannot store anything at the moment: its disk is full or broken."""
+    ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 22
+    """RESOURCE_EXHAUSTED, with QuotaFailure and RetryInfo. The owner has as many jobs waiting as it may."""
+    ERROR_REASON_JOB_NOT_QUEUED: _ErrorReason.ValueType  # 23
+    """FAILED_PRECONDITION. The job does not wait in the queue (any more)."""
+    ERROR_REASON_JOB_FINISHED: _ErrorReason.ValueType  # 24
+    """FAILED_PRECONDITION. The job has ended."""
     ERROR_REASON_CANCELLED_BY_CALLER: _ErrorReason.ValueType  # 40
     """CANCELLED. The caller cancelled the job."""
     ERROR_REASON_BACKEND_UNREACHABLE: _ErrorReason.ValueType  # 41
@@ -88,6 +94,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The run ended without any image."""
     ERROR_REASON_BACKEND_UNAUTHENTICATED: _ErrorReason.ValueType  # 50
     """UNAUTHENTICATED. The backend refused our user name and password."""
+    ERROR_REASON_START_DEADLINE_PASSED: _ErrorReason.ValueType  # 51
+    """DEADLINE_EXCEEDED. The job did not begin within its `start_deadline`."""
+    ERROR_REASON_EXECUTION_DEADLINE_PASSED: _ErrorReason.ValueType  # 52
+    """DEADLINE_EXCEEDED. The job did not end within its `execution_deadline`."""
+    ERROR_REASON_ATTEMPT_UNCERTAIN: _ErrorReason.ValueType  # 53
+    """UNKNOWN. The attempt was lost, and its backend cannot tell what became of it. Retried as `on_uncertain` says."""
+    ERROR_REASON_TAKES_BACKENDS_DOWN: _ErrorReason.ValueType  # 54
+    """ABORTED. Backends died or broke down while they were at this job. Not retried, to spare the others."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why something failed. ErrorInfo.reason is the name without ERROR_REASON_, ErrorInfo.domain is "imagegen".
@@ -127,7 +141,7 @@ ERROR_REASON_JOB_NOT_FINISHED: ErrorReason.ValueType  # 14
 ERROR_REASON_ASSET_IN_USE: ErrorReason.ValueType  # 15
 """FAILED_PRECONDITION. A job that has not ended needs the asset."""
 ERROR_REASON_QUEUE_FULL: ErrorReason.ValueType  # 16
-"""RESOURCE_EXHAUSTED, with RetryInfo. The queue is full."""
+"""RESOURCE_EXHAUSTED, with QuotaFailure and RetryInfo. The queue is full."""
 ERROR_REASON_WATCHER_TOO_SLOW: ErrorReason.ValueType  # 17
 """RESOURCE_EXHAUSTED, with RetryInfo. The watcher did not keep up with durable events: resume with the newest token."""
 ERROR_REASON_TOO_MANY_WATCHERS: ErrorReason.ValueType  # 18
@@ -138,6 +152,12 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 20
 """INTERNAL. A fault of this service; the log has more."""
 ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 21
 """UNAVAILABLE, with RetryInfo. The server cannot store anything at the moment: its disk is full or broken."""
+ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 22
+"""RESOURCE_EXHAUSTED, with QuotaFailure and RetryInfo. The owner has as many jobs waiting as it may."""
+ERROR_REASON_JOB_NOT_QUEUED: ErrorReason.ValueType  # 23
+"""FAILED_PRECONDITION. The job does not wait in the queue (any more)."""
+ERROR_REASON_JOB_FINISHED: ErrorReason.ValueType  # 24
+"""FAILED_PRECONDITION. The job has ended."""
 ERROR_REASON_CANCELLED_BY_CALLER: ErrorReason.ValueType  # 40
 """CANCELLED. The caller cancelled the job."""
 ERROR_REASON_BACKEND_UNREACHABLE: ErrorReason.ValueType  # 41
@@ -160,4 +180,12 @@ ERROR_REASON_NO_OUTPUT: ErrorReason.ValueType  # 49
 """FAILED_PRECONDITION. The run ended without any image."""
 ERROR_REASON_BACKEND_UNAUTHENTICATED: ErrorReason.ValueType  # 50
 """UNAUTHENTICATED. The backend refused our user name and password."""
+ERROR_REASON_START_DEADLINE_PASSED: ErrorReason.ValueType  # 51
+"""DEADLINE_EXCEEDED. The job did not begin within its `start_deadline`."""
+ERROR_REASON_EXECUTION_DEADLINE_PASSED: ErrorReason.ValueType  # 52
+"""DEADLINE_EXCEEDED. The job did not end within its `execution_deadline`."""
+ERROR_REASON_ATTEMPT_UNCERTAIN: ErrorReason.ValueType  # 53
+"""UNKNOWN. The attempt was lost, and its backend cannot tell what became of it. Retried as `on_uncertain` says."""
+ERROR_REASON_TAKES_BACKENDS_DOWN: ErrorReason.ValueType  # 54
+"""ABORTED. Backends died or broke down while they were at this job. Not retried, to spare the others."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from imagegen.v1 import job_pb2 as imagegen_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17imagegen/v1/event.proto\x12\x0bimagegen.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15imagegen/v1/job.proto\"\xdf\x06\n\x08JobEvent\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\r\x12\x14\n\x0cresume_token\x18\x05 \x01(\t\x12$\n\x08snapshot\x18\n \x01(\x0b\x32\x10.imagegen.v1.JobH\x00\x12\x32\n\rstate_changed\x18\x0b \x01(\x0b\x32\x19.imagegen.v1.StateChangedH\x00\x12/\n\rqueue_updated\x18\x0c \x01(\x0b\x32\x16.imagegen.v1.QueueInfoH\x00\x12\x36\n\x0f\x61ttempt_started\x18\r \x01(\x0b\x32\x1b.imagegen.v1.AttemptStartedH\x00\x12\x34\n\x0e\x61ttempt_failed\x18\x0e \x01(\x0b\x32\x1a.imagegen.v1.AttemptFailedH\x00\x12\x32\n\rmodel_loading\x18\x0f \x01(\x0b\x32\x19.imagegen.v1.ModelLoadingH\x00\x12!\n\x04plan\x18\x10 \x01(\x0b\x32\x11.imagegen.v1.PlanH\x00\x12\x32\n\rphase_changed\x18\x11 \x01(\x0b\x32\x19.imagegen.v1.PhaseChangedH\x00\x12)\n\x08progress\x18\x12 \x01(\x0b\x32\x15.imagegen.v1.ProgressH\x00\x12\'\n\x07preview\x18\x13 \x01(\x0b\x32\x14.imagegen.v1.PreviewH\x00\x12+\n\x0coutput_ready\x18\x14 \x01(\x0b\x32\x13.imagegen.v1.OutputH\x00\x12\'\n\x07warning\x18\x15 \x01(\x0b\x32\x14.imagegen.v1.WarningH\x00\x12+\n\tcompleted\x18\x16 \x01(\x0b\x32\x16.imagegen.v1.CompletedH\x00\x12*\n\tcaught_up\x18\x17 \x01(\x0b\x32\x15.imagegen.v1.CaughtUpH\x00\x12#\n\x05reset\x18\x18 \x01(\x0b\x32\x12.imagegen.v1.ResetH\x00\x12+\n\theartbeat\x18\x19 \x01(\x0b\x32\x16.imagegen.v1.HeartbeatH\x00\x42\x07\n\x05\x65vent\"V\n\x0cStateChanged\x12#\n\x04\x66rom\x18\x01 \x01(\x0e\x32\x15.imagegen.v1.JobState\x12!\n\x02to\x18\x02 \x01(\x0e\x32\x15.imagegen.v1.JobState\"1\n\x0e\x41ttemptStarted\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0f\n\x07\x62\x61\x63kend\x18\x02 \x01(\t\"J\n\rAttemptFailed\x12%\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x14.imagegen.v1.Attempt\x12\x12\n\nwill_retry\x18\x02 \x01(\x08\"\x1d\n\x0cModelLoading\x12\r\n\x05model\x18\x01 \x01(\t\"<\n\x04Plan\x12$\n\x05nodes\x18\x01 \x03(\x0b\x32\x15.imagegen.v1.PlanNode\x12\x0e\n\x06images\x18\x02 \x01(\r\"N\n\x08PlanNode\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x12\n\nclass_type\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0e\n\x06\x63\x61\x63hed\x18\x04 \x01(\x08\"Q\n\x0cPhaseChanged\x12!\n\x05phase\x18\x01 \x01(\x0e\x32\x12.imagegen.v1.Phase\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\"\x8d\x01\n\x07Preview\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x12\n\nmedia_type\x18\x02 \x01(\t\x12\r\n\x05width\x18\x03 \x01(\r\x12\x0e\n\x06height\x18\x04 \x01(\r\x12\x13\n\x0bimage_index\x18\x05 \x01(\r\x12\x0c\n\x04step\x18\x06 \x01(\r\x12\x0f\n\x07node_id\x18\x07 \x01(\t\x12\r\n\x05\x66rame\x18\x08 \x01(\r\"*\n\tCompleted\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.imagegen.v1.Job\"\n\n\x08\x43\x61ughtUp\"\x17\n\x05Reset\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x0b\n\tHeartbeatb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17imagegen/v1/event.proto\x12\x0bimagegen.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15imagegen/v1/job.proto\"\x8b\x07\n\x08JobEvent\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\r\x12\x14\n\x0cresume_token\x18\x05 \x01(\t\x12$\n\x08snapshot\x18\n \x01(\x0b\x32\x10.imagegen.v1.JobH\x00\x12\x32\n\rstate_changed\x18\x0b \x01(\x0b\x32\x19.imagegen.v1.StateChangedH\x00\x12/\n\rqueue_updated\x18\x0c \x01(\x0b\x32\x16.imagegen.v1.QueueInfoH\x00\x12\x36\n\x0f\x61ttempt_started\x18\r \x01(\x0b\x32\x1b.imagegen.v1.AttemptStartedH\x00\x12\x34\n\x0e\x61ttempt_failed\x18\x0e \x01(\x0b\x32\x1a.imagegen.v1.AttemptFailedH\x00\x12\x32\n\rmodel_loading\x18\x0f \x01(\x0b\x32\x19.imagegen.v1.ModelLoadingH\x00\x12!\n\x04plan\x18\x10 \x01(\x0b\x32\x11.imagegen.v1.PlanH\x00\x12\x32\n\rphase_changed\x18\x11 \x01(\x0b\x32\x19.imagegen.v1.PhaseChangedH\x00\x12)\n\x08progress\x18\x12 \x01(\x0b\x32\x15.imagegen.v1.ProgressH\x00\x12\'\n\x07preview\x18\x13 \x01(\x0b\x32\x14.imagegen.v1.PreviewH\x00\x12+\n\x0coutput_ready\x18\x14 \x01(\x0b\x32\x13.imagegen.v1.OutputH\x00\x12\'\n\x07warning\x18\x15 \x01(\x0b\x32\x14.imagegen.v1.WarningH\x00\x12+\n\tcompleted\x18\x16 \x01(\x0b\x32\x16.imagegen.v1.CompletedH\x00\x12*\n\tcaught_up\x18\x17 \x01(\x0b\x32\x15.imagegen.v1.CaughtUpH\x00\x12#\n\x05reset\x18\x18 \x01(\x0b\x32\x12.imagegen.v1.ResetH\x00\x12+\n\theartbeat\x18\x19 \x01(\x0b\x32\x16.imagegen.v1.HeartbeatH\x00\x12*\n\x07updated\x18\x1a \x01(\x0b\x32\x17.imagegen.v1.JobUpdatedH\x00\x42\x07\n\x05\x65vent\"V\n\x0cStateChanged\x12#\n\x04\x66rom\x18\x01 \x01(\x0e\x32\x15.imagegen.v1.JobState\x12!\n\x02to\x18\x02 \x01(\x0e\x32\x15.imagegen.v1.JobState\"[\n\x0e\x41ttemptStarted\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0f\n\x07\x62\x61\x63kend\x18\x02 \x01(\t\x12\x13\n\x0b\x66irst_image\x18\x03 \x01(\r\x12\x13\n\x0bimage_count\x18\x04 \x01(\r\"J\n\rAttemptFailed\x12%\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x14.imagegen.v1.Attempt\x12\x12\n\nwill_retry\x18\x02 \x01(\x08\"+\n\nJobUpdated\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.imagegen.v1.Job\"\x1d\n\x0cModelLoading\x12\r\n\x05model\x18\x01 \x01(\t\"<\n\x04Plan\x12$\n\x05nodes\x18\x01 \x03(\x0b\x32\x15.imagegen.v1.PlanNode\x12\x0e\n\x06images\x18\x02 \x01(\r\"N\n\x08PlanNode\x12\x0f\n\x07node_id\x18\x01 \x01(\t\x12\x12\n\nclass_type\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0e\n\x06\x63\x61\x63hed\x18\x04 \x01(\x08\"Q\n\x0cPhaseChanged\x12!\n\x05phase\x18\x01 \x01(\x0e\x32\x12.imagegen.v1.Phase\x12\x0f\n\x07node_id\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\"\x8d\x01\n\x07Preview\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x12\n\nmedia_type\x18\x02 \x01(\t\x12\r\n\x05width\x18\x03 \x01(\r\x12\x0e\n\x06height\x18\x04 \x01(\r\x12\x13\n\x0bimage_index\x18\x05 \x01(\r\x12\x0c\n\x04step\x18\x06 \x01(\r\x12\x0f\n\x07node_id\x18\x07 \x01(\t\x12\r\n\x05\x66rame\x18\x08 \x01(\r\"*\n\tCompleted\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.imagegen.v1.Job\"\n\n\x08\x43\x61ughtUp\"\x17\n\x05Reset\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x0b\n\tHeartbeatb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,29 +34,31 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'imagegen.v1.event_pb2', _gl
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_JOBEVENT']._serialized_start=97
-  _globals['_JOBEVENT']._serialized_end=960
-  _globals['_STATECHANGED']._serialized_start=962
-  _globals['_STATECHANGED']._serialized_end=1048
-  _globals['_ATTEMPTSTARTED']._serialized_start=1050
-  _globals['_ATTEMPTSTARTED']._serialized_end=1099
-  _globals['_ATTEMPTFAILED']._serialized_start=1101
-  _globals['_ATTEMPTFAILED']._serialized_end=1175
-  _globals['_MODELLOADING']._serialized_start=1177
-  _globals['_MODELLOADING']._serialized_end=1206
-  _globals['_PLAN']._serialized_start=1208
-  _globals['_PLAN']._serialized_end=1268
-  _globals['_PLANNODE']._serialized_start=1270
-  _globals['_PLANNODE']._serialized_end=1348
-  _globals['_PHASECHANGED']._serialized_start=1350
-  _globals['_PHASECHANGED']._serialized_end=1431
-  _globals['_PREVIEW']._serialized_start=1434
-  _globals['_PREVIEW']._serialized_end=1575
-  _globals['_COMPLETED']._serialized_start=1577
-  _globals['_COMPLETED']._serialized_end=1619
-  _globals['_CAUGHTUP']._serialized_start=1621
-  _globals['_CAUGHTUP']._serialized_end=1631
-  _globals['_RESET']._serialized_start=1633
-  _globals['_RESET']._serialized_end=1656
-  _globals['_HEARTBEAT']._serialized_start=1658
-  _globals['_HEARTBEAT']._serialized_end=1669
+  _globals['_JOBEVENT']._serialized_end=1004
+  _globals['_STATECHANGED']._serialized_start=1006
+  _globals['_STATECHANGED']._serialized_end=1092
+  _globals['_ATTEMPTSTARTED']._serialized_start=1094
+  _globals['_ATTEMPTSTARTED']._serialized_end=1185
+  _globals['_ATTEMPTFAILED']._serialized_start=1187
+  _globals['_ATTEMPTFAILED']._serialized_end=1261
+  _globals['_JOBUPDATED']._serialized_start=1263
+  _globals['_JOBUPDATED']._serialized_end=1306
+  _globals['_MODELLOADING']._serialized_start=1308
+  _globals['_MODELLOADING']._serialized_end=1337
+  _globals['_PLAN']._serialized_start=1339
+  _globals['_PLAN']._serialized_end=1399
+  _globals['_PLANNODE']._serialized_start=1401
+  _globals['_PLANNODE']._serialized_end=1479
+  _globals['_PHASECHANGED']._serialized_start=1481
+  _globals['_PHASECHANGED']._serialized_end=1562
+  _globals['_PREVIEW']._serialized_start=1565
+  _globals['_PREVIEW']._serialized_end=1706
+  _globals['_COMPLETED']._serialized_start=1708
+  _globals['_COMPLETED']._serialized_end=1750
+  _globals['_CAUGHTUP']._serialized_start=1752
+  _globals['_CAUGHTUP']._serialized_end=1762
+  _globals['_RESET']._serialized_start=1764
+  _globals['_RESET']._serialized_end=1787
+  _globals['_HEARTBEAT']._serialized_start=1789
+  _globals['_HEARTBEAT']._serialized_end=1800
 # @@protoc_insertion_point(module_scope)

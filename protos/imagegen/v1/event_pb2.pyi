@@ -3,8 +3,8 @@
 isort:skip_file
 What watchers are told about a job, and the rules of delivery.
 
-Durable events (state_changed, attempt_started, attempt_failed, plan, output_ready, warning, completed) are stored
-before they are sent. They carry a sequence number without gaps within the job, and are never dropped and never
+Durable events (state_changed, attempt_started, attempt_failed, plan, output_ready, warning, updated, completed) are
+stored before they are sent. They carry a sequence number without gaps within the job, and are never dropped and never
 reordered.
 
 Ephemeral events (queue_updated, model_loading, phase_changed, progress, preview) are never stored. For each watcher
@@ -62,6 +62,7 @@ class JobEvent(_message.Message):
     CAUGHT_UP_FIELD_NUMBER: _builtins.int
     RESET_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
+    UPDATED_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     """The job; empty in caught_up, reset and heartbeat of a stream of many jobs."""
     sequence: _builtins.int
@@ -138,6 +139,10 @@ class JobEvent(_message.Message):
     def heartbeat(self) -> Global___Heartbeat:
         """Control: nothing happened for a while; shows that the stream lives."""
 
+    @_builtins.property
+    def updated(self) -> Global___JobUpdated:
+        """Durable: somebody changed the job's priority or labels, or paused, resumed or moved it."""
+
     def __init__(
         self,
         *,
@@ -162,12 +167,13 @@ class JobEvent(_message.Message):
         caught_up: Global___CaughtUp | None = ...,
         reset: Global___Reset | None = ...,
         heartbeat: Global___Heartbeat | None = ...,
+        updated: Global___JobUpdated | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt_failed", b"attempt_failed", "attempt_started", b"attempt_started", "caught_up", b"caught_up", "completed", b"completed", "event", b"event", "heartbeat", b"heartbeat", "model_loading", b"model_loading", "output_ready", b"output_ready", "phase_changed", b"phase_changed", "plan", b"plan", "preview", b"preview", "progress", b"progress", "queue_updated", b"queue_updated", "reset", b"reset", "snapshot", b"snapshot", "state_changed", b"state_changed", "time", b"time", "warning", b"warning"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt_failed", b"attempt_failed", "attempt_started", b"attempt_started", "caught_up", b"caught_up", "completed", b"completed", "event", b"event", "heartbeat", b"heartbeat", "model_loading", b"model_loading", "output_ready", b"output_ready", "phase_changed", b"phase_changed", "plan", b"plan", "preview", b"preview", "progress", b"progress", "queue_updated", b"queue_updated", "reset", b"reset", "snapshot", b"snapshot", "state_changed", b"state_changed", "time", b"time", "updated", b"updated", "warning", b"warning"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "attempt_failed", b"attempt_failed", "attempt_started", b"attempt_started", "caught_up", b"caught_up", "completed", b"completed", "event", b"event", "heartbeat", b"heartbeat", "job_id", b"job_id", "model_loading", b"model_loading", "output_ready", b"output_ready", "phase_changed", b"phase_changed", "plan", b"plan", "preview", b"preview", "progress", b"progress", "queue_updated", b"queue_updated", "reset", b"reset", "resume_token", b"resume_token", "sequence", b"sequence", "snapshot", b"snapshot", "state_changed", b"state_changed", "time", b"time", "warning", b"warning"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "attempt_failed", b"attempt_failed", "attempt_started", b"attempt_started", "caught_up", b"caught_up", "completed", b"completed", "event", b"event", "heartbeat", b"heartbeat", "job_id", b"job_id", "model_loading", b"model_loading", "output_ready", b"output_ready", "phase_changed", b"phase_changed", "plan", b"plan", "preview", b"preview", "progress", b"progress", "queue_updated", b"queue_updated", "reset", b"reset", "resume_token", b"resume_token", "sequence", b"sequence", "snapshot", b"snapshot", "state_changed", b"state_changed", "time", b"time", "updated", b"updated", "warning", b"warning"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["snapshot", "state_changed", "queue_updated", "attempt_started", "attempt_failed", "model_loading", "plan", "phase_changed", "progress", "preview", "output_ready", "warning", "completed", "caught_up", "reset", "heartbeat"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["snapshot", "state_changed", "queue_updated", "attempt_started", "attempt_failed", "model_loading", "plan", "phase_changed", "progress", "preview", "output_ready", "warning", "completed", "caught_up", "reset", "heartbeat", "updated"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -204,19 +210,27 @@ class AttemptStarted(_message.Message):
 
     NUMBER_FIELD_NUMBER: _builtins.int
     BACKEND_FIELD_NUMBER: _builtins.int
+    FIRST_IMAGE_FIELD_NUMBER: _builtins.int
+    IMAGE_COUNT_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Number of the attempt, from 1."""
     backend: _builtins.str
     """Name of the backend."""
+    first_image: _builtins.int
+    """The first image of the job that it makes, from 0."""
+    image_count: _builtins.int
+    """How many images it makes; 0: all that the graph gives."""
     def __init__(
         self,
         *,
         number: _builtins.int = ...,
         backend: _builtins.str = ...,
+        first_image: _builtins.int = ...,
+        image_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "number", b"number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "first_image", b"first_image", "image_count", b"image_count", "number", b"number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -224,14 +238,14 @@ Global___AttemptStarted: _TypeAlias = AttemptStarted  # noqa: Y015
 
 @_typing.final
 class AttemptFailed(_message.Message):
-    """An attempt failed."""
+    """An attempt failed, or was lost."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ATTEMPT_FIELD_NUMBER: _builtins.int
     WILL_RETRY_FIELD_NUMBER: _builtins.int
     will_retry: _builtins.bool
-    """Whether the job goes back into the queue."""
+    """Whether what it did not deliver goes back into the queue."""
     @_builtins.property
     def attempt(self) -> _job_pb2.Attempt:
         """The attempt, with its error."""
@@ -249,6 +263,30 @@ class AttemptFailed(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AttemptFailed: _TypeAlias = AttemptFailed  # noqa: Y015
+
+@_typing.final
+class JobUpdated(_message.Message):
+    """Somebody changed the job while it waited."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def job(self) -> _job_pb2.Job:
+        """The job after the change."""
+
+    def __init__(
+        self,
+        *,
+        job: _job_pb2.Job | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JobUpdated: _TypeAlias = JobUpdated  # noqa: Y015
 
 @_typing.final
 class ModelLoading(_message.Message):

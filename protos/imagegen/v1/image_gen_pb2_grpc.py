@@ -28,6 +28,9 @@ if _version_not_supported:
 class ImageGenServiceStub:
     """Makes images and tells how they are coming along.
 
+    Who asks is told by the call's metadata `imagegen-owner`: at most 256 printable ASCII characters. Jobs belong to that
+    owner, shares of the queue and limits are counted per owner, and a request_id is one of its owner.
+
     Errors of every rpc are google.rpc.Status whose details hold exactly one ErrorInfo (domain "imagegen", reason a value
     of ErrorReason without its prefix); INVALID_ARGUMENT adds BadRequest with the path of each field at fault, and
     RetryInfo is added where a retry helps. Every rpc can answer INVALID_ARGUMENT (INVALID_REQUEST) for a field that
@@ -75,6 +78,16 @@ class ImageGenServiceStub:
                 request_serializer=imagegen_dot_v1_dot_image__gen__pb2.CancelJobRequest.SerializeToString,
                 response_deserializer=imagegen_dot_v1_dot_image__gen__pb2.CancelJobResponse.FromString,
                 _registered_method=True)
+        self.RetryJob = channel.unary_unary(
+                '/imagegen.v1.ImageGenService/RetryJob',
+                request_serializer=imagegen_dot_v1_dot_image__gen__pb2.RetryJobRequest.SerializeToString,
+                response_deserializer=imagegen_dot_v1_dot_image__gen__pb2.RetryJobResponse.FromString,
+                _registered_method=True)
+        self.UpdateJob = channel.unary_unary(
+                '/imagegen.v1.ImageGenService/UpdateJob',
+                request_serializer=imagegen_dot_v1_dot_image__gen__pb2.UpdateJobRequest.SerializeToString,
+                response_deserializer=imagegen_dot_v1_dot_image__gen__pb2.UpdateJobResponse.FromString,
+                _registered_method=True)
         self.DeleteJob = channel.unary_unary(
                 '/imagegen.v1.ImageGenService/DeleteJob',
                 request_serializer=imagegen_dot_v1_dot_image__gen__pb2.DeleteJobRequest.SerializeToString,
@@ -84,6 +97,9 @@ class ImageGenServiceStub:
 
 class ImageGenServiceServicer:
     """Makes images and tells how they are coming along.
+
+    Who asks is told by the call's metadata `imagegen-owner`: at most 256 printable ASCII characters. Jobs belong to that
+    owner, shares of the queue and limits are counted per owner, and a request_id is one of its owner.
 
     Errors of every rpc are google.rpc.Status whose details hold exactly one ErrorInfo (domain "imagegen", reason a value
     of ErrorReason without its prefix); INVALID_ARGUMENT adds BadRequest with the path of each field at fault, and
@@ -98,7 +114,8 @@ class ImageGenServiceServicer:
 
         Errors: INVALID_ARGUMENT (INVALID_REQUEST, INVALID_GRAPH, INVALID_IMAGE) when the request cannot be run as it is;
         NOT_FOUND (ASSET_NOT_FOUND, BACKEND_NOT_FOUND); ALREADY_EXISTS (REQUEST_ID_REUSED) for the same request_id with
-        another body; RESOURCE_EXHAUSTED (QUEUE_FULL); UNAVAILABLE (SHUTTING_DOWN).
+        another body; RESOURCE_EXHAUSTED (QUEUE_FULL, QUOTA_EXCEEDED); UNAVAILABLE
+        (SHUTTING_DOWN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -159,9 +176,28 @@ class ImageGenServiceServicer:
 
     def CancelJob(self, request, context):
         """Cancels a job in any state and answers at once: CANCELLED for a queued job, CANCELLING for a running one until its
-        backend has confirmed. A job that has ended is left as it is and returned.
+        backend has confirmed. A job that has ended, or is ending already, is left as it is and returned.
 
         Errors: NOT_FOUND (JOB_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryJob(self, request, context):
+        """Makes a new job out of one that has ended, whatever it ended in: the same specification, with the same seeds or
+        new ones. The first job stays as it is; `retry_of` of the new one names it.
+
+        Errors: NOT_FOUND (JOB_NOT_FOUND); FAILED_PRECONDITION (JOB_NOT_FINISHED); those of CreateJob.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateJob(self, request, context):
+        """Changes a job that has not ended: only what is given is changed. Watchers get `updated`.
+
+        Errors: NOT_FOUND (JOB_NOT_FOUND); FAILED_PRECONDITION (JOB_FINISHED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -214,6 +250,16 @@ def add_ImageGenServiceServicer_to_server(servicer, server):
                     request_deserializer=imagegen_dot_v1_dot_image__gen__pb2.CancelJobRequest.FromString,
                     response_serializer=imagegen_dot_v1_dot_image__gen__pb2.CancelJobResponse.SerializeToString,
             ),
+            'RetryJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryJob,
+                    request_deserializer=imagegen_dot_v1_dot_image__gen__pb2.RetryJobRequest.FromString,
+                    response_serializer=imagegen_dot_v1_dot_image__gen__pb2.RetryJobResponse.SerializeToString,
+            ),
+            'UpdateJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateJob,
+                    request_deserializer=imagegen_dot_v1_dot_image__gen__pb2.UpdateJobRequest.FromString,
+                    response_serializer=imagegen_dot_v1_dot_image__gen__pb2.UpdateJobResponse.SerializeToString,
+            ),
             'DeleteJob': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteJob,
                     request_deserializer=imagegen_dot_v1_dot_image__gen__pb2.DeleteJobRequest.FromString,
@@ -229,6 +275,9 @@ def add_ImageGenServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class ImageGenService:
     """Makes images and tells how they are coming along.
+
+    Who asks is told by the call's metadata `imagegen-owner`: at most 256 printable ASCII characters. Jobs belong to that
+    owner, shares of the queue and limits are counted per owner, and a request_id is one of its owner.
 
     Errors of every rpc are google.rpc.Status whose details hold exactly one ErrorInfo (domain "imagegen", reason a value
     of ErrorReason without its prefix); INVALID_ARGUMENT adds BadRequest with the path of each field at fault, and
@@ -415,6 +464,60 @@ class ImageGenService:
             '/imagegen.v1.ImageGenService/CancelJob',
             imagegen_dot_v1_dot_image__gen__pb2.CancelJobRequest.SerializeToString,
             imagegen_dot_v1_dot_image__gen__pb2.CancelJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/imagegen.v1.ImageGenService/RetryJob',
+            imagegen_dot_v1_dot_image__gen__pb2.RetryJobRequest.SerializeToString,
+            imagegen_dot_v1_dot_image__gen__pb2.RetryJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/imagegen.v1.ImageGenService/UpdateJob',
+            imagegen_dot_v1_dot_image__gen__pb2.UpdateJobRequest.SerializeToString,
+            imagegen_dot_v1_dot_image__gen__pb2.UpdateJobResponse.FromString,
             options,
             channel_credentials,
             insecure,

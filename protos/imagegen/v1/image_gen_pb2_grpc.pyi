@@ -29,6 +29,9 @@ GRPC_VERSION: str
 class ImageGenServiceStub:
     """Makes images and tells how they are coming along.
 
+    Who asks is told by the call's metadata `imagegen-owner`: at most 256 printable ASCII characters. Jobs belong to that
+    owner, shares of the queue and limits are counted per owner, and a request_id is one of its owner.
+
     Errors of every rpc are google.rpc.Status whose details hold exactly one ErrorInfo (domain "imagegen", reason a value
     of ErrorReason without its prefix); INVALID_ARGUMENT adds BadRequest with the path of each field at fault, and
     RetryInfo is added where a retry helps. Every rpc can answer INVALID_ARGUMENT (INVALID_REQUEST) for a field that
@@ -46,7 +49,8 @@ class ImageGenServiceStub:
 
     Errors: INVALID_ARGUMENT (INVALID_REQUEST, INVALID_GRAPH, INVALID_IMAGE) when the request cannot be run as it is;
     NOT_FOUND (ASSET_NOT_FOUND, BACKEND_NOT_FOUND); ALREADY_EXISTS (REQUEST_ID_REUSED) for the same request_id with
-    another body; RESOURCE_EXHAUSTED (QUEUE_FULL); UNAVAILABLE (SHUTTING_DOWN).
+    another body; RESOURCE_EXHAUSTED (QUEUE_FULL, QUOTA_EXCEEDED); UNAVAILABLE
+    (SHUTTING_DOWN).
     """
     GenerateImages: _grpc.UnaryStreamMultiCallable[_image_gen_pb2.GenerateImagesRequest, _image_gen_pb2.GenerateImagesResponse]
     """Accepts a job and watches it in one call: CreateJob, then WatchJob from its first event.
@@ -83,9 +87,20 @@ class ImageGenServiceStub:
     """
     CancelJob: _grpc.UnaryUnaryMultiCallable[_image_gen_pb2.CancelJobRequest, _image_gen_pb2.CancelJobResponse]
     """Cancels a job in any state and answers at once: CANCELLED for a queued job, CANCELLING for a running one until its
-    backend has confirmed. A job that has ended is left as it is and returned.
+    backend has confirmed. A job that has ended, or is ending already, is left as it is and returned.
 
     Errors: NOT_FOUND (JOB_NOT_FOUND).
+    """
+    RetryJob: _grpc.UnaryUnaryMultiCallable[_image_gen_pb2.RetryJobRequest, _image_gen_pb2.RetryJobResponse]
+    """Makes a new job out of one that has ended, whatever it ended in: the same specification, with the same seeds or
+    new ones. The first job stays as it is; `retry_of` of the new one names it.
+
+    Errors: NOT_FOUND (JOB_NOT_FOUND); FAILED_PRECONDITION (JOB_NOT_FINISHED); those of CreateJob.
+    """
+    UpdateJob: _grpc.UnaryUnaryMultiCallable[_image_gen_pb2.UpdateJobRequest, _image_gen_pb2.UpdateJobResponse]
+    """Changes a job that has not ended: only what is given is changed. Watchers get `updated`.
+
+    Errors: NOT_FOUND (JOB_NOT_FOUND); FAILED_PRECONDITION (JOB_FINISHED).
     """
     DeleteJob: _grpc.UnaryUnaryMultiCallable[_image_gen_pb2.DeleteJobRequest, _image_gen_pb2.DeleteJobResponse]
     """Forgets a job that has ended, with its events. Its outputs stay until they are deleted as assets.
@@ -96,6 +111,9 @@ class ImageGenServiceStub:
 @_typing.type_check_only
 class ImageGenServiceAsyncStub(ImageGenServiceStub):
     """Makes images and tells how they are coming along.
+
+    Who asks is told by the call's metadata `imagegen-owner`: at most 256 printable ASCII characters. Jobs belong to that
+    owner, shares of the queue and limits are counted per owner, and a request_id is one of its owner.
 
     Errors of every rpc are google.rpc.Status whose details hold exactly one ErrorInfo (domain "imagegen", reason a value
     of ErrorReason without its prefix); INVALID_ARGUMENT adds BadRequest with the path of each field at fault, and
@@ -111,7 +129,8 @@ class ImageGenServiceAsyncStub(ImageGenServiceStub):
 
     Errors: INVALID_ARGUMENT (INVALID_REQUEST, INVALID_GRAPH, INVALID_IMAGE) when the request cannot be run as it is;
     NOT_FOUND (ASSET_NOT_FOUND, BACKEND_NOT_FOUND); ALREADY_EXISTS (REQUEST_ID_REUSED) for the same request_id with
-    another body; RESOURCE_EXHAUSTED (QUEUE_FULL); UNAVAILABLE (SHUTTING_DOWN).
+    another body; RESOURCE_EXHAUSTED (QUEUE_FULL, QUOTA_EXCEEDED); UNAVAILABLE
+    (SHUTTING_DOWN).
     """
     GenerateImages: _aio.UnaryStreamMultiCallable[_image_gen_pb2.GenerateImagesRequest, _image_gen_pb2.GenerateImagesResponse]  # type: ignore[assignment]
     """Accepts a job and watches it in one call: CreateJob, then WatchJob from its first event.
@@ -148,9 +167,20 @@ class ImageGenServiceAsyncStub(ImageGenServiceStub):
     """
     CancelJob: _aio.UnaryUnaryMultiCallable[_image_gen_pb2.CancelJobRequest, _image_gen_pb2.CancelJobResponse]  # type: ignore[assignment]
     """Cancels a job in any state and answers at once: CANCELLED for a queued job, CANCELLING for a running one until its
-    backend has confirmed. A job that has ended is left as it is and returned.
+    backend has confirmed. A job that has ended, or is ending already, is left as it is and returned.
 
     Errors: NOT_FOUND (JOB_NOT_FOUND).
+    """
+    RetryJob: _aio.UnaryUnaryMultiCallable[_image_gen_pb2.RetryJobRequest, _image_gen_pb2.RetryJobResponse]  # type: ignore[assignment]
+    """Makes a new job out of one that has ended, whatever it ended in: the same specification, with the same seeds or
+    new ones. The first job stays as it is; `retry_of` of the new one names it.
+
+    Errors: NOT_FOUND (JOB_NOT_FOUND); FAILED_PRECONDITION (JOB_NOT_FINISHED); those of CreateJob.
+    """
+    UpdateJob: _aio.UnaryUnaryMultiCallable[_image_gen_pb2.UpdateJobRequest, _image_gen_pb2.UpdateJobResponse]  # type: ignore[assignment]
+    """Changes a job that has not ended: only what is given is changed. Watchers get `updated`.
+
+    Errors: NOT_FOUND (JOB_NOT_FOUND); FAILED_PRECONDITION (JOB_FINISHED).
     """
     DeleteJob: _aio.UnaryUnaryMultiCallable[_image_gen_pb2.DeleteJobRequest, _image_gen_pb2.DeleteJobResponse]  # type: ignore[assignment]
     """Forgets a job that has ended, with its events. Its outputs stay until they are deleted as assets.
@@ -160,6 +190,9 @@ class ImageGenServiceAsyncStub(ImageGenServiceStub):
 
 class ImageGenServiceServicer(metaclass=_abc_1.ABCMeta):
     """Makes images and tells how they are coming along.
+
+    Who asks is told by the call's metadata `imagegen-owner`: at most 256 printable ASCII characters. Jobs belong to that
+    owner, shares of the queue and limits are counted per owner, and a request_id is one of its owner.
 
     Errors of every rpc are google.rpc.Status whose details hold exactly one ErrorInfo (domain "imagegen", reason a value
     of ErrorReason without its prefix); INVALID_ARGUMENT adds BadRequest with the path of each field at fault, and
@@ -179,7 +212,8 @@ class ImageGenServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_ARGUMENT (INVALID_REQUEST, INVALID_GRAPH, INVALID_IMAGE) when the request cannot be run as it is;
         NOT_FOUND (ASSET_NOT_FOUND, BACKEND_NOT_FOUND); ALREADY_EXISTS (REQUEST_ID_REUSED) for the same request_id with
-        another body; RESOURCE_EXHAUSTED (QUEUE_FULL); UNAVAILABLE (SHUTTING_DOWN).
+        another body; RESOURCE_EXHAUSTED (QUEUE_FULL, QUOTA_EXCEEDED); UNAVAILABLE
+        (SHUTTING_DOWN).
         """
 
     @_abc_1.abstractmethod
@@ -252,9 +286,32 @@ class ImageGenServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_image_gen_pb2.CancelJobResponse, _abc.Awaitable[_image_gen_pb2.CancelJobResponse]]:
         """Cancels a job in any state and answers at once: CANCELLED for a queued job, CANCELLING for a running one until its
-        backend has confirmed. A job that has ended is left as it is and returned.
+        backend has confirmed. A job that has ended, or is ending already, is left as it is and returned.
 
         Errors: NOT_FOUND (JOB_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def RetryJob(
+        self,
+        request: _image_gen_pb2.RetryJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_image_gen_pb2.RetryJobResponse, _abc.Awaitable[_image_gen_pb2.RetryJobResponse]]:
+        """Makes a new job out of one that has ended, whatever it ended in: the same specification, with the same seeds or
+        new ones. The first job stays as it is; `retry_of` of the new one names it.
+
+        Errors: NOT_FOUND (JOB_NOT_FOUND); FAILED_PRECONDITION (JOB_NOT_FINISHED); those of CreateJob.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateJob(
+        self,
+        request: _image_gen_pb2.UpdateJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_image_gen_pb2.UpdateJobResponse, _abc.Awaitable[_image_gen_pb2.UpdateJobResponse]]:
+        """Changes a job that has not ended: only what is given is changed. Watchers get `updated`.
+
+        Errors: NOT_FOUND (JOB_NOT_FOUND); FAILED_PRECONDITION (JOB_FINISHED).
         """
 
     @_abc_1.abstractmethod

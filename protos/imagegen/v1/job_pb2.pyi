@@ -35,9 +35,12 @@ class _JobStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobState.Val
     JOB_STATE_QUEUED: _JobState.ValueType  # 1
     """Accepted and waiting for a backend."""
     JOB_STATE_RUNNING: _JobState.ValueType  # 2
-    """An attempt is under way at a backend."""
+    """At least one attempt is under way at a backend."""
     JOB_STATE_CANCELLING: _JobState.ValueType  # 3
-    """A cancel was asked for and the backend has not confirmed it yet."""
+    """Its attempts are being stopped at their backends: a cancel was asked for, a deadline passed, or another attempt of
+    the job failed for good. What it ends in is told by `completed`; an attempt that has made the last missing image
+    before the backend saw the wish makes it SUCCEEDED.
+    """
     JOB_STATE_SUCCEEDED: _JobState.ValueType  # 4
     """Ended: every output is stored. Final."""
     JOB_STATE_FAILED: _JobState.ValueType  # 5
@@ -50,7 +53,8 @@ class _JobStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JobState.Val
 class JobState(_JobState, metaclass=_JobStateEnumTypeWrapper):
     """The states of a job.
     QUEUED -> RUNNING -> SUCCEEDED | FAILED | CANCELLED | EXPIRED; RUNNING -> QUEUED when an attempt failed and the
-    job will be tried again; CANCELLING lies between a cancel and its confirmation by the backend.
+    job will be tried again; CANCELLING lies between the wish to stop its attempts and their end. Without any attempt
+    QUEUED goes straight to CANCELLED or EXPIRED.
     """
 
 JOB_STATE_UNSPECIFIED: JobState.ValueType  # 0
@@ -58,9 +62,12 @@ JOB_STATE_UNSPECIFIED: JobState.ValueType  # 0
 JOB_STATE_QUEUED: JobState.ValueType  # 1
 """Accepted and waiting for a backend."""
 JOB_STATE_RUNNING: JobState.ValueType  # 2
-"""An attempt is under way at a backend."""
+"""At least one attempt is under way at a backend."""
 JOB_STATE_CANCELLING: JobState.ValueType  # 3
-"""A cancel was asked for and the backend has not confirmed it yet."""
+"""Its attempts are being stopped at their backends: a cancel was asked for, a deadline passed, or another attempt of
+the job failed for good. What it ends in is told by `completed`; an attempt that has made the last missing image
+before the backend saw the wish makes it SUCCEEDED.
+"""
 JOB_STATE_SUCCEEDED: JobState.ValueType  # 4
 """Ended: every output is stored. Final."""
 JOB_STATE_FAILED: JobState.ValueType  # 5
@@ -70,6 +77,30 @@ JOB_STATE_CANCELLED: JobState.ValueType  # 6
 JOB_STATE_EXPIRED: JobState.ValueType  # 7
 """Ended because a deadline passed. Final."""
 Global___JobState: _TypeAlias = JobState  # noqa: Y015
+
+class _UncertainPolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UncertainPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UncertainPolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    UNCERTAIN_POLICY_UNSPECIFIED: _UncertainPolicy.ValueType  # 0
+    """The default: try again."""
+    UNCERTAIN_POLICY_RETRY: _UncertainPolicy.ValueType  # 1
+    """Try again: the images may be made twice, and are delivered once."""
+    UNCERTAIN_POLICY_FAIL: _UncertainPolicy.ValueType  # 2
+    """End the job as FAILED: nothing is ever made twice."""
+
+class UncertainPolicy(_UncertainPolicy, metaclass=_UncertainPolicyEnumTypeWrapper):
+    """What to do after an UNCERTAIN attempt."""
+
+UNCERTAIN_POLICY_UNSPECIFIED: UncertainPolicy.ValueType  # 0
+"""The default: try again."""
+UNCERTAIN_POLICY_RETRY: UncertainPolicy.ValueType  # 1
+"""Try again: the images may be made twice, and are delivered once."""
+UNCERTAIN_POLICY_FAIL: UncertainPolicy.ValueType  # 2
+"""End the job as FAILED: nothing is ever made twice."""
+Global___UncertainPolicy: _TypeAlias = UncertainPolicy  # noqa: Y015
 
 class _PreviewMode:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -130,11 +161,15 @@ class _AttemptStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AttemptS
     ATTEMPT_STATE_RUNNING: _AttemptState.ValueType  # 1
     """Handed to the backend, not ended."""
     ATTEMPT_STATE_SUCCEEDED: _AttemptState.ValueType  # 2
-    """All outputs are stored."""
+    """All its outputs are stored."""
     ATTEMPT_STATE_FAILED: _AttemptState.ValueType  # 3
     """It failed; the job may be tried again."""
     ATTEMPT_STATE_CANCELLED: _AttemptState.ValueType  # 4
-    """Stopped because the job was cancelled."""
+    """Stopped because the job is to end."""
+    ATTEMPT_STATE_UNCERTAIN: _AttemptState.ValueType  # 5
+    """It was lost, and its backend cannot tell what became of it: it may still be running there. What follows is told by
+    JobSpec.on_uncertain.
+    """
 
 class AttemptState(_AttemptState, metaclass=_AttemptStateEnumTypeWrapper):
     """How an attempt stands."""
@@ -144,11 +179,15 @@ ATTEMPT_STATE_UNSPECIFIED: AttemptState.ValueType  # 0
 ATTEMPT_STATE_RUNNING: AttemptState.ValueType  # 1
 """Handed to the backend, not ended."""
 ATTEMPT_STATE_SUCCEEDED: AttemptState.ValueType  # 2
-"""All outputs are stored."""
+"""All its outputs are stored."""
 ATTEMPT_STATE_FAILED: AttemptState.ValueType  # 3
 """It failed; the job may be tried again."""
 ATTEMPT_STATE_CANCELLED: AttemptState.ValueType  # 4
-"""Stopped because the job was cancelled."""
+"""Stopped because the job is to end."""
+ATTEMPT_STATE_UNCERTAIN: AttemptState.ValueType  # 5
+"""It was lost, and its backend cannot tell what became of it: it may still be running there. What follows is told by
+JobSpec.on_uncertain.
+"""
 Global___AttemptState: _TypeAlias = AttemptState  # noqa: Y015
 
 class _OutputKind:
@@ -223,6 +262,46 @@ PHASE_SAVING: Phase.ValueType  # 8
 """Results are being fetched and stored."""
 Global___Phase: _TypeAlias = Phase  # noqa: Y015
 
+class _WaitReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WaitReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WaitReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WAIT_REASON_UNSPECIFIED: _WaitReason.ValueType  # 0
+    """Not known."""
+    WAIT_REASON_TURN: _WaitReason.ValueType  # 1
+    """For its turn: every backend that could run it is busy, or about to be."""
+    WAIT_REASON_NO_BACKEND: _WaitReason.ValueType  # 2
+    """For a backend: none that could run it is healthy and open for jobs."""
+    WAIT_REASON_PAUSED: _WaitReason.ValueType  # 3
+    """For somebody to resume this job."""
+    WAIT_REASON_RETRY_DELAY: _WaitReason.ValueType  # 4
+    """For the pause after a failed attempt to be over."""
+    WAIT_REASON_OWNER_LIMIT: _WaitReason.ValueType  # 5
+    """For another job of its owner to end: the owner runs as many as it may."""
+    WAIT_REASON_QUEUE_PAUSED: _WaitReason.ValueType  # 6
+    """For somebody to resume the queue."""
+
+class WaitReason(_WaitReason, metaclass=_WaitReasonEnumTypeWrapper):
+    """What a queued job is waiting for."""
+
+WAIT_REASON_UNSPECIFIED: WaitReason.ValueType  # 0
+"""Not known."""
+WAIT_REASON_TURN: WaitReason.ValueType  # 1
+"""For its turn: every backend that could run it is busy, or about to be."""
+WAIT_REASON_NO_BACKEND: WaitReason.ValueType  # 2
+"""For a backend: none that could run it is healthy and open for jobs."""
+WAIT_REASON_PAUSED: WaitReason.ValueType  # 3
+"""For somebody to resume this job."""
+WAIT_REASON_RETRY_DELAY: WaitReason.ValueType  # 4
+"""For the pause after a failed attempt to be over."""
+WAIT_REASON_OWNER_LIMIT: WaitReason.ValueType  # 5
+"""For another job of its owner to end: the owner runs as many as it may."""
+WAIT_REASON_QUEUE_PAUSED: WaitReason.ValueType  # 6
+"""For somebody to resume the queue."""
+Global___WaitReason: _TypeAlias = WaitReason  # noqa: Y015
+
 @_typing.final
 class Job(_message.Message):
     """One request for images."""
@@ -245,6 +324,8 @@ class Job(_message.Message):
     QUEUE_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    RETRY_OF_FIELD_NUMBER: _builtins.int
+    PAUSED_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     """Identifier chosen by the server: a lower-case UUID."""
     request_id: _builtins.str
@@ -252,11 +333,15 @@ class Job(_message.Message):
     state: Global___JobState.ValueType
     """Where the job is in its life."""
     owner: _builtins.str
-    """Who asked for it."""
+    """Who asked for it: what the call's metadata said in `imagegen-owner`; empty: nobody in particular."""
     sequence: _builtins.int
     """Sequence number of the newest durable event of this job, from 1."""
     resume_token: _builtins.str
     """Names the moment of this snapshot: WatchJob with this token goes on from here."""
+    retry_of: _builtins.str
+    """The job that this one repeats (RetryJob); empty: none."""
+    paused: _builtins.bool
+    """Whether somebody paused it: it keeps its place in the queue and is not started."""
     @_builtins.property
     def spec(self) -> Global___JobSpec:
         """What was asked for, with the defaults and seeds that the server chose written back."""
@@ -318,10 +403,12 @@ class Job(_message.Message):
         queue: Global___QueueInfo | None = ...,
         sequence: _builtins.int = ...,
         resume_token: _builtins.str = ...,
+        retry_of: _builtins.str = ...,
+        paused: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "error", b"error", "progress", b"progress", "queue", b"queue", "spec", b"spec", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "job_id", b"job_id", "outputs", b"outputs", "owner", b"owner", "progress", b"progress", "queue", b"queue", "request_id", b"request_id", "resume_token", b"resume_token", "sequence", b"sequence", "spec", b"spec", "start_time", b"start_time", "state", b"state", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "job_id", b"job_id", "outputs", b"outputs", "owner", b"owner", "paused", b"paused", "progress", b"progress", "queue", b"queue", "request_id", b"request_id", "resume_token", b"resume_token", "retry_of", b"retry_of", "sequence", b"sequence", "spec", b"spec", "start_time", b"start_time", "state", b"state", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -353,14 +440,45 @@ class JobSpec(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class BackendLabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     IMAGE_FIELD_NUMBER: _builtins.int
     GRAPH_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
     BACKEND_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     BACKEND_OPTIONS_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    START_DEADLINE_FIELD_NUMBER: _builtins.int
+    EXECUTION_DEADLINE_FIELD_NUMBER: _builtins.int
+    ON_UNCERTAIN_FIELD_NUMBER: _builtins.int
+    BACKEND_LABELS_FIELD_NUMBER: _builtins.int
     backend: _builtins.str
     """Name of the only backend that may run the job; empty: any that can."""
+    priority: _builtins.int
+    """Priority class, -10 (last) .. 10 (first); unset: 0. A higher class goes first; what has waited long without its
+    owner being served rises, so that nothing waits for ever.
+    """
+    on_uncertain: Global___UncertainPolicy.ValueType
+    """What to do after an attempt of which its backend cannot tell whether it still runs."""
     @_builtins.property
     def image(self) -> Global___ImageParameters:
         """Parameters that every kind of backend understands.
@@ -385,6 +503,22 @@ class JobSpec(_message.Message):
         request body of A1111, {"comfyui": {...}} adds to `extra_data`. Ignored by other kinds.
         """
 
+    @_builtins.property
+    def start_deadline(self) -> _duration_pb2.Duration:
+        """The job expires if its first attempt has not begun so long after it was accepted; absent: it waits as long as it
+        takes. Above 0 and at most 30 days.
+        """
+
+    @_builtins.property
+    def execution_deadline(self) -> _duration_pb2.Duration:
+        """The job expires if it has not ended so long after its first attempt began: what runs is stopped at its backend, and
+        outputs that came before are kept. Absent: no limit. Above 0 and at most 30 days.
+        """
+
+    @_builtins.property
+    def backend_labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Labels that a backend must have to run the job, all of them; empty: any. At most 16 pairs."""
+
     def __init__(
         self,
         *,
@@ -394,13 +528,23 @@ class JobSpec(_message.Message):
         backend: _builtins.str = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         backend_options: _struct_pb2.Struct | None = ...,
+        priority: _builtins.int | None = ...,
+        start_deadline: _duration_pb2.Duration | None = ...,
+        execution_deadline: _duration_pb2.Duration | None = ...,
+        on_uncertain: Global___UncertainPolicy.ValueType = ...,
+        backend_labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["backend_options", b"backend_options", "graph", b"graph", "image", b"image", "preview", b"preview", "source", b"source"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "backend_options", b"backend_options", "execution_deadline", b"execution_deadline", "graph", b"graph", "image", b"image", "preview", b"preview", "priority", b"priority", "source", b"source", "start_deadline", b"start_deadline"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "backend_options", b"backend_options", "graph", b"graph", "image", b"image", "labels", b"labels", "preview", b"preview", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "backend", b"backend", "backend_labels", b"backend_labels", "backend_options", b"backend_options", "execution_deadline", b"execution_deadline", "graph", b"graph", "image", b"image", "labels", b"labels", "on_uncertain", b"on_uncertain", "preview", b"preview", "priority", b"priority", "source", b"source", "start_deadline", b"start_deadline"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__priority: _TypeAlias = _typing.Literal["priority"]  # noqa: Y015
+    _WhichOneofArgType__priority: _TypeAlias = _typing.Literal["_priority", b"_priority"]  # noqa: Y015
     _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["image", "graph"]  # noqa: Y015
     _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__priority) -> _WhichOneofReturnType__priority | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_source) -> _WhichOneofReturnType_source | None: ...
 
 Global___JobSpec: _TypeAlias = JobSpec  # noqa: Y015
@@ -666,6 +810,8 @@ class Attempt(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    FIRST_IMAGE_FIELD_NUMBER: _builtins.int
+    IMAGE_COUNT_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Number within the job, from 1."""
     backend: _builtins.str
@@ -674,6 +820,12 @@ class Attempt(_message.Message):
     """The backend's own id of the run (ComfyUI prompt_id, A1111 task id); empty while it has none."""
     state: Global___AttemptState.ValueType
     """How the attempt stands."""
+    first_image: _builtins.int
+    """The first image of the job that it makes, from 0."""
+    image_count: _builtins.int
+    """How many images it makes; 0: all that the graph gives. A job of several images may be spread over several attempts,
+    also at the same time on several backends, and a new attempt makes only what is missing.
+    """
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When it was handed to the backend."""
@@ -684,7 +836,7 @@ class Attempt(_message.Message):
 
     @_builtins.property
     def error(self) -> _status_pb2.Status:
-        """Why it failed; present exactly in ATTEMPT_STATE_FAILED. Same form as Job.error."""
+        """Why it failed; present exactly in ATTEMPT_STATE_FAILED and ATTEMPT_STATE_UNCERTAIN. Same form as Job.error."""
 
     def __init__(
         self,
@@ -696,10 +848,12 @@ class Attempt(_message.Message):
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         error: _status_pb2.Status | None = ...,
+        first_image: _builtins.int = ...,
+        image_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "error", b"error", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "end_time", b"end_time", "error", b"error", "number", b"number", "remote_id", b"remote_id", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "end_time", b"end_time", "error", b"error", "first_image", b"first_image", "image_count", b"image_count", "number", b"number", "remote_id", b"remote_id", "start_time", b"start_time", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -798,7 +952,7 @@ class Progress(_message.Message):
     TITLE_FIELD_NUMBER: _builtins.int
     STEPS_PER_SECOND_FIELD_NUMBER: _builtins.int
     fraction: _builtins.float
-    """Share of the whole attempt that is done, 0..1; never falls within an attempt."""
+    """Share of the whole job that is done, 0..1; never falls while its attempts go well."""
     phase: Global___Phase.ValueType
     """What the backend is doing."""
     step: _builtins.int
@@ -844,15 +998,26 @@ class QueueInfo(_message.Message):
     AHEAD_FIELD_NUMBER: _builtins.int
     LENGTH_FIELD_NUMBER: _builtins.int
     START_ETA_FIELD_NUMBER: _builtins.int
+    FINISH_ETA_FIELD_NUMBER: _builtins.int
+    BACKEND_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     ahead: _builtins.int
     """How many queued jobs are ahead of it; 0: it is next."""
     length: _builtins.int
     """How many jobs are queued in all, this one included."""
+    backend: _builtins.str
+    """The backend where it is expected to run; empty: not known."""
+    reason: Global___WaitReason.ValueType
+    """What it is waiting for."""
     @_builtins.property
     def start_eta(self) -> _duration_pb2.Duration:
         """When it is expected to begin, counted from the event's time, or from the answer; absent rather than guessed while
         there is no measurement.
         """
+
+    @_builtins.property
+    def finish_eta(self) -> _duration_pb2.Duration:
+        """When it is expected to end, by the same prediction and as honest."""
 
     def __init__(
         self,
@@ -860,10 +1025,13 @@ class QueueInfo(_message.Message):
         ahead: _builtins.int = ...,
         length: _builtins.int = ...,
         start_eta: _duration_pb2.Duration | None = ...,
+        finish_eta: _duration_pb2.Duration | None = ...,
+        backend: _builtins.str = ...,
+        reason: Global___WaitReason.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["start_eta", b"start_eta"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["finish_eta", b"finish_eta", "start_eta", b"start_eta"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ahead", b"ahead", "length", b"length", "start_eta", b"start_eta"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ahead", b"ahead", "backend", b"backend", "finish_eta", b"finish_eta", "length", b"length", "reason", b"reason", "start_eta", b"start_eta"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
