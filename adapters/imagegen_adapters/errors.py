@@ -4,6 +4,7 @@ AdapterError
 ├── Unreachable          refused, reset, timed out, or silent for too long
 ├── Unauthenticated      our user name and password were refused
 ├── Lost                 the backend restarted or forgot the attempt
+├── Uncertain            nobody can tell what became of the attempt: it may still be running there
 ├── Unintelligible       an answer that cannot be understood
 ├── Rejected             the request cannot run there as it is: `violations` say why
 ├── OutOfMemory          the device had too little memory
@@ -49,6 +50,10 @@ class Unauthenticated(AdapterError):
 
 
 class Lost(AdapterError):
+    can_retry = True
+
+
+class Uncertain(AdapterError):
     can_retry = True
 
 

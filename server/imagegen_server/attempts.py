@@ -34,7 +34,7 @@ from imagegen_server.errors import Refused
 from imagegen_server.fleet import Backend
 from imagegen_server.history import Ephemeral
 from imagegen_server.hub import Hub
-from imagegen_server.jobs import AssetOrigin, Attempt, Failure, Job, JobSpec, Output
+from imagegen_server.jobs import AssetOrigin, Attempt, Failure, Job, Output, Slice
 from imagegen_server.ledger import Ledger
 from imagegen_server.lifecycle import (
     AttemptAccepted,
@@ -42,6 +42,7 @@ from imagegen_server.lifecycle import (
     AttemptBroke,
     AttemptCancelled,
     AttemptSucceeded,
+    AttemptTold,
     Happening,
     InvalidHappening,
     OutputStored,
@@ -97,6 +98,7 @@ class AttemptDriver:
         self.backend = backend
         self._at = surroundings
         self._run: Run | None = None
+        self._number = 0
         self._cancel_wanted = asyncio.Event()
         self._log = log.bind(job_id=job_id, backend=backend.name)
 
@@ -112,36 +114,36 @@ class AttemptDriver:
         if self._run is not None and self.backend.adapter.capabilities.reattach:
             self._run.detach()
 
-    async def run_new(self, attempt_id: str, spec: JobSpec, *, left: Handle | None = None) -> None:
-        """Hands a new attempt over. `spec` is the job's, with what this backend resolved. Raises StoreError.
+    async def run_new(self, attempt_id: str, piece: Slice, *, model: str = "", left: Handle | None = None) -> None:
+        """Hands a new attempt over. `model` is what this backend takes for the job's. Raises StoreError.
 
         With `left` an earlier attempt of this id, which ended without an answer, may still be at the backend under that
         handle: it is taken up, and handed over again only if it is not there.
         """
         adapter = self.backend.adapter
         handle = left or adapter.handle_for(attempt_id)
-        began = AttemptBegan(attempt_id=attempt_id, backend=self.backend.name, handle=handle, spec=spec)
+        began = AttemptBegan(attempt_id=attempt_id, backend=self.backend.name, handle=handle, slice=piece, model=model)
         try:
             # Stored before the hand-over: after a crash the backend can be asked what became of it.
             job = await self._at.ledger.apply(self.job_id, began)
         except InvalidHappening:
             return  # cancelled in the meantime
-        self._log.info("attempt started", attempt=len(job.attempts))
+        self._number = len(job.attempts)
+        self._log.info("attempt started", attempt=self._number)
         await self._drive(job, self._hand_over(job) if left is None else self._take_up_or_hand_over(job, left))
 
-    async def adopt(self, job: Job) -> None:
+    async def adopt(self, job: Job, attempt: Attempt) -> None:
         """Takes up an attempt that an earlier process handed over. Raises StoreError."""
-        assert job.attempt is not None
-        handle, first_frame = job.attempt.handle, _next_frame(job.attempt, self._at.clock())
-        self._log.info("attempt adopted", attempt=len(job.attempts))
+        self._number = attempt.number
+        handle, first_frame = attempt.handle, _next_frame(attempt, self._at.clock())
+        self._log.info("attempt adopted", attempt=self._number)
         await self._drive(job, self._take_up(job, handle, first_frame))
 
-    async def stop_lost(self, job: Job) -> None:
+    async def stop_lost(self, job: Job, attempt: Attempt) -> None:
         """Has the backend stop an attempt of an earlier process that nobody can follow, if it can tell which it is."""
-        assert job.attempt is not None
-        task = Task(attempt_id=job.attempt.attempt_id, source=job.spec.source)
+        task = Task(attempt_id=attempt.attempt_id, source=job.spec.source)
         try:
-            async with self.backend.adapter.reattach(task, job.attempt.handle) as run:
+            async with self.backend.adapter.reattach(task, attempt.handle) as run:
                 async for _ in run:
                     pass
         except AdapterError as error:
@@ -153,15 +155,16 @@ class AttemptDriver:
         except AdapterError as error:
             ending = self._broken(job, error)
         except Refused as refused:
-            ending = AttemptBroke(failure=Failure(reason=refused.reason, message=str(refused)), will_retry=False)
+            failure = Failure(reason=refused.reason, message=str(refused))
+            ending = AttemptBroke(number=self._number, failure=failure, will_retry=False)
         except StoreError:
             raise
         except Exception:  # noqa: BLE001  # the edge of this task: whatever it is, the job must not hang on it
             self._log.exception("attempt failed unexpectedly")
             failure = Failure(reason="INTERNAL", message="a fault of this service; its log has more")
-            ending = AttemptBroke(failure=failure, will_retry=False)
+            ending = AttemptBroke(number=self._number, failure=failure, will_retry=False)
         job = await self._at.ledger.apply(self.job_id, ending)
-        self._log.info("attempt ended", attempt=len(job.attempts), state=job.state.value, **_reason(ending))
+        self._log.info("attempt ended", attempt=self._number, state=job.state.value, **_reason(ending))
 
     async def _hand_over(self, job: Job) -> Happening:
         return await self._attempt(job, self.backend.adapter.run, first_frame=1)
@@ -179,7 +182,7 @@ class AttemptDriver:
 
     async def _attempt(self, job: Job, open_run: OpenRun, first_frame: int) -> Happening:
         task = await self._task_for(job)
-        recorder = _Recorder(job, self._at, first_frame)
+        recorder = _Recorder(job, self._number, self._at, first_frame)
         deadline = asyncio.timeout(None)
         async with open_run(task) as run, running(recorder.pump_previews(), self._forward_cancel(run, deadline)):
             self._run = run
@@ -198,13 +201,13 @@ class AttemptDriver:
         return recorder.ending()
 
     async def _task_for(self, job: Job) -> Task:
-        assert job.attempt is not None
+        attempt = job.attempts[self._number - 1]
         spec = job.spec
         stored = {digest: await self._at.assets.bytes(digest) for digest in spec.digests}
         source, files = await asyncio.to_thread(_with_plain_mask, spec.source, stored)
         return Task(
-            attempt_id=job.attempt.attempt_id,
-            source=source,
+            attempt_id=attempt.attempt_id,
+            source=_sliced(source, attempt.slice),
             preview=PreviewWish(enabled=spec.preview.enabled, max_rate_hz=spec.preview.max_rate_hz),
             files=files,
             options=spec.backend_options.get(self.backend.adapter.kind, {}),
@@ -221,26 +224,28 @@ class AttemptDriver:
 
     async def _give_up_cancelling(self) -> Happening:
         message = "the backend did not confirm the cancel in time; it may still be working on the job"
-        await self._at.ledger.apply(self.job_id, Warned(code="CANCEL_NOT_CONFIRMED", message=message))
-        return AttemptCancelled()
+        warned = Warned(code="CANCEL_NOT_CONFIRMED", message=message)
+        await self._at.ledger.apply(self.job_id, AttemptTold(number=self._number, update=warned))
+        return AttemptCancelled(number=self._number)
 
     def _broken(self, job: Job, error: AdapterError) -> Happening:
         if isinstance(error, Cancelled) and self._cancel_wanted.is_set():
-            return AttemptCancelled()
+            return AttemptCancelled(number=self._number)
         if error.backend_at_fault:
             hold_s = self._at.patience.gpu_fault_hold_s if isinstance(error, GpuFault) else 0.0
             self.backend.suspect(str(error), hold_s=hold_s)
         will_retry = error.can_retry and len(job.attempts) < self._at.max_attempts
-        return AttemptBroke(failure=failure_of(error), will_retry=will_retry)
+        return AttemptBroke(number=self._number, failure=failure_of(error), will_retry=will_retry)
 
 
 class _Recorder:
     """Turns an attempt's updates into happenings and ephemeral events."""
 
-    def __init__(self, job: Job, surroundings: Surroundings, first_frame: int) -> None:
+    def __init__(self, job: Job, number: int, surroundings: Surroundings, first_frame: int) -> None:
         self._job = job
         self._at = surroundings
-        self._number = len(job.attempts)
+        self._number = number
+        self._slice = job.attempts[number - 1].slice
         self._progress = ProgressTracker()
         self._pipe = PreviewPipe(
             job.spec.preview, self._publish_preview, surroundings.executor, first_number=first_frame
@@ -257,9 +262,9 @@ class _Recorder:
     async def record(self, update: Update) -> None:
         match update:
             case Accepted(handle=handle):
-                await self._apply(AttemptAccepted(handle=handle))
+                await self._apply(AttemptAccepted(number=self._number, handle=handle))
             case Planned() | Warned():
-                await self._apply(update)
+                await self._tell(update)
             case ImageReady():
                 await self._store(update)
             case PhaseChanged():
@@ -277,12 +282,15 @@ class _Recorder:
     def ending(self) -> Happening:
         """How an attempt ends whose run has delivered everything."""
         if any(not output.intermediate for output in self._job.outputs):
-            return AttemptSucceeded()
+            return AttemptSucceeded(number=self._number)
         failure = Failure(reason="NO_OUTPUT", message="the run ended without any image")
-        return AttemptBroke(failure=failure, will_retry=False)
+        return AttemptBroke(number=self._number, failure=failure, will_retry=False)
 
     async def _apply(self, happening: Happening) -> None:
         self._job = await self._at.ledger.apply(self._job.job_id, happening)
+
+    async def _tell(self, update: Planned | Warned) -> None:
+        await self._apply(AttemptTold(number=self._number, update=update))
 
     async def _store(self, image: ImageReady) -> None:
         key = self._key(image, self._heard_of)
@@ -296,13 +304,14 @@ class _Recorder:
                 require_image=isinstance(self._job.spec.source, ImageParameters),
             )
         except Refused as refused:
-            await self._apply(Warned(code="OUTPUT_UNREADABLE", message=f"an output was left out: {refused}"))
+            await self._tell(Warned(code="OUTPUT_UNREADABLE", message=f"an output was left out: {refused}"))
             return
         self._stored.add(key)
         await self._apply(
             OutputStored(
+                number=self._number,
                 asset=asset,
-                image_index=len(self._job.outputs) if self._is_graph else image.image_index,
+                image_index=len(self._job.outputs) if self._is_graph else self._slice.first + image.image_index,
                 seed=image.seed,
                 node_id=image.node_id,
                 intermediate=image.intermediate,
@@ -312,8 +321,9 @@ class _Recorder:
     def _key(self, image: ImageReady | Output, heard_of: Counter[str]) -> tuple[str, int, bool]:
         """The same for the same image in every attempt."""
         if not self._is_graph:
-            # The index says which image it is, whichever backend made it.
-            return "", image.image_index, image.intermediate
+            # The index says which image it is, whichever backend made it; an adapter counts within its slice.
+            first = self._slice.first if isinstance(image, ImageReady) else 0
+            return "", first + image.image_index, image.intermediate
         # Nodes are heard of in any order, and after a restart not of all again; but each lists its images in order.
         heard_of[image.node_id] += 1
         return image.node_id, heard_of[image.node_id], image.intermediate
@@ -326,6 +336,13 @@ class _Recorder:
 
     def _now(self) -> tuple[str, int, float]:
         return self._job.job_id, self._number, self._at.clock()
+
+
+def _sliced(source: ImageParameters | RawGraph, piece: Slice) -> ImageParameters | RawGraph:
+    """The part of the request that one attempt makes: image i has the seed that it would have in the whole."""
+    if not isinstance(source, ImageParameters):
+        return source
+    return replace(source, seed=source.seed + piece.first, count=piece.count)
 
 
 def _with_plain_mask(

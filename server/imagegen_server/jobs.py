@@ -32,6 +32,20 @@ class AttemptState(Enum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    UNCERTAIN = "uncertain"
+
+
+class UncertainPolicy(Enum):
+    """The names of `imagegen.v1.UncertainPolicy`."""
+
+    RETRY = "retry"
+    FAIL = "fail"
+
+
+class MoveKind(Enum):
+    FIRST = "first"
+    BEFORE = "before"
+    AFTER = "after"
 
 
 class AssetOrigin(Enum):
@@ -51,6 +65,40 @@ class Failure:
     """A sentence for a person."""
     violations: tuple[Violation, ...] = ()
     """Fields at fault, where they are known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What a job will end in once its running attempts have been stopped."""
+
+    state: JobState
+    """CANCELLED, EXPIRED or FAILED."""
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """Where somebody put a job that waits."""
+
+    kind: MoveKind
+    time: float
+    """When; of several jobs at one place the one moved last goes first."""
+    anchor: str = ""
+    """The job before or after which it goes; empty with FIRST."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """Images of a job that one attempt makes: `first` .. `first + count - 1`."""
+
+    first: int = 0
+    count: int = 0
+    """0: all that the graph gives."""
+
+    @property
+    def images(self) -> range:
+        """Empty for graphs."""
+        return range(self.first, self.first + self.count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +126,25 @@ class JobSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     backend_options: Mapping[str, Any] = field(default_factory=dict)
     """By kind of backend."""
+    priority: int = 0
+    """-10 (last) .. 10 (first)."""
+    start_deadline_s: float | None = None
+    """The first attempt has to begin so long after the job was created; None: no limit."""
+    execution_deadline_s: float | None = None
+    """The job has to end so long after its first attempt began; None: no limit."""
+    on_uncertain: UncertainPolicy = UncertainPolicy.RETRY
+    backend_labels: Mapping[str, str] = field(default_factory=dict)
+    """A backend must have all of them."""
+
+    @property
+    def everything(self) -> Slice:
+        """All images."""
+        return Slice(count=self.source.count if isinstance(self.source, ImageParameters) else 0)
+
+    @property
+    def batch_size(self) -> int:
+        """Images of one pass; slices are cut between passes."""
+        return self.source.batch_size if isinstance(self.source, ImageParameters) else 1
 
     @property
     def digests(self) -> frozenset[str]:
@@ -132,6 +199,7 @@ class Attempt:
     handle: Handle
     state: AttemptState
     start_time: float
+    slice: Slice
     end_time: float | None = None
     failure: Failure | None = None
 
@@ -154,9 +222,60 @@ class Job:
     failure: Failure | None = None
     sequence: int = 0
     """Sequence number of the newest durable event."""
+    retry_of: str = ""
+    """The job that this one repeats; empty: none."""
+    is_paused: bool = False
+    """It keeps its place in the queue and is not started."""
+    lined_up: float | None = None
+    """When it lined up anew; None: it has its place since it was created."""
+    move: Move | None = None
+    ending: Ending | None = None
+    """Set exactly in CANCELLING."""
 
     @property
-    def attempt(self) -> Attempt | None:
-        """The attempt that is under way."""
-        last = self.attempts[-1] if self.attempts else None
-        return last if last is not None and last.state is AttemptState.RUNNING else None
+    def queue_time(self) -> float:
+        """Since when it has its place in the queue."""
+        return self.create_time if self.lined_up is None else self.lined_up
+
+    @property
+    def running(self) -> tuple[Attempt, ...]:
+        """The attempts that are under way, oldest first."""
+        return tuple(attempt for attempt in self.attempts if attempt.state is AttemptState.RUNNING)
+
+    @property
+    def missing(self) -> tuple[Slice, ...]:
+        """What no attempt has made or is making, in order, in as few slices as possible.
+
+        A pass of which one image is missing is missing as a whole.
+        """
+        if not self.attempts:
+            return (self.spec.everything,)
+        if not self.spec.everything.count:
+            is_taken = any(a.state in {AttemptState.RUNNING, AttemptState.SUCCEEDED} for a in self.attempts)
+            return () if is_taken else (self.spec.everything,)
+        return _joined(self._missing_passes())
+
+    def _missing_passes(self) -> list[Slice]:
+        made = {output.image_index for output in self.outputs if not output.intermediate}
+        under_way = set[int]()
+        for attempt in self.attempts:
+            if attempt.state is AttemptState.SUCCEEDED:
+                # What a backend left out of a finished run, with a warning, it would leave out again.
+                made.update(attempt.slice.images)
+            elif attempt.state is AttemptState.RUNNING:
+                under_way.update(attempt.slice.images)
+        count, size = self.spec.everything.count, self.spec.batch_size
+        passes = [Slice(first=first, count=min(size, count - first)) for first in range(0, count, size)]
+        return [each for each in passes if not made.issuperset(each.images) and under_way.isdisjoint(each.images)]
+
+
+def _joined(passes: list[Slice]) -> tuple[Slice, ...]:
+    """Neighbours as one slice."""
+    joined: list[Slice] = []
+    for each in passes:
+        last = joined[-1] if joined else None
+        if last is not None and last.first + last.count == each.first:
+            joined[-1] = Slice(first=last.first, count=last.count + each.count)
+        else:
+            joined.append(each)
+    return tuple(joined)

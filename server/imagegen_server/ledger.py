@@ -24,6 +24,7 @@ from imagegen_server.lifecycle import (
     Durable,
     DurableEvent,
     Happening,
+    JobUpdated,
     StateChanged,
 )
 from imagegen_server.stores.store import JobWrite, Store, StoredJob, StoreError
@@ -39,6 +40,7 @@ KINDS: dict[type[Durable], str] = {
     Planned: "plan",
     Output: "output_ready",
     Warned: "warning",
+    JobUpdated: "updated",
     Completed: "completed",
 }
 """The names of durable events in the oneof of `imagegen.v1.JobEvent`."""

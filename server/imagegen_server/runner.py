@@ -151,8 +151,8 @@ class Runner:
             driver = self._drivers.get(job.job_id)
             if driver is not None and job.state is JobState.CANCELLING:
                 driver.request_cancel()
-            elif job.attempt is not None and job.job_id not in self._busy:
-                self._take_up(job)
+            elif job.running and job.job_id not in self._busy:
+                self._take_up(job, job.running[-1])
         for job, backend in self._decide():
             self._start(job, backend)
         self._places_changed.set()
@@ -193,39 +193,42 @@ class Runner:
 
     def _start(self, job: Job, backend: Backend) -> None:
         driver = AttemptDriver(job.job_id, backend, self._at)
-        spec = self._eligibility.spec_for(job, backend)
+        source = self._eligibility.spec_for(job, backend).source
+        model = source.model if isinstance(source, ImageParameters) else ""
+        piece = job.missing[0]
         self._drivers[job.job_id] = driver
         left = _left_behind(job, backend)
         if left is None:
-            self._work_on(job.job_id, driver.run_new(self._new_id(), spec))
+            self._work_on(job.job_id, driver.run_new(self._new_id(), piece, model=model))
         else:
-            self._work_on(job.job_id, driver.run_new(left.attempt_id, spec, left=left.handle))
+            self._work_on(job.job_id, driver.run_new(left.attempt_id, piece, model=model, left=left.handle))
 
-    def _take_up(self, job: Job) -> None:
+    def _take_up(self, job: Job, attempt: Attempt) -> None:
         """Goes on with an attempt that nobody drives."""
-        assert job.attempt is not None
-        backend = self._fleet.get(job.attempt.backend)
+        backend = self._fleet.get(attempt.backend)
         if backend is None:
-            self._work_on(job.job_id, self._end_lost(job))
+            self._work_on(job.job_id, self._end_lost(job, attempt))
             return
         driver = AttemptDriver(job.job_id, backend, self._at)
         if not backend.adapter.capabilities.reattach:
-            self._work_on(job.job_id, self._end_lost(job, driver))
+            self._work_on(job.job_id, self._end_lost(job, attempt, driver))
             return
         if job.state is JobState.CANCELLING:
             driver.request_cancel()
         self._drivers[job.job_id] = driver
-        self._work_on(job.job_id, driver.adopt(job))
+        self._work_on(job.job_id, driver.adopt(job, attempt))
 
-    async def _end_lost(self, job: Job, driver: AttemptDriver | None = None) -> None:
+    async def _end_lost(self, job: Job, attempt: Attempt, driver: AttemptDriver | None = None) -> None:
         if driver is not None:
-            await driver.stop_lost(job)
+            await driver.stop_lost(job, attempt)
         if job.state is JobState.CANCELLING:
-            await self._ledger.apply(job.job_id, AttemptCancelled())
+            await self._ledger.apply(job.job_id, AttemptCancelled(number=attempt.number))
             return
         failure = Failure(reason="ATTEMPT_LOST", message="the server went down, and this backend keeps no results")
         times_lost = sum(_was_lost(attempt) for attempt in job.attempts) + 1
-        await self._ledger.apply(job.job_id, AttemptBroke(failure=failure, will_retry=times_lost < MAX_RESTARTS))
+        will_retry = times_lost < MAX_RESTARTS
+        broke = AttemptBroke(number=attempt.number, failure=failure, will_retry=will_retry)
+        await self._ledger.apply(job.job_id, broke)
 
     def _work_on(self, job_id: str, work: Coroutine[Any, Any, None]) -> None:
         self._busy.add(job_id)

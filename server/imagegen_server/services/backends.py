@@ -25,5 +25,11 @@ class BackendService:
         await backend.refresh()
         return pb.RefreshBackendResponse(backend=self._encode(backend))
 
+    async def drain_backend(self, request: pb.DrainBackendRequest, _: Context) -> pb.DrainBackendResponse:
+        raise NotImplementedError
+
+    async def undrain_backend(self, request: pb.UndrainBackendRequest, _: Context) -> pb.UndrainBackendResponse:
+        raise NotImplementedError
+
     def _encode(self, backend: Backend) -> pb.Backend:
         return encode_backend(backend, self.runner.running_jobs(backend.name))

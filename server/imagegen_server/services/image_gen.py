@@ -90,6 +90,12 @@ class ImageGenService:
         await self.runner.cancel(request.job_id)
         return pb.CancelJobResponse(job=await self.views.by_id(request.job_id))
 
+    async def retry_job(self, request: pb.RetryJobRequest, _: Context) -> pb.RetryJobResponse:
+        raise NotImplementedError
+
+    async def update_job(self, request: pb.UpdateJobRequest, _: Context) -> pb.UpdateJobResponse:
+        raise NotImplementedError
+
     async def delete_job(self, request: pb.DeleteJobRequest, _: Context) -> pb.DeleteJobResponse:
         await self.ledger.delete(request.job_id)
         return pb.DeleteJobResponse()

@@ -42,6 +42,9 @@ CODES: Mapping[str, grpc.StatusCode] = {
     "SHUTTING_DOWN": grpc.StatusCode.UNAVAILABLE,
     "INTERNAL": grpc.StatusCode.INTERNAL,
     "STORE_UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
+    "QUOTA_EXCEEDED": grpc.StatusCode.RESOURCE_EXHAUSTED,
+    "JOB_NOT_QUEUED": grpc.StatusCode.FAILED_PRECONDITION,
+    "JOB_FINISHED": grpc.StatusCode.FAILED_PRECONDITION,
     "CANCELLED_BY_CALLER": grpc.StatusCode.CANCELLED,
     "BACKEND_UNREACHABLE": grpc.StatusCode.UNAVAILABLE,
     "ATTEMPT_LOST": grpc.StatusCode.UNAVAILABLE,
@@ -53,12 +56,17 @@ CODES: Mapping[str, grpc.StatusCode] = {
     "BACKEND_UNINTELLIGIBLE": grpc.StatusCode.INTERNAL,
     "NO_OUTPUT": grpc.StatusCode.FAILED_PRECONDITION,
     "BACKEND_UNAUTHENTICATED": grpc.StatusCode.UNAUTHENTICATED,
+    "START_DEADLINE_PASSED": grpc.StatusCode.DEADLINE_EXCEEDED,
+    "EXECUTION_DEADLINE_PASSED": grpc.StatusCode.DEADLINE_EXCEEDED,
+    "ATTEMPT_UNCERTAIN": grpc.StatusCode.UNKNOWN,
+    "TAKES_BACKENDS_DOWN": grpc.StatusCode.ABORTED,
 }
 
 REASONS: Mapping[type[AdapterError], str] = {
     adapter_errors.Unreachable: "BACKEND_UNREACHABLE",
     adapter_errors.Unauthenticated: "BACKEND_UNAUTHENTICATED",
     adapter_errors.Lost: "ATTEMPT_LOST",
+    adapter_errors.Uncertain: "ATTEMPT_UNCERTAIN",
     adapter_errors.Unintelligible: "BACKEND_UNINTELLIGIBLE",
     adapter_errors.Rejected: "BACKEND_REJECTED",
     adapter_errors.OutOfMemory: "BACKEND_OUT_OF_MEMORY",

@@ -9,7 +9,14 @@ from typing import assert_never
 from imagegen.v1 import event_pb2, image_gen_pb2, job_pb2
 from imagegen_adapters.contract import ModelLoading, Phase, PhaseChanged, Planned, Progressed, Warned
 from imagegen_server.jobs import Job, Output
-from imagegen_server.lifecycle import AttemptFailed, AttemptStarted, Completed, DurableEvent, StateChanged
+from imagegen_server.lifecycle import (
+    AttemptFailed,
+    AttemptStarted,
+    Completed,
+    DurableEvent,
+    JobUpdated,
+    StateChanged,
+)
 from imagegen_server.previews import Preview, PreviewVariant, scale_down
 from imagegen_server.scheduling import Place
 from imagegen_server.wire.jobs import JOB_STATES, encode_attempt, encode_job, encode_output, encode_warning
@@ -44,8 +51,15 @@ def encode_durable(event: DurableEvent, token: str) -> bytes:
         case StateChanged(before=before, after=after):
             before_pb = JOB_STATES[before] if before is not None else job_pb2.JOB_STATE_UNSPECIFIED
             encoded.state_changed.CopyFrom(event_pb2.StateChanged(**{"from": before_pb}, to=JOB_STATES[after]))
-        case AttemptStarted(number=number, backend=backend):
-            encoded.attempt_started.CopyFrom(event_pb2.AttemptStarted(number=number, backend=backend))
+        case AttemptStarted(attempt=attempt):
+            encoded.attempt_started.CopyFrom(
+                event_pb2.AttemptStarted(
+                    number=attempt.number,
+                    backend=attempt.backend,
+                    first_image=attempt.slice.first,
+                    image_count=attempt.slice.count,
+                )
+            )
         case AttemptFailed(attempt=attempt, will_retry=will_retry):
             encoded.attempt_failed.CopyFrom(
                 event_pb2.AttemptFailed(attempt=encode_attempt(attempt), will_retry=will_retry)
@@ -56,6 +70,8 @@ def encode_durable(event: DurableEvent, token: str) -> bytes:
             encoded.output_ready.CopyFrom(encode_output(event.payload))
         case Warned():
             encoded.warning.CopyFrom(encode_warning(event.payload))
+        case JobUpdated(job=job):
+            encoded.updated.CopyFrom(event_pb2.JobUpdated(job=encode_job(job, resume_token=token)))
         case Completed(job=job):
             encoded.completed.CopyFrom(event_pb2.Completed(job=encode_job(job, resume_token=token)))
         case _ as never:

@@ -1,13 +1,29 @@
 """Jobs and assets, and the bytes under which the store keeps a job."""
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import orjson
 
 from imagegen.v1 import asset_pb2, job_pb2
 from imagegen_adapters.contract import Handle, Warned
-from imagegen_server.jobs import Asset, AssetOrigin, Attempt, AttemptState, Job, JobState, Output
+from imagegen_adapters.errors import Violation
+from imagegen_server.jobs import (
+    Asset,
+    AssetOrigin,
+    Attempt,
+    AttemptState,
+    Ending,
+    Failure,
+    Job,
+    JobSpec,
+    JobState,
+    Move,
+    MoveKind,
+    Output,
+    Slice,
+)
 from imagegen_server.wire.errors import decode_failure, encode_failure
 from imagegen_server.wire.scalars import from_timestamp, to_timestamp
 from imagegen_server.wire.specs import Defaults, decode_spec, encode_spec
@@ -31,7 +47,10 @@ class JobCodec:
         private = {
             "attempts": [
                 {"attempt_id": attempt.attempt_id, "client_id": attempt.handle.client_id} for attempt in job.attempts
-            ]
+            ],
+            "lined_up": job.lined_up,
+            "move": _move_to_json(job.move),
+            "ending": _ending_to_json(job.ending),
         }
         head = orjson.dumps(private)
         return _LENGTH.pack(len(head)) + head + encode_job(job).SerializeToString()
@@ -40,9 +59,10 @@ class JobCodec:
         (length,) = _LENGTH.unpack_from(data)
         head = orjson.loads(data[_LENGTH.size : _LENGTH.size + length])
         job = job_pb2.Job.FromString(data[_LENGTH.size + length :])
+        spec = decode_spec(job.spec, _NO_DEFAULTS)
         return Job(
             job_id=job.job_id,
-            spec=decode_spec(job.spec, _NO_DEFAULTS),
+            spec=spec,
             state=_JOB_STATES_BACK[job.state],
             create_time=from_timestamp(job.create_time),
             request_id=job.request_id,
@@ -50,13 +70,18 @@ class JobCodec:
             start_time=from_timestamp(job.start_time) if job.HasField("start_time") else None,
             end_time=from_timestamp(job.end_time) if job.HasField("end_time") else None,
             attempts=tuple(
-                _decode_attempt(attempt, private["attempt_id"], private["client_id"])
+                _decode_attempt(attempt, spec, private["attempt_id"], private["client_id"])
                 for attempt, private in zip(job.attempts, head["attempts"], strict=True)
             ),
             outputs=tuple(_decode_output(output) for output in job.outputs),
             warnings=tuple(Warned(code=warning.code, message=warning.message) for warning in job.warnings),
             failure=decode_failure(job.error) if job.HasField("error") else None,
             sequence=job.sequence,
+            retry_of=job.retry_of,
+            is_paused=job.paused,
+            lined_up=head.get("lined_up"),
+            move=_move_from_json(head.get("move")),
+            ending=_ending_from_json(head.get("ending")),
         )
 
 
@@ -97,6 +122,8 @@ def encode_job(
         queue=queue,
         sequence=job.sequence,
         resume_token=resume_token,
+        retry_of=job.retry_of,
+        paused=job.is_paused,
     )
 
 
@@ -109,6 +136,8 @@ def encode_attempt(attempt: Attempt) -> job_pb2.Attempt:
         start_time=to_timestamp(attempt.start_time),
         end_time=to_timestamp(attempt.end_time) if attempt.end_time is not None else None,
         error=encode_failure(attempt.failure) if attempt.failure is not None else None,
+        first_image=attempt.slice.first,
+        image_count=attempt.slice.count,
     )
 
 
@@ -141,7 +170,7 @@ def encode_warning(warning: Warned) -> job_pb2.Warning:
     return job_pb2.Warning(code=warning.code, message=warning.message)
 
 
-def _decode_attempt(attempt: job_pb2.Attempt, attempt_id: str, client_id: str) -> Attempt:
+def _decode_attempt(attempt: job_pb2.Attempt, spec: JobSpec, attempt_id: str, client_id: str) -> Attempt:
     return Attempt(
         number=attempt.number,
         attempt_id=attempt_id,
@@ -151,6 +180,8 @@ def _decode_attempt(attempt: job_pb2.Attempt, attempt_id: str, client_id: str) -
         start_time=from_timestamp(attempt.start_time),
         end_time=from_timestamp(attempt.end_time) if attempt.HasField("end_time") else None,
         failure=decode_failure(attempt.error) if attempt.HasField("error") else None,
+        # Attempts of images that were stored without a slice are from a time when each made all.
+        slice=Slice(first=attempt.first_image, count=attempt.image_count) if attempt.image_count else spec.everything,
     )
 
 
@@ -177,3 +208,32 @@ def _decode_asset(asset: asset_pb2.Asset) -> Asset:
         origin=_ORIGINS_BACK[asset.origin],
         job_id=asset.job_id,
     )
+
+
+def _move_to_json(move: Move | None) -> dict[str, Any] | None:
+    return None if move is None else {"kind": move.kind.value, "time": move.time, "anchor": move.anchor}
+
+
+def _move_from_json(move: Mapping[str, Any] | None) -> Move | None:
+    return None if move is None else Move(kind=MoveKind(move["kind"]), time=move["time"], anchor=move["anchor"])
+
+
+def _ending_to_json(ending: Ending | None) -> dict[str, Any] | None:
+    if ending is None:
+        return None
+    failure = ending.failure
+    violations = [[each.field, each.description] for each in failure.violations]
+    return {
+        "state": ending.state.value,
+        "reason": failure.reason,
+        "message": failure.message,
+        "violations": violations,
+    }
+
+
+def _ending_from_json(ending: Mapping[str, Any] | None) -> Ending | None:
+    if ending is None:
+        return None
+    violations = tuple(Violation(*each) for each in ending["violations"])
+    failure = Failure(reason=ending["reason"], message=ending["message"], violations=violations)
+    return Ending(state=JobState(ending["state"]), failure=failure)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -19,6 +20,19 @@ def to_timestamp(seconds: float) -> Timestamp:
 
 def from_timestamp(timestamp: Timestamp) -> float:
     return timestamp.seconds + timestamp.nanos / 1e9
+
+
+def to_duration(seconds: float | None) -> Duration | None:
+    """Exact to the millisecond; None stays None."""
+    if seconds is None:
+        return None
+    duration = Duration()
+    duration.FromMilliseconds(round(seconds * 1000))
+    return duration
+
+
+def from_duration(duration: Duration) -> float:
+    return duration.seconds + duration.nanos / 1e9
 
 
 def to_struct(values: Mapping[str, Any]) -> Struct:

@@ -5,8 +5,8 @@ from typing import assert_never
 
 from imagegen.v1 import job_pb2
 from imagegen_adapters.contract import HiresParameters, ImageParameters, RawGraph
-from imagegen_server.jobs import JobSpec, PreviewOptions
-from imagegen_server.wire.scalars import from_struct, to_struct
+from imagegen_server.jobs import JobSpec, PreviewOptions, UncertainPolicy
+from imagegen_server.wire.scalars import from_duration, from_struct, to_duration, to_struct
 
 DEFAULT_SIZE = 512
 _MIN_SIZE, _MAX_SIZE, _SIZE_STEP = 64, 4096, 8
@@ -23,6 +23,8 @@ _FORMATS = {
     "webp": job_pb2.PREVIEW_FORMAT_WEBP,
 }
 _FORMAT_NAMES = {value: name for name, value in _FORMATS.items()}
+_POLICIES = {policy: job_pb2.UncertainPolicy.Value(f"UNCERTAIN_POLICY_{policy.name}") for policy in UncertainPolicy}
+_POLICIES_BACK = {value: policy for policy, value in _POLICIES.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +51,25 @@ def decode_spec(spec: job_pb2.JobSpec, defaults: Defaults) -> JobSpec:
         backend=spec.backend,
         labels=dict(spec.labels),
         backend_options=from_struct(spec.backend_options),
+        priority=spec.priority,
+        start_deadline_s=from_duration(spec.start_deadline) if spec.HasField("start_deadline") else None,
+        execution_deadline_s=from_duration(spec.execution_deadline) if spec.HasField("execution_deadline") else None,
+        on_uncertain=_POLICIES_BACK.get(spec.on_uncertain, UncertainPolicy.RETRY),
+        backend_labels=dict(spec.backend_labels),
     )
 
 
 def encode_spec(spec: JobSpec) -> job_pb2.JobSpec:
-    encoded = job_pb2.JobSpec(preview=_encode_preview(spec.preview), backend=spec.backend, labels=dict(spec.labels))
+    encoded = job_pb2.JobSpec(
+        preview=_encode_preview(spec.preview),
+        backend=spec.backend,
+        labels=dict(spec.labels),
+        priority=spec.priority,
+        start_deadline=to_duration(spec.start_deadline_s),
+        execution_deadline=to_duration(spec.execution_deadline_s),
+        on_uncertain=_POLICIES[spec.on_uncertain],
+        backend_labels=dict(spec.backend_labels),
+    )
     if spec.backend_options:
         encoded.backend_options.CopyFrom(to_struct(spec.backend_options))
     match spec.source:
