@@ -48,6 +48,10 @@ class BackendSettings(BaseModel):
     """Base address, "http://host:port"; user and password for basic auth may be in it."""
     options: dict[str, str] = Field(default_factory=dict)
     """Kind-specific."""
+    labels: dict[str, str] = Field(default_factory=dict, max_length=32)
+    """What `backend_labels` of a job can ask for."""
+    max_concurrent_jobs: int = Field(default=0, ge=0, le=64)
+    """How many jobs it is handed at a time; 0: as many as suit its kind."""
 
     @field_validator("name")
     @classmethod
@@ -66,6 +70,19 @@ class BackendSettings(BaseModel):
 
     def to_config(self) -> BackendConfig:
         return BackendConfig(name=self.name, kind=self.kind, url=self.url, options=dict(self.options))
+
+
+class OwnerSettings(BaseModel):
+    """What an owner may have."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weight: float = Field(default=1.0, ge=0.01, le=100.0)
+    """Share of the backends in relation to other owners' weights, while both have jobs waiting."""
+    max_queued_jobs: int = Field(default=0, ge=0)
+    """How many of the owner's jobs may wait; more are refused with QUOTA_EXCEEDED. 0: as many as there is room for."""
+    max_running_jobs: int = Field(default=0, ge=0)
+    """How many of them run at once; the others wait. 0: no limit."""
 
 
 class ServerSettings(BaseSettings):
@@ -96,6 +113,20 @@ class ServerSettings(BaseSettings):
     """How many event streams may be open at once."""
     max_attempts: int = Field(default=3, ge=1, le=100)
     """How often a job is tried when its backends fail."""
+    max_takedowns: int = Field(default=2, ge=1, le=100)
+    """A job during which so many backends died or broke down is not tried again: it may be what breaks them."""
+    owners: dict[str, OwnerSettings] = Field(default_factory=dict)
+    """Shares and limits by owner; "*" stands for every owner without an entry of its own."""
+    keep_jobs: int = Field(default=100_000, ge=0)
+    """How many ended jobs are kept, the newest; 0: all."""
+    keep_jobs_days: float = Field(default=0.0, ge=0.0)
+    """How long ended jobs are kept; 0: for ever. Their pictures stay."""
+    keep_events_hours: float = Field(default=24.0, ge=0.0)
+    """How long the events of ended jobs can be replayed; 0: for ever."""
+    keep_assets_days: float = Field(default=0.0, ge=0.0)
+    """How long pictures and uploads are kept; 0: for ever."""
+    keep_assets_bytes: int = Field(default=0, ge=0)
+    """How much room pictures and uploads may take together; the oldest go first. 0: no limit."""
     allow_unauthenticated: bool = False
     """Needed to listen beyond this machine: whoever reaches the port may do everything."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
