@@ -1,28 +1,47 @@
-"""Which queued job goes to which backend: a first, simple order. Pure.
+"""Which job that waits goes to which backend, and when its turn will come. Pure."""
 
-First come, first served: the oldest job that some backend with a free slot can take goes first, and a job that cannot
-be placed holds nobody up. Among the backends that can take a job, one where its model is loaded is preferred, then the
-one with more free slots, then the order of the configuration. A backend where the job just failed is left out as long
-as another healthy one could take it, even if that one is busy now.
-"""
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from imagegen_server.estimates import Estimator, Work
+from imagegen_server.fairness import FairShares
+from imagegen_server.jobs import Move
+
+
+class WaitReason(Enum):
+    """The names of `imagegen.v1.WaitReason`."""
+
+    TURN = "turn"
+    NO_BACKEND = "no_backend"
+    PAUSED = "paused"
+    RETRY_DELAY = "retry_delay"
+    OWNER_LIMIT = "owner_limit"
+    QUEUE_PAUSED = "queue_paused"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingJob:
-    """A queued job as far as placing it goes."""
+    """A job of which something is missing, as far as placing it goes."""
 
     job_id: str
-    pinned_backend: str = ""
-    """The only backend that may run it; empty: any."""
-    model: str = ""
-    """Empty: any."""
-    failed_on: str = ""
-    """The backend of its newest attempt, if that was at fault; empty: none."""
+    owner: str = ""
+    priority: int = 0
+    """-10..10; higher goes first."""
+    queue_time: float
+    """Since when it has its place in the queue."""
+    work: Work
+    """Of one pass."""
+    passes: int = 1
+    """How many are missing. Each may go to another backend."""
+    failed_on: frozenset[str] = frozenset()
+    """Backends that are avoided as long as another available one can take it."""
     not_before: float = 0.0
     """Time before which it is not tried again."""
+    is_paused: bool = False
+    is_running: bool = False
+    """Other passes of it are under way: more of it takes no room of its owner's."""
+    move: Move | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,17 +49,24 @@ class Candidate:
     """A backend as far as placing jobs goes."""
 
     name: str
-    is_healthy: bool
+    is_available: bool = True
+    """Healthy, and not drained."""
     free_slots: int
+    slots: int = 1
+    """How many runs may be there at once. It makes them one after the other."""
+    remaining_s: float | None = 0.0
+    """Predicted seconds until it has done what it has; 0: idle; None: cannot be told."""
     resident_model: str = ""
+    """The model that it will have loaded when it has done that; empty: not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Start this job there, now."""
+    """Start so many of the job's missing passes there, now."""
 
     job_id: str
     backend: str
+    passes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,45 +77,62 @@ class Place:
     """How many jobs are ahead of it."""
     length: int
     """How many are queued in all, this one included."""
+    start_s: float | None = None
+    """Predicted seconds from now until it starts; None: what it waits for was never measured."""
+    finish_s: float | None = None
+    """Predicted seconds from now until its last image is made; None: not known."""
+    backend: str = ""
+    """Where most of it will probably be made; empty: not known."""
+    reason: WaitReason = WaitReason.TURN
 
 
-Accepts = Callable[[str, str], bool]
-"""Whether the job (first) can run on the backend (second) as far as is known. Must not change during `assign`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """All that a decision depends on. The functions must not change while it is in use."""
+
+    now: float
+    jobs: Sequence[WaitingJob]
+    """In any order."""
+    backends: Sequence[Candidate]
+    """In order of the configuration, which decides between equals."""
+    accepts: Callable[[str, str], bool]
+    """Whether the job (first) can run on the backend (second), as far as is known."""
+    estimator: Estimator
+    shares: FairShares
+    """Is read, and changed by `book` only."""
+    room: Callable[[str], int]
+    """How many more jobs of this owner may run."""
+    paused: Callable[[str], bool]
+    """Whether nothing of this owner may be started: it is paused, or the whole queue."""
 
 
-def assign(queue: Iterable[WaitingJob], backends: Sequence[Candidate], accepts: Accepts, now: float) -> list[Decision]:
-    """The jobs to start now. `queue` is in order of age, `backends` in order of the configuration."""
-    candidates = {backend.name: backend for backend in backends if backend.is_healthy}
-    decisions = []
-    for job in queue:
-        if all(candidate.free_slots <= 0 for candidate in candidates.values()):
-            break
-        if job.not_before > now:
-            continue
-        chosen = _choose(job, list(candidates.values()), accepts)
-        if chosen is not None:
-            candidates[chosen.name] = replace(chosen, free_slots=chosen.free_slots - 1)
-            decisions.append(Decision(job.job_id, chosen.name))
-    return decisions
+def decide(situation: Situation) -> list[Decision]:
+    """What to start now. Several decisions for one job split its passes."""
+    return []
 
 
-def next_retry(queue: Iterable[WaitingJob], now: float) -> float | None:
-    """When `assign` is to be asked again although nothing else has changed; None: never."""
-    return min((job.not_before for job in queue if job.not_before > now), default=None)
+def foresee(situation: Situation) -> Mapping[str, Place]:
+    """The place of every job, if nothing changes."""
+    return {
+        job.job_id: Place(ahead=ahead, length=len(situation.jobs))
+        for ahead, job in enumerate(sorted(situation.jobs, key=lambda each: (each.queue_time, each.job_id)))
+    }
 
 
-def _choose(job: WaitingJob, candidates: Sequence[Candidate], accepts: Accepts) -> Candidate | None:
-    able = [
-        candidate
-        for candidate in candidates
-        if job.pinned_backend in {"", candidate.name} and accepts(job.job_id, candidate.name)
-    ]
-    others = [candidate for candidate in able if candidate.name != job.failed_on]
-    free = [candidate for candidate in others or able if candidate.free_slots > 0]
-    # min keeps the first of equals, which is the order of the configuration.
-    return min(free, key=lambda candidate: _cost(job, candidate), default=None)
+def next_look(situation: Situation) -> float | None:
+    """When to decide again although nothing has happened; None: never. Asked after what was decided is started."""
+    return None
 
 
-def _cost(job: WaitingJob, candidate: Candidate) -> tuple[bool, int]:
-    needs_load = job.model not in {"", candidate.resident_model}
-    return needs_load, -candidate.free_slots
+def book(situation: Situation, decision: Decision) -> None:
+    """Charges the owner of a job that is being started; to be called for each decision that is carried out."""
+
+
+def assign(*_: object) -> list[Decision]:
+    """Until the runner has moved to `decide`."""
+    return []
+
+
+def next_retry(*_: object) -> float | None:
+    """Until the runner has moved to `next_look`."""
+    return None
