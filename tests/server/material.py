@@ -21,7 +21,8 @@ def a_job(job_id: str = "job-1", *, prompt: str = "a red fox", create_time: floa
 
 
 def began(job: Job, attempt_id: str = "attempt") -> AttemptBegan:
-    return AttemptBegan(attempt_id=attempt_id, backend="demo", handle=Handle(remote_id=attempt_id), spec=job.spec)
+    handle = Handle(remote_id=attempt_id)
+    return AttemptBegan(attempt_id=attempt_id, backend="demo", handle=handle, slice=job.spec.everything)
 
 
 def an_asset(digest: str = DIGEST, **fields: Any) -> Asset:
