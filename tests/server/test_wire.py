@@ -35,15 +35,28 @@ from imagegen_server.jobs import (
     AssetOrigin,
     Attempt,
     AttemptState,
+    Ending,
     Failure,
     Job,
     JobSpec,
     JobState,
+    Move,
+    MoveKind,
     Output,
     PreviewOptions,
+    Slice,
+    UncertainPolicy,
 )
 from imagegen_server.ledger import KINDS
-from imagegen_server.lifecycle import AttemptFailed, AttemptStarted, Completed, Durable, DurableEvent, StateChanged
+from imagegen_server.lifecycle import (
+    AttemptFailed,
+    AttemptStarted,
+    Completed,
+    Durable,
+    DurableEvent,
+    JobUpdated,
+    StateChanged,
+)
 from imagegen_server.wire import errors, events
 from imagegen_server.wire.jobs import JobCodec
 from imagegen_server.wire.scalars import from_struct, from_timestamp, to_struct, to_timestamp
@@ -159,6 +172,7 @@ previews = st.builds(
     format=st.sampled_from(["", "jpeg", "webp"]),
     quality=st.integers(1, 100),
 )
+deadlines = st.none() | st.floats(0.001, 2_592_000).map(lambda seconds: round(seconds, 3))
 specs = st.builds(
     JobSpec,
     source=images() | graphs,
@@ -166,6 +180,11 @@ specs = st.builds(
     backend=st.sampled_from(["", "demo"]),
     labels=st.dictionaries(st.text(min_size=1), st.text(), max_size=2),
     backend_options=st.dictionaries(st.text(), st.dictionaries(st.text(), st.integers(0, 9)), max_size=2),
+    priority=st.integers(-10, 10),
+    start_deadline_s=deadlines,
+    execution_deadline_s=deadlines,
+    on_uncertain=st.sampled_from(UncertainPolicy),
+    backend_labels=st.dictionaries(st.text(min_size=1), st.text(), max_size=2),
 )
 
 
@@ -212,6 +231,7 @@ attempts = st.builds(
     handle=st.builds(Handle, remote_id=names, client_id=names),
     state=st.sampled_from(AttemptState),
     start_time=times,
+    slice=st.builds(Slice, first=st.integers(0, 63), count=st.integers(1, 64)),
     end_time=st.none() | times,
     failure=st.none() | failures,
 )
@@ -231,6 +251,11 @@ jobs = st.builds(
     warnings=st.lists(warnings, max_size=2).map(tuple),
     failure=st.none() | failures,
     sequence=st.integers(0, 2**40),
+    retry_of=names,
+    is_paused=st.booleans(),
+    lined_up=st.none() | times,
+    move=st.none() | st.builds(Move, kind=st.sampled_from(MoveKind), time=times, anchor=names),
+    ending=st.none() | st.builds(Ending, state=st.sampled_from(JobState), failure=failures),
 )
 
 
@@ -246,15 +271,22 @@ ASSET = Asset(
     digest="a" * 64, size_bytes=1, media_type="image/png", width=1, height=1, create_time=1.0, origin=AssetOrigin.OUTPUT
 )
 ATTEMPT = Attempt(
-    number=1, attempt_id="i", backend="b", handle=Handle(remote_id="r"), state=AttemptState.FAILED, start_time=1.0
+    number=1,
+    attempt_id="i",
+    backend="b",
+    handle=Handle(remote_id="r"),
+    state=AttemptState.FAILED,
+    start_time=1.0,
+    slice=Slice(first=2, count=3),
 )
 PAYLOADS: list[Durable] = [
     StateChanged(before=None, after=JobState.QUEUED),
-    AttemptStarted(number=1, backend="b"),
+    AttemptStarted(attempt=ATTEMPT),
     AttemptFailed(attempt=ATTEMPT, will_retry=True),
     Planned(images=2, nodes=(PlanNode(node_id="3", class_type="KSampler", title="sample", cached=True),)),
     Output(index=0, asset=ASSET, image_index=0, seed=1, node_id="", intermediate=True, attempt=1),
     Warned(code="SIZE_ADJUSTED", message="smaller"),
+    JobUpdated(job=JOB),
     Completed(job=JOB),
 ]
 
@@ -272,6 +304,12 @@ def test_completed_carries_its_own_token() -> None:
     event = DurableEvent(job_id="j", sequence=4, time=2.5, attempt=1, payload=Completed(job=JOB))
     told = WatchJobResponse.FromString(events.encode_durable(event, "token")).event
     assert told.completed.job.resume_token == "token"
+
+
+def test_an_attempt_tells_which_images_it_makes() -> None:
+    event = DurableEvent(job_id="j", sequence=1, time=1.0, attempt=1, payload=AttemptStarted(attempt=ATTEMPT))
+    started = WatchJobResponse.FromString(events.encode_durable(event, "token")).event.attempt_started
+    assert (started.number, started.backend, started.first_image, started.image_count) == (1, "b", 2, 3)
 
 
 def test_the_bytes_serve_all_three_streams() -> None:
@@ -296,6 +334,7 @@ def test_enums_have_the_same_names() -> None:
 
     assert without_prefix(job_pb2.JobState.keys(), "JOB_STATE_") == {state.name for state in JobState}
     assert without_prefix(job_pb2.AttemptState.keys(), "ATTEMPT_STATE_") == {state.name for state in AttemptState}
+    assert without_prefix(job_pb2.UncertainPolicy.keys(), "UNCERTAIN_POLICY_") == {p.name for p in UncertainPolicy}
     assert without_prefix(job_pb2.Phase.keys(), "PHASE_") == {phase.name for phase in Phase}
 
 

@@ -13,9 +13,8 @@ _MAX_EXACT_INTEGER = 2**53
 
 def to_timestamp(seconds: float) -> Timestamp:
     """Exact to the nanosecond, so that a stored time reads back as the same float."""
-    whole = int(seconds)
-    nanos = round((seconds - whole) * 1e9)
-    return Timestamp(seconds=whole + nanos // 1_000_000_000, nanos=nanos % 1_000_000_000)
+    whole, nanos = _split(seconds)
+    return Timestamp(seconds=whole, nanos=nanos)
 
 
 def from_timestamp(timestamp: Timestamp) -> float:
@@ -23,16 +22,21 @@ def from_timestamp(timestamp: Timestamp) -> float:
 
 
 def to_duration(seconds: float | None) -> Duration | None:
-    """Exact to the millisecond; None stays None."""
+    """As exact; None stays None."""
     if seconds is None:
         return None
-    duration = Duration()
-    duration.FromMilliseconds(round(seconds * 1000))
-    return duration
+    whole, nanos = _split(seconds)
+    return Duration(seconds=whole, nanos=nanos)
 
 
 def from_duration(duration: Duration) -> float:
     return duration.seconds + duration.nanos / 1e9
+
+
+def _split(seconds: float) -> tuple[int, int]:
+    whole = int(seconds)
+    nanos = round((seconds - whole) * 1e9)
+    return whole + nanos // 1_000_000_000, nanos % 1_000_000_000
 
 
 def to_struct(values: Mapping[str, Any]) -> Struct:
