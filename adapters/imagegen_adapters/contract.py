@@ -341,6 +341,11 @@ class Adapter(Protocol):
         Called in threads, too, as large graphs take their time.
         """
 
+    async def free_memory(self) -> None:
+        """Asks the backend to give back what it holds in memory beyond need, models included; the next job loads its
+        own again. Nothing that runs is harmed. Raises AdapterError; does nothing where the backend cannot.
+        """
+
     def handle_for(self, attempt_id: str) -> Handle:
         """The handle that `run` will use for this attempt, to be stored before it. No I/O."""
 

@@ -27,7 +27,7 @@ from imagegen_server.attempts import Patience, Surroundings
 from imagegen_server.config import ServerSettings, split_address
 from imagegen_server.datadir import locked
 from imagegen_server.errors import CannotStart
-from imagegen_server.fleet import Intervals, OpenAdapter, open_fleet
+from imagegen_server.fleet import Intervals, Member, OpenAdapter, open_fleet
 from imagegen_server.hub import Hub
 from imagegen_server.ledger import Ledger
 from imagegen_server.runner import open_runner
@@ -102,7 +102,7 @@ async def serve(
         changed = asyncio.Event()
         fleet = await stack.enter_async_context(
             open_fleet(
-                _backend_configs(settings, store),
+                _members(settings, store),
                 open_adapter=open_adapter,
                 clock=time.time,
                 on_change=changed.set,
@@ -191,8 +191,15 @@ def _database_url(settings: ServerSettings) -> str:
     return URL.create("sqlite", database=str(settings.data_dir / "imagegen.db")).render_as_string(hide_password=False)
 
 
-def _backend_configs(settings: ServerSettings, store: Store) -> list[BackendConfig]:
-    return [_with_client_id(backend.to_config(), store.token_key) for backend in settings.backends]
+def _members(settings: ServerSettings, store: Store) -> list[Member]:
+    return [
+        Member(
+            config=_with_client_id(backend.to_config(), store.token_key),
+            labels=backend.labels,
+            max_concurrent_jobs=backend.max_concurrent_jobs,
+        )
+        for backend in settings.backends
+    ]
 
 
 def _with_client_id(config: BackendConfig, key: bytes) -> BackendConfig:

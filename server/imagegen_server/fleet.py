@@ -6,7 +6,7 @@ known while it is away.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -55,26 +55,53 @@ class Health:
     """Grows with every catalogue: what the adapter's `validate` says may change with it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A backend as it is configured."""
+
+    config: BackendConfig
+    """What its adapter is told."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """What jobs can ask for."""
+    max_concurrent_jobs: int = 0
+    """0: as many as suit its kind."""
+
+
 class Backend:
     """One backend. Its `health` is replaced as a whole, never changed."""
 
-    def __init__(self, config: BackendConfig, adapter: Adapter, *, clock: Clock, on_change: Callable[[], None]) -> None:
-        """`on_change` is called after every answer or lack of one."""
-        self.name = config.name
-        self.url = without_credentials(config.url)
+    def __init__(self, member: Member, adapter: Adapter, *, clock: Clock, on_change: Callable[[], None]) -> None:
+        """`on_change` is called after every answer or lack of one, and after a drain or its end."""
+        self.name = member.config.name
+        self.url = without_credentials(member.config.url)
+        self.labels = dict(member.labels)
+        self.slots = member.max_concurrent_jobs or adapter.capabilities.max_concurrent_runs
+        """How many jobs it is handed at a time."""
         self.adapter = adapter
         self.health = Health()
+        self.is_drained = False
+        """Whether somebody wants it to get no new jobs."""
         self._clock = clock
         self._on_change = on_change
         self._wants_catalog = False
+        self._wants_memory_freed = False
         self._wake = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
         self._held_until = 0.0
-        self._log = log.bind(backend=config.name)
+        self._log = log.bind(backend=self.name)
 
     @property
     def is_healthy(self) -> bool:
         return self.health.is_healthy is True
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may be handed new jobs."""
+        return self.is_healthy and not self.is_drained
+
+    def set_drained(self, is_drained: bool) -> None:
+        self.is_drained = is_drained
+        self._on_change()
 
     async def validate(self, source: ImageParameters | RawGraph) -> Sequence[Violation]:
         """What the adapter finds wrong with it, asked without blocking the loop."""
@@ -91,11 +118,13 @@ class Backend:
         self._wake.set()
         await answered
 
-    def suspect(self, reason: str, *, hold_s: float = 0.0) -> None:
+    def suspect(self, reason: str, *, hold_s: float = 0.0, free_memory: bool = False) -> None:
         """An attempt found the backend at fault: nothing new goes there until it has answered well again.
 
         For `hold_s` it is not trusted even if it answers, unless it restarted: a broken GPU does not show in a status.
+        With `free_memory` it is asked to give its memory back before it is trusted.
         """
+        self._wants_memory_freed |= free_memory
         self._held_until = self._clock() + hold_s
         self._set_unhealthy(reason)
         self._wake.set()
@@ -181,7 +210,7 @@ class Fleet:
 
 @asynccontextmanager
 async def open_fleet(
-    configs: Sequence[BackendConfig],
+    members: Sequence[Member],
     *,
     open_adapter: OpenAdapter,
     clock: Clock,
@@ -191,8 +220,8 @@ async def open_fleet(
     """Opens an adapter per backend and keeps asking how they are. Does not wait for the first answers."""
     async with AsyncExitStack() as stack:
         backends = []
-        for config in configs:
-            adapter = await stack.enter_async_context(open_adapter(config))
-            backends.append(Backend(config, adapter, clock=clock, on_change=on_change))
+        for member in members:
+            adapter = await stack.enter_async_context(open_adapter(member.config))
+            backends.append(Backend(member, adapter, clock=clock, on_change=on_change))
         await stack.enter_async_context(running(*(backend.keep_asking(intervals) for backend in backends)))
         yield Fleet(backends)

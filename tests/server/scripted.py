@@ -131,6 +131,7 @@ class ScriptedAdapter:
     """What `reattach` finds, by remote id; called with the run."""
     status_calls: int = 0
     catalog_calls: int = 0
+    memory_freed: int = 0
     concurrent_calls: int = 0
     most_concurrent_calls: int = 0
     _began: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -161,6 +162,9 @@ class ScriptedAdapter:
                 return [Violation("graph", "this kind of backend takes no graphs")]
             return [] if "class_type" in source.json else [Violation('graph.json["1"]', "has no class_type")]
         return [*self._beyond(source), *self._unknown(source)]
+
+    async def free_memory(self) -> None:
+        self.memory_freed += 1
 
     def handle_for(self, attempt_id: str) -> Handle:
         return Handle(remote_id=attempt_id, client_id="scripted-client")

@@ -14,7 +14,7 @@ from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import Capabilities, Catalog, NamedModel
 from imagegen_server.assets import AssetStore
 from imagegen_server.errors import Refused
-from imagegen_server.fleet import Backend, Fleet, Intervals
+from imagegen_server.fleet import Backend, Fleet, Intervals, Member
 from imagegen_server.jobs import AssetOrigin
 from imagegen_server.stores.store import Store
 from imagegen_server.tasks import running
@@ -30,6 +30,10 @@ def assets(tmp_path: Path, store: Store) -> AssetStore:
     return AssetStore(tmp_path / "assets", store, max_bytes=1_000_000)
 
 
+def member(name: str) -> Member:
+    return Member(config=BackendConfig(name=name, kind="demo"))
+
+
 @pytest.fixture
 async def checker_for(assets: AssetStore) -> AsyncIterator[MakeChecker]:
     """Makes a checker over backends that have been asked, as far as they answer."""
@@ -37,7 +41,7 @@ async def checker_for(assets: AssetStore) -> AsyncIterator[MakeChecker]:
 
         async def make(**adapters: ScriptedAdapter) -> SpecChecker:
             backends = [
-                Backend(BackendConfig(name=name, kind="demo"), adapter, clock=time.time, on_change=lambda: None)
+                Backend(member(name), adapter, clock=time.time, on_change=lambda: None)
                 for name, adapter in adapters.items()
             ]
             for backend in backends:

@@ -89,6 +89,12 @@ class A1111Adapter:
         catalog = self._knowledge.catalog
         return [*find_request_violations(source), *(find_violations(source, catalog) if catalog else ())]
 
+    async def free_memory(self) -> None:
+        # Unloading waits for nobody: in the middle of a job it would take the model away under it. One that waits for
+        # its turn looks idle too, so the queue is asked as well.
+        if (await self._client.global_progress()).is_idle and not await self._client.pending_tasks():
+            await self._client.unload_checkpoint()
+
     def handle_for(self, attempt_id: str) -> Handle:
         return Handle(remote_id=task_id(attempt_id, 0))
 

@@ -96,6 +96,10 @@ class Client:
         """Stops whichever job runs at this instant. SD.Next answers 204 without a body."""
         await self._call("POST", "sdapi/v1/interrupt")
 
+    async def unload_checkpoint(self) -> None:
+        """Takes the model out of memory at once; the next job loads it again. Nothing where there is no such route."""
+        await self._call_optional(lambda _: None, "POST", "sdapi/v1/unload-checkpoint")
+
     async def options(self) -> dict[str, Any]:
         return protocol.decode_options(await self._call("GET", "sdapi/v1/options"))
 

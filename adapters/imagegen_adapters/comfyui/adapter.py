@@ -61,6 +61,9 @@ class ComfyUIAdapter:
     def validate(self, source: ImageParameters | RawGraph) -> Sequence[Violation]:
         return self._backend.validate(source)
 
+    async def free_memory(self) -> None:
+        await self._backend.free_memory()
+
     def handle_for(self, attempt_id: str) -> Handle:
         return Handle(remote_id=attempt_id, client_id=self._backend.link.client_id)
 

@@ -69,6 +69,11 @@ class Backend:
         self.catalog = _catalog_of(self.classes, await self.client.embeddings())
         return self.catalog
 
+    async def free_memory(self) -> None:
+        """Takes effect after the running prompt."""
+        await self.client.free()
+        self._resident = ("", -1)
+
     async def learn(self) -> None:
         """Asks for what is not known yet, and for the version again after a reconnect: it may be another."""
         if self._informed_at != self.link.generation:

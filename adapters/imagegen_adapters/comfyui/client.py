@@ -124,6 +124,10 @@ class ComfyClient:
         async with self._request("POST", *path, data=b"{}", is_json=True) as response:
             return response.status == 200
 
+    async def free(self) -> None:
+        """Has models and cached results dropped, once the running prompt has ended."""
+        await self._post("free", {"unload_models": True, "free_memory": True})
+
     async def upload(self, name: str, data: bytes, media_type: str) -> str:
         """Stores an input image; gives the name that LoadImage takes."""
         form = aiohttp.FormData()

@@ -102,6 +102,9 @@ class _DemoAdapter:
     def validate(self, source: ImageParameters | RawGraph) -> Sequence[Violation]:
         return violations(source)
 
+    async def free_memory(self) -> None:
+        """Nothing is held beyond the picture at work."""
+
     def handle_for(self, attempt_id: str) -> Handle:
         return Handle(remote_id=attempt_id)
 

@@ -36,6 +36,9 @@ def encode_backend(backend: Backend, running_job_ids: Sequence[str]) -> backend_
         running_job_ids=running_job_ids,
         capabilities=_encode_capabilities(backend.adapter.capabilities),
         last_seen_time=to_timestamp(health.last_seen) if health.last_seen is not None else None,
+        drained=backend.is_drained,
+        labels=backend.labels,
+        max_concurrent_jobs=backend.slots,
     )
 
 
