@@ -6,12 +6,25 @@ ServerError
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from imagegen_adapters.errors import Violation
 
 
 class ServerError(Exception):
     """Base of what this package raises by itself. `str()` is one sentence for a person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Excess:
+    """A limit that a call would have exceeded."""
+
+    reason: str
+    """QUEUE_FULL or QUOTA_EXCEEDED."""
+    subject: str
+    """Whose limit: "queue", or "owner:" and the owner."""
+    description: str
+    """The limit and what is taken of it, as a sentence."""
 
 
 class Refused(ServerError):
@@ -23,6 +36,7 @@ class Refused(ServerError):
         message: str,
         *,
         violations: Sequence[Violation] = (),
+        excess: Excess | None = None,
         metadata: Mapping[str, str] | None = None,
         retry_after_s: float | None = None,
     ) -> None:
@@ -30,6 +44,7 @@ class Refused(ServerError):
         super().__init__(message)
         self.reason = reason
         self.violations = tuple(violations)
+        self.excess = excess
         self.metadata = dict(metadata or {})
         self.retry_after_s = retry_after_s
 
@@ -71,8 +86,18 @@ def request_id_reused(request_id: str) -> Refused:
     return Refused("REQUEST_ID_REUSED", message, metadata={"request_id": request_id})
 
 
-def queue_full() -> Refused:
-    return Refused("QUEUE_FULL", "too many jobs are waiting already; try again later", retry_after_s=10.0)
+def job_not_finished(job_id: str) -> Refused:
+    return Refused("JOB_NOT_FINISHED", f"job {job_id!r} has not ended; cancel it first", metadata={"job_id": job_id})
+
+
+def job_finished(job_id: str) -> Refused:
+    return Refused("JOB_FINISHED", f"job {job_id!r} has ended", metadata={"job_id": job_id})
+
+
+def job_not_queued(job_id: str, state: str) -> Refused:
+    """`state` in the words of the table: "running"."""
+    message = f"job {job_id!r} does not wait in the queue: it is {state}"
+    return Refused("JOB_NOT_QUEUED", message, metadata={"job_id": job_id})
 
 
 def store_unavailable() -> Refused:

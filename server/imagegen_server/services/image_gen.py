@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from imagegen.v1 import image_gen_pb2 as pb
-from imagegen_server.errors import queue_full, request_id_reused
+from imagegen_server.errors import Excess, request_id_reused
 from imagegen_server.history import Scope, Start
 from imagegen_server.hub import Hub, ShuttingDown
 from imagegen_server.jobs import Job, JobSpec, JobState
 from imagegen_server.ledger import Ledger
+from imagegen_server.quotas import refusal
 from imagegen_server.runner import Runner
 from imagegen_server.services.rpc import Context
 from imagegen_server.services.streams import Streams, decode_wish
@@ -115,7 +116,7 @@ class ImageGenService:
             # A twin of this call may have taken the last place meanwhile.
             earlier = await self._earlier(request.request_id, digest)
         if earlier is None:
-            raise queue_full()
+            raise refusal(Excess(reason="QUEUE_FULL", subject="queue", description="the queue is full"), ())
         return earlier, True
 
     async def _earlier(self, request_id: str, digest: bytes) -> Job | None:

@@ -109,6 +109,11 @@ def encode_refusal(refused: Refused) -> status_pb2.Status:
     """The status of an answer, small enough for what every gRPC client takes as trailing metadata (8 KiB)."""
     message = _shortened(str(refused), _MAX_MESSAGE)
     status = _status(refused.reason, message, _fitting(refused.violations), refused.metadata)
+    if refused.excess is not None:
+        violation = error_details_pb2.QuotaFailure.Violation(
+            subject=refused.excess.subject, description=refused.excess.description
+        )
+        _attach(status, error_details_pb2.QuotaFailure(violations=[violation]))
     if refused.retry_after_s is not None:
         delay = duration_pb2.Duration()
         delay.FromMilliseconds(round(refused.retry_after_s * 1000))
