@@ -293,6 +293,19 @@ async def test_an_asset_is_needed_until_its_job_has_ended(store: Store) -> None:
     assert not await store.delete_asset(DIGEST)
 
 
+async def test_a_value_is_kept_under_its_name(database: str) -> None:
+    async with open_store(database, PickleCodec()) as store:
+        assert await store.get_value("speeds") is None
+        await store.set_value("speeds", b"1")
+        await store.set_value("pauses", b"")
+        await store.set_value("speeds", b"2" * 1024 * 1024)
+        with pytest.raises(StoreError, match="too large"):
+            await store.set_value("speeds", b"2" * 1024 * 1024 + b"2")
+    async with open_store(database, PickleCodec()) as store:
+        assert await store.get_value("speeds") == b"2" * 1024 * 1024
+        assert await store.get_value("pauses") == b""
+
+
 async def test_a_reader_that_fails_says_so(store: Store, tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "imagegen.db") as connection:
         connection.execute("DROP TABLE job_labels")

@@ -99,3 +99,11 @@ meta = Table(
     Column("key", String(32), primary_key=True),
     Column("value", LargeBinary, nullable=False),
 )
+
+# What parts of the server keep, each under a name of its own.
+named_values = Table(
+    "named_values",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)

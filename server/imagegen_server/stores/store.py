@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from imagegen_server.history import Record, Scope
 from imagegen_server.jobs import Asset, Job
-from imagegen_server.stores import asset_rows, job_rows, meta_rows
+from imagegen_server.stores import asset_rows, job_rows, meta_rows, named_values
 from imagegen_server.stores.database import open_database
 from imagegen_server.stores.model import AssetFilter, JobCodec, JobFilter, JobWrite, StoredJob, StoreError
 from imagegen_server.stores.writer import Writer
@@ -111,6 +111,16 @@ class Store:
     async def is_asset_in_use(self, digest: str) -> bool:
         """Whether a job that has not ended needs it."""
         return await self._read(lambda c: asset_rows.is_in_use(c, digest))
+
+    async def get_value(self, key: str) -> bytes | None:
+        """What was kept under this name; None: nothing was."""
+        return await self._read(lambda c: named_values.get_value(c, key))
+
+    async def set_value(self, key: str, value: bytes) -> None:
+        """Keeps a value under a name, in place of what was there. Too large a one raises StoreError."""
+        if len(value) > named_values.MAX_VALUE_BYTES:
+            raise StoreError(f"{key!r} is too large to be kept: {len(value)} bytes")
+        await self._write(lambda c: named_values.set_value(c, key, value))
 
     async def _read(self, query: Callable[[Connection], T]) -> T:
         def run() -> T:
