@@ -69,6 +69,16 @@ class FieldError:
     """What is wrong and what is allowed."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaError:
+    """One limit that the request would have exceeded."""
+
+    subject: str
+    """Whose limit: "queue", or "owner:" and the owner."""
+    description: str
+    """The limit, and what is taken of it."""
+
+
 @dataclass(slots=True, eq=False)
 class Problem(Exception):
     """An answer other than success."""
@@ -81,6 +91,8 @@ class Problem(Exception):
     """A name of ErrorReason without its prefix, or empty."""
     errors: tuple[FieldError, ...] = ()
     """The fields at fault."""
+    quota: tuple[QuotaError, ...] = ()
+    """The limits that were reached."""
     retry_after_s: float | None = None
     """When to try again, as the server said; None: it did not say."""
     headers: dict[str, str] = field(default_factory=dict)
@@ -106,6 +118,8 @@ class Problem(Exception):
             document["reason"] = self.reason
         if self.errors:
             document["errors"] = [{"field": item.field, "description": item.description} for item in self.errors]
+        if self.quota:
+            document["quota"] = [{"subject": item.subject, "description": item.description} for item in self.quota]
         if self.wait_s is not None:
             document["retry_after"] = self.wait_s
         return orjson.dumps(document)
@@ -146,10 +160,12 @@ def from_rpc(error: grpc.aio.AioRpcError) -> Problem:
 def from_status(status: status_pb2.Status) -> Problem:
     """The problem that a status of the server, a job or an attempt is."""
     info, bad, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
+    quota = error_details_pb2.QuotaFailure()
     retry_after_s: float | None = None
     for detail in status.details:
         detail.Unpack(info)
         detail.Unpack(bad)
+        detail.Unpack(quota)
         if detail.Unpack(retry):
             retry_after_s = retry.retry_delay.ToTimedelta().total_seconds()
     return _problem(
@@ -157,6 +173,7 @@ def from_status(status: status_pb2.Status) -> Problem:
         status.message,
         reason=info.reason,
         errors=tuple(FieldError(field=v.field, description=v.description) for v in bad.field_violations),
+        quota=tuple(QuotaError(subject=v.subject, description=v.description) for v in quota.violations),
         retry_after_s=retry_after_s,
     )
 
@@ -167,6 +184,7 @@ def _problem(
     *,
     reason: str = "",
     errors: tuple[FieldError, ...] = (),
+    quota: tuple[QuotaError, ...] = (),
     retry_after_s: float | None = None,
 ) -> Problem:
     number = error_pb2.ErrorReason.DESCRIPTOR.values_by_name.get(f"ERROR_REASON_{reason}")
@@ -178,7 +196,7 @@ def _problem(
         code, status = grpc.StatusCode.UNAVAILABLE, HTTP_BY_STATUS[grpc.StatusCode.UNAVAILABLE]
     if code is grpc.StatusCode.UNAVAILABLE and not reason:
         message = "the imagegen server cannot be reached"  # gRPC's own text names addresses and sockets
-    return Problem(status, message or code.name.lower().replace("_", " "), reason, errors, retry_after_s)
+    return Problem(status, message or code.name.lower().replace("_", " "), reason, errors, quota, retry_after_s)
 
 
 def unavailable(detail: str) -> Problem:

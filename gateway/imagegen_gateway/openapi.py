@@ -6,6 +6,7 @@ from typing import Final
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from imagegen.v1 import asset_pb2, error_pb2, event_pb2
+from imagegen_gateway import owners
 from imagegen_gateway.descriptors import descriptor_of, is_map, message_of
 from imagegen_gateway.openapi_manual import hand_written, json_response, parameter
 from imagegen_gateway.schemas import Schema, collect, comment, field_schema, message_schema, reference
@@ -26,10 +27,18 @@ This document is derived from the Protocol Buffers of `imagegen.v1`; the gRPC se
 """
 SECTIONS: Final = {
     "ImageGenService": "Jobs",
+    "QueueService": "Queue",
     "AssetService": "Assets",
     "BackendService": "Backends",
     "ModelService": "Models",
 }
+KEY: Final = parameter("header", "Idempotency-Key", "The same as `request_id` in the body.", {"maxLength": 128})
+OWNER: Final = parameter(
+    "header",
+    owners.HEADER,
+    "Who asks, taken on trust: the job belongs to that owner, whose share of the queue and limits it counts towards.",
+    {"maxLength": owners.MAX_CHARS, "pattern": f"^{owners.PRINTABLE.pattern}$"},
+)
 
 
 @cache
@@ -88,9 +97,7 @@ def operation(binding: Binding) -> Schema:
         "content": {"application/json": {"schema": schema}},
     }
     if "request_id" in binding.input.fields_by_name:
-        described["parameters"].append(
-            parameter("header", "Idempotency-Key", "The same as `request_id` in the body.", {"maxLength": 128})
-        )
+        described["parameters"] += [KEY, OWNER]
     return described
 
 
@@ -173,6 +180,21 @@ def problem_schema() -> Schema:
                     "properties": {
                         "field": {"type": "string", "description": "Its path, as spec.image.width."},
                         "description": {"type": "string", "description": "What is wrong and what is allowed."},
+                    },
+                },
+            },
+            "quota": {
+                "type": "array",
+                "description": "The limits that the request would have exceeded.",
+                "items": {
+                    "type": "object",
+                    "required": ["subject", "description"],
+                    "properties": {
+                        "subject": {
+                            "type": "string",
+                            "description": "`queue`, or `owner:` and the owner.",
+                        },
+                        "description": {"type": "string", "description": "The limit, and what is taken of it."},
                     },
                 },
             },

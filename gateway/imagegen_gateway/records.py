@@ -11,7 +11,7 @@ from imagegen_gateway.encoding import dumps, to_dict
 EPHEMERAL: Final = frozenset({"queue_updated", "model_loading", "phase_changed", "progress", "preview"})
 """Events of which only the latest value matters."""
 DURABLE: Final = frozenset(
-    {"state_changed", "attempt_started", "attempt_failed", "plan", "output_ready", "warning", "completed"},
+    {"state_changed", "attempt_started", "attempt_failed", "plan", "output_ready", "warning", "updated", "completed"},
 )
 """Events with a sequence number of their own; never dropped."""
 RATE_LIMITED: Final = frozenset({"progress", "preview"})

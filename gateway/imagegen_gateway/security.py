@@ -19,8 +19,10 @@ PAGE_POLICY = (
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
-CORS_METHODS = "GET, HEAD, POST, DELETE, OPTIONS"
-CORS_HEADERS = "Content-Type, Idempotency-Key, Last-Event-ID, Range, If-Range, If-None-Match, Content-Digest"
+CORS_METHODS = "GET, HEAD, POST, PATCH, DELETE, OPTIONS"
+CORS_HEADERS = (
+    "Content-Type, Idempotency-Key, Imagegen-Owner, Last-Event-ID, Range, If-Range, If-None-Match, Content-Digest"
+)
 CORS_EXPOSED = "ETag, Content-Range, Retry-After, Content-Disposition"
 
 

@@ -2,7 +2,7 @@
 
 The rules of AIP-127: path variables are set from the path, with `body: "*"` the JSON body is the rest of the request,
 otherwise the rest comes from the query. Answers are the response message as JSON with status 200.
-The header Idempotency-Key stands for `request_id` where a request has that field.
+The header Idempotency-Key stands for `request_id` where a request has that field; Imagegen-Owner goes on as metadata.
 """
 
 import re
@@ -21,6 +21,7 @@ from imagegen_gateway.decoding import bad_field, parse_json, parse_query, set_te
 from imagegen_gateway.descriptors import descriptor_of, load_package
 from imagegen_gateway.encoding import to_json
 from imagegen_gateway.errors import Problem
+from imagegen_gateway.owners import owner_metadata
 
 VARIABLE = re.compile(r"\{(?P<name>[a-z_][a-z0-9_.]*)(?:=(?P<pattern>\*\*|\*))?\}")
 VERBS = ("get", "put", "post", "delete", "patch")
@@ -169,7 +170,7 @@ def _handler(
             body=await read_body(http_request) if binding.has_body else b"",
             idempotency_key=http_request.headers.get("Idempotency-Key"),
         )
-        answer: Any = await rpc(request, timeout=timeout_s)
+        answer: Any = await rpc(request, timeout=timeout_s, metadata=owner_metadata(http_request))
         return web.Response(
             body=to_json(answer), content_type="application/json", headers={"Cache-Control": "no-store"}
         )

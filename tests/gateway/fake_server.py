@@ -24,10 +24,20 @@ from imagegen.v1 import (
     image_gen_pb2_grpc,
     job_pb2,
     model_pb2_grpc,
+    queue_pb2_grpc,
 )
 from imagegen_gateway.descriptors import load_package
 
-DURABLE = {"state_changed", "attempt_started", "attempt_failed", "plan", "output_ready", "warning", "completed"}
+DURABLE = {
+    "state_changed",
+    "attempt_started",
+    "attempt_failed",
+    "plan",
+    "output_ready",
+    "warning",
+    "updated",
+    "completed",
+}
 FINAL = {job_pb2.JOB_STATE_SUCCEEDED, job_pb2.JOB_STATE_FAILED, job_pb2.JOB_STATE_CANCELLED}
 DROP = "drop"
 
@@ -42,6 +52,8 @@ class FakeServer:
         self.watchers: dict[asyncio.Queue[event_pb2.JobEvent | str], tuple[set[str], image_gen_pb2.WatchOptions]] = {}
         self.assets: dict[str, tuple[asset_pb2.Asset, bytes]] = {}
         self.requests: dict[str, Message] = {}
+        self.owners: dict[str, str | None] = {}
+        """What the metadata of the newest call of each rpc said in `imagegen-owner`."""
         self.answers: dict[str, Message] = {}
         self.errors: dict[str, tuple[grpc.StatusCode, str, str, tuple[Message, ...]]] = {}
         self.opened: list[image_gen_pb2.WatchJobRequest | image_gen_pb2.WatchJobsRequest] = []
@@ -283,6 +295,7 @@ def script_unary(fake: FakeServer, servicer: Any, service: ServiceDescriptor) ->
 def scripted(fake: FakeServer, method: MethodDescriptor) -> Any:
     async def answer(request: Message, context: Any) -> Message:
         fake.requests[method.name] = request
+        fake.owners[method.name] = dict(context.invocation_metadata()).get("imagegen-owner")
         if method.name in fake.errors:
             code, message, reason, details = fake.errors[method.name]
             await fail(context, code, message, reason, details)
@@ -308,6 +321,7 @@ async def serve_fake(fake: FakeServer, address: str = "127.0.0.1:0") -> AsyncIte
             backend_pb2_grpc.add_BackendServiceServicer_to_server,
         ),
         "ModelService": (Plain(), model_pb2_grpc.add_ModelServiceServicer_to_server),
+        "QueueService": (Plain(), queue_pb2_grpc.add_QueueServiceServicer_to_server),
     }
     for service in load_package().services:
         servicer, add = servicers[service.name]

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from imagegen.v1 import event_pb2, job_pb2
 from imagegen_gateway.eventlog import EventLog, Trimmed
+from imagegen_gateway.records import DURABLE, EPHEMERAL
 
 
 def snapshot(sequence: int, token: str = "s") -> event_pb2.JobEvent:
@@ -130,3 +131,8 @@ def test_whoever_goes_on_from_any_token_gets_the_rest_once(steps: list[str], dat
     position = log.start_of(token)
     assert position is not None
     assert sequences(log, position) == list(range(had + 1, sequence + 1))
+
+
+def test_every_event_of_a_job_is_durable_or_ephemeral_or_about_the_stream() -> None:
+    kinds = {field.name for field in event_pb2.JobEvent.DESCRIPTOR.oneofs_by_name["event"].fields}
+    assert kinds == DURABLE | EPHEMERAL | {"snapshot", "caught_up", "reset", "heartbeat"}

@@ -4,8 +4,10 @@ import re
 from typing import Any
 
 import aiohttp
+import grpc
 import jsonschema
 import pytest
+from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # ships no annotations
 
 from imagegen_gateway.openapi import document
 from imagegen_gateway.transcoding import bindings
@@ -132,6 +134,16 @@ def test_operation_ids_are_unique_and_path_variables_are_declared() -> None:
         assert declared == set(re.findall(r"{(\w+)}", path)), path
 
 
+def test_calls_that_make_jobs_take_a_key_and_an_owner() -> None:
+    headers = {
+        one["operationId"]: {parameter["name"] for parameter in one["parameters"] if parameter["in"] == "header"}
+        for _, verb, one in operations()
+        if verb in {"post", "patch"} and one.get("parameters")
+    }
+    assert {name for name, found in headers.items() if "Imagegen-Owner" in found} == {"CreateJob", "RetryJob"}
+    assert headers["CreateJob"] == headers["RetryJob"] == {"Idempotency-Key", "Imagegen-Owner"}
+
+
 def test_rules_of_the_proto_are_rules_of_the_schema() -> None:
     schemas = DOCUMENT["components"]["schemas"]
     image = schemas["ImageParameters"]["properties"]
@@ -163,8 +175,12 @@ async def test_answers_fit_their_schemas(fake: FakeServer, http: aiohttp.ClientS
         answer = await response.json()
     schema = {"$ref": "#/components/schemas/GetJobResponse", "components": served["components"]}
     jsonschema.validate(answer, schema, cls=jsonschema.Draft202012Validator)
-    async with http.get("/api/v1/jobs/nobody") as response:
+    quota = error_details_pb2.QuotaFailure()
+    quota.violations.add(subject="owner:anna", description="2 jobs of this owner wait already; at most 2 may")
+    fake.errors["CreateJob"] = (grpc.StatusCode.RESOURCE_EXHAUSTED, "later", "QUOTA_EXCEEDED", (quota,))
+    async with http.post("/api/v1/jobs", json={}) as response:
         problem = await response.json()
+    assert problem["quota"]
     schema = {"$ref": "#/components/schemas/Problem", "components": served["components"]}
     jsonschema.validate(problem, schema, cls=jsonschema.Draft202012Validator)
 

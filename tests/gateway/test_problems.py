@@ -43,6 +43,9 @@ def test_every_status_and_reason_make_an_error_document(code: grpc.StatusCode) -
         (6, "REQUEST_ID_REUSED", 409),
         (9, "JOB_NOT_FINISHED", 409),
         (8, "QUEUE_FULL", 429),
+        (8, "QUOTA_EXCEEDED", 429),
+        (9, "JOB_NOT_QUEUED", 409),
+        (9, "JOB_FINISHED", 409),
         (14, "SHUTTING_DOWN", 503),
         (1, "", 503),
         (77, "", 500),
@@ -57,7 +60,10 @@ async def test_everything_the_server_said_is_passed_on(fake: FakeServer, http: a
     bad.field_violations.add(field="spec.image.width", description="must be a multiple of 8")
     retry = error_details_pb2.RetryInfo()
     retry.retry_delay.FromMilliseconds(2500)
-    fake.errors["CreateJob"] = (grpc.StatusCode.RESOURCE_EXHAUSTED, "the queue is full", "QUEUE_FULL", (bad, retry))
+    quota = error_details_pb2.QuotaFailure()
+    quota.violations.add(subject="queue", description="9 jobs wait already; at most 9 may")
+    details = (bad, quota, retry)
+    fake.errors["CreateJob"] = (grpc.StatusCode.RESOURCE_EXHAUSTED, "the queue is full", "QUEUE_FULL", details)
     async with http.post("/api/v1/jobs", json={}) as response:
         assert response.status == 429
         assert response.headers["Retry-After"] == "3"
@@ -69,6 +75,7 @@ async def test_everything_the_server_said_is_passed_on(fake: FakeServer, http: a
             "detail": "the queue is full",
             "reason": "QUEUE_FULL",
             "errors": [{"field": "spec.image.width", "description": "must be a multiple of 8"}],
+            "quota": [{"subject": "queue", "description": "9 jobs wait already; at most 9 may"}],
             "retry_after": 2.5,
         }
 

@@ -43,7 +43,13 @@ async def test_names_can_be_added(http: aiohttp.ClientSession) -> None:
     ],
 )
 @pytest.mark.parametrize(
-    ("verb", "path"), [("POST", "/api/v1/jobs"), ("DELETE", "/api/v1/jobs/j"), ("POST", "/api/v1/assets")]
+    ("verb", "path"),
+    [
+        ("POST", "/api/v1/jobs"),
+        ("PATCH", "/api/v1/jobs/j"),
+        ("DELETE", "/api/v1/jobs/j"),
+        ("POST", "/api/v1/assets"),
+    ],
 )
 async def test_other_sites_may_change_nothing(
     fake: FakeServer, http: aiohttp.ClientSession, headers: dict[str, str], verb: str, path: str
@@ -70,7 +76,9 @@ async def test_a_configured_origin_may_call(http: aiohttp.ClientSession) -> None
     async with http.options("/api/v1/jobs", headers={**origin, "Access-Control-Request-Method": "POST"}) as response:
         assert response.status == 204
         assert "POST" in response.headers["Access-Control-Allow-Methods"]
+        assert "PATCH" in response.headers["Access-Control-Allow-Methods"]
         assert "Idempotency-Key" in response.headers["Access-Control-Allow-Headers"]
+        assert "Imagegen-Owner" in response.headers["Access-Control-Allow-Headers"]
     async with http.post("/api/v1/jobs", json={}, headers=origin) as response:
         assert response.status == 200
         assert response.headers["Access-Control-Allow-Origin"] == "https://chat.example"

@@ -7,7 +7,7 @@ import pytest
 from google.api import annotations_pb2  # type: ignore[import-untyped]  # ships no annotations
 from yarl import URL
 
-from imagegen.v1 import asset_pb2, backend_pb2, image_gen_pb2, job_pb2, model_pb2
+from imagegen.v1 import asset_pb2, backend_pb2, image_gen_pb2, job_pb2, model_pb2, queue_pb2
 from imagegen_gateway.descriptors import load_package
 from imagegen_gateway.transcoding import bindings
 from tests.gateway.fake_server import FakeServer
@@ -20,6 +20,29 @@ CASES: list[tuple[str, str, Any, str, Any]] = [
     ("DELETE", "/api/v1/jobs/j-1", None, "DeleteJob", image_gen_pb2.DeleteJobRequest(job_id="j-1")),
     ("POST", "/api/v1/jobs/j-1:cancel", None, "CancelJob", image_gen_pb2.CancelJobRequest(job_id="j-1")),
     ("POST", "/api/v1/jobs/j-1:cancel", {"job_id": "j-1"}, "CancelJob", image_gen_pb2.CancelJobRequest(job_id="j-1")),
+    (
+        "POST",
+        "/api/v1/jobs/j-1:retry",
+        {"new_seeds": True, "request_id": "k"},
+        "RetryJob",
+        image_gen_pb2.RetryJobRequest(job_id="j-1", new_seeds=True, request_id="k"),
+    ),
+    (
+        "PATCH",
+        "/api/v1/jobs/j-1",
+        {"priority": 0, "labels": {"labels": {"a": "b"}}, "paused": False},
+        "UpdateJob",
+        image_gen_pb2.UpdateJobRequest(
+            job_id="j-1", priority=0, labels=image_gen_pb2.Labels(labels={"a": "b"}), paused=False
+        ),
+    ),
+    (
+        "PATCH",
+        "/api/v1/jobs/j-1",
+        {"labels": {}},
+        "UpdateJob",
+        image_gen_pb2.UpdateJobRequest(job_id="j-1", labels=image_gen_pb2.Labels()),
+    ),
     ("GET", "/api/v1/jobs", None, "ListJobs", image_gen_pb2.ListJobsRequest()),
     (
         "GET",
@@ -60,6 +83,32 @@ CASES: list[tuple[str, str, Any, str, Any]] = [
     ("GET", "/api/v1/backends", None, "ListBackends", backend_pb2.ListBackendsRequest()),
     ("GET", "/api/v1/backends/demo", None, "GetBackend", backend_pb2.GetBackendRequest(name="demo")),
     ("POST", "/api/v1/backends/demo:refresh", {}, "RefreshBackend", backend_pb2.RefreshBackendRequest(name="demo")),
+    ("POST", "/api/v1/backends/demo:drain", {}, "DrainBackend", backend_pb2.DrainBackendRequest(name="demo")),
+    ("POST", "/api/v1/backends/demo:undrain", None, "UndrainBackend", backend_pb2.UndrainBackendRequest(name="demo")),
+    ("GET", "/api/v1/queue", None, "GetQueue", queue_pb2.GetQueueRequest()),
+    (
+        "GET",
+        "/api/v1/queue/entries?page_size=5&owner=anna",
+        None,
+        "ListQueueEntries",
+        queue_pb2.ListQueueEntriesRequest(page_size=5, owner="anna"),
+    ),
+    ("POST", "/api/v1/queue:pause", {"owner": "anna"}, "PauseQueue", queue_pb2.PauseQueueRequest(owner="anna")),
+    ("POST", "/api/v1/queue:resume", None, "ResumeQueue", queue_pb2.ResumeQueueRequest()),
+    (
+        "POST",
+        "/api/v1/queue/entries/j-1:move",
+        {"end": "first"},
+        "MoveJob",
+        queue_pb2.MoveJobRequest(job_id="j-1", end=queue_pb2.QUEUE_END_FIRST),
+    ),
+    (
+        "POST",
+        "/api/v1/queue/entries/j-1:move",
+        {"before_job_id": "j-2"},
+        "MoveJob",
+        queue_pb2.MoveJobRequest(job_id="j-1", before_job_id="j-2"),
+    ),
     (
         "GET",
         "/api/v1/models?type=1&text=xl",
@@ -152,6 +201,14 @@ async def test_answers_use_proto_names_and_hold_every_field(fake: FakeServer, ht
         ("POST", "/api/v1/jobs", {"validate_only": "yes"}, "validate_only", "true or false"),
         ("POST", "/api/v1/jobs", [], "", "must be an object"),
         ("POST", "/api/v1/jobs/a:cancel", {"job_id": "b"}, "job_id", "another value"),
+        ("PATCH", "/api/v1/jobs/a", {"state": "JOB_STATE_FAILED"}, "state", "allowed: job_id, priority"),
+        (
+            "POST",
+            "/api/v1/queue/entries/a:move",
+            {"end": "first", "after_job_id": "b"},
+            "after_job_id",
+            "together with end",
+        ),
     ],
 )
 async def test_what_does_not_fit_is_refused_by_its_path(
@@ -213,3 +270,25 @@ async def test_the_idempotency_key_is_the_request_id(
 async def test_the_key_is_ignored_where_there_is_no_request_id(http: aiohttp.ClientSession) -> None:
     async with http.post("/api/v1/models:refresh", json={}, headers={"Idempotency-Key": "k"}) as response:
         assert response.status == 200
+
+
+@pytest.mark.parametrize(("given", "told"), [("anna", "anna"), (" Anna B. ", "Anna B."), ("", ""), (None, None)])
+async def test_the_owner_goes_on_with_the_call(
+    fake: FakeServer, http: aiohttp.ClientSession, given: str | None, told: str | None
+) -> None:
+    headers = {} if given is None else {"Imagegen-Owner": given}
+    async with http.post("/api/v1/jobs", json={}, headers=headers) as response:
+        assert response.status == 200
+    assert fake.owners["CreateJob"] == told
+
+
+@pytest.mark.parametrize("owners", [["a" * 257], ["j\u00f6rg"], ["a\tb"], ["anna", "bert"]])
+async def test_an_owner_that_metadata_cannot_carry_is_refused(
+    fake: FakeServer, http: aiohttp.ClientSession, owners: list[str]
+) -> None:
+    headers = [("Imagegen-Owner", owner) for owner in owners]
+    async with http.post("/api/v1/jobs", json={}, headers=headers) as response:
+        assert response.status == 400
+        problem = await response.json()
+    assert (problem["reason"], problem["errors"][0]["field"]) == ("INVALID_REQUEST", "Imagegen-Owner")
+    assert not fake.requests

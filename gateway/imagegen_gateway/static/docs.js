@@ -142,7 +142,7 @@ function stream(address, result) {
   stop.addEventListener("click", () => source.close());
   result.append(stop, lines);
   const kinds = ["snapshot", "state_changed", "queue_updated", "attempt_started", "attempt_failed", "model_loading", "plan",
-    "phase_changed", "progress", "preview", "output_ready", "warning", "completed", "caught_up", "reset"];
+    "phase_changed", "progress", "preview", "output_ready", "warning", "updated", "completed", "caught_up", "reset"];
   for (const kind of kinds) {
     source.addEventListener(kind, (message) => lines.append(`${kind} ${message.data.slice(0, 300)}\n`));
   }
