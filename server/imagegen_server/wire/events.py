@@ -18,11 +18,12 @@ from imagegen_server.lifecycle import (
     StateChanged,
 )
 from imagegen_server.previews import Preview, PreviewVariant, scale_down
-from imagegen_server.scheduling import Place
+from imagegen_server.scheduling import Place, WaitReason
 from imagegen_server.wire.jobs import JOB_STATES, encode_attempt, encode_job, encode_output, encode_warning
-from imagegen_server.wire.scalars import to_timestamp
+from imagegen_server.wire.scalars import to_duration, to_timestamp
 
 _PHASES = {phase: job_pb2.Phase.Value(f"PHASE_{phase.name}") for phase in Phase}
+_WAIT_REASONS = {reason: job_pb2.WaitReason.Value(f"WAIT_REASON_{reason.name}") for reason in WaitReason}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +195,16 @@ def _encode_preview(preview: Preview, with_data: bool) -> event_pb2.JobEvent:
 
 
 def encode_place(place: Place | None) -> job_pb2.QueueInfo | None:
-    return job_pb2.QueueInfo(ahead=place.ahead, length=place.length) if place is not None else None
+    if place is None:
+        return None
+    return job_pb2.QueueInfo(
+        ahead=place.ahead,
+        length=place.length,
+        start_eta=to_duration(place.start_s),
+        finish_eta=to_duration(place.finish_s),
+        backend=place.backend,
+        reason=_WAIT_REASONS[place.reason],
+    )
 
 
 def _at(moment: Moment, event: event_pb2.JobEvent) -> event_pb2.JobEvent:
