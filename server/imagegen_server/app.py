@@ -119,7 +119,14 @@ async def serve(
             patience=rhythm.patience,
         )
         runner = await stack.enter_async_context(
-            open_runner(surroundings, fleet, changed=changed, new_id=_new_id, max_queued_jobs=settings.max_queued_jobs)
+            open_runner(
+                surroundings,
+                fleet,
+                store=store,
+                changed=changed,
+                new_id=_new_id,
+                max_queued_jobs=settings.max_queued_jobs,
+            )
         )
         views = JobViews(ledger=ledger, hub=hub, runner=runner)
         image_gen = ImageGenService(

@@ -19,10 +19,12 @@ from imagegen_server.eligibility import Eligibility
 from imagegen_server.errors import ServerError
 from imagegen_server.fleet import Backend, Fleet
 from imagegen_server.history import Ephemeral
-from imagegen_server.jobs import Attempt, Failure, Job, JobState
-from imagegen_server.lifecycle import AttemptBroke, AttemptCancelled, CancelRequested
+from imagegen_server.jobs import Attempt, Failure, Job, JobState, Move
+from imagegen_server.lifecycle import AttemptBroke, AttemptCancelled, CancelRequested, Moved, Updated
+from imagegen_server.queue_control import QueueControl
 from imagegen_server.scheduling import Candidate, Place, WaitingJob, assign, next_retry
-from imagegen_server.tasks import task_group
+from imagegen_server.stores.store import Store
+from imagegen_server.tasks import task_group, to_its_end
 from imagegen_server.wire.events import queue_event
 
 log = structlog.get_logger(__name__)
@@ -45,10 +47,12 @@ class Runner:
         fleet: Fleet,
         tasks: asyncio.TaskGroup,
         *,
+        control: QueueControl,
         changed: asyncio.Event,
         new_id: Callable[[], str],
         max_queued_jobs: int,
     ) -> None:
+        self.control = control
         self._at = surroundings
         self._ledger = surroundings.ledger
         self._fleet = fleet
@@ -60,8 +64,8 @@ class Runner:
         """Those of them that have an attempt at a backend."""
         self._eligibility = Eligibility(fleet)
         self._max_queued_jobs = max_queued_jobs
-        self._submitting: Counter[str] = Counter()
-        """Calls that are storing a job, by its request_id or else its id."""
+        self._submitting: Counter[tuple[str, str]] = Counter()
+        """Calls that are storing a job, by its owner, and its request_id or else its id."""
         self._changed = changed
         self._places: Mapping[str, Place] = {}
         self._places_version: tuple[int, frozenset[str]] = (-1, frozenset())
@@ -73,7 +77,7 @@ class Runner:
 
         Goes on when the caller goes away. Refused: REQUEST_ID_REUSED. Raises StoreError.
         """
-        key = job.request_id or job.job_id
+        key = job.owner, job.request_id or job.job_id
         self._submitting[key] += 1
         try:
             return await self._to_its_end(self._ledger.create(job, request_digest))
@@ -91,9 +95,29 @@ class Runner:
         """The same without waiting, also for a job that is about to be stored."""
         self._tasks.create_task(self._cancel_quietly(job_id))
 
-    def has_room(self, request_id: str) -> bool:
+    async def update(self, job_id: str, updated: Updated) -> Job:
+        """Changes a job that has not ended; gives it after the change, once that is stored.
+
+        Goes on when the caller goes away. Refused: JOB_NOT_FOUND. Raises InvalidHappening, StoreError.
+        """
+        return await self._to_its_end(self._ledger.apply(job_id, updated))
+
+    async def move(self, job_id: str, move: Move | None) -> Job:
+        """Gives a queued job another place; None: it lines up anew. As `update`."""
+        return await self._to_its_end(self._ledger.apply(job_id, Moved(move=move)))
+
+    def has_room(self, owner: str, request_id: str) -> bool:
         """Whether one more job may wait. A call whose twin is being stored needs no room of its own."""
-        return request_id in self._submitting or len(self.queue()) + len(self._submitting) < self._max_queued_jobs
+        return self.is_submitting(owner, request_id) or self.queued_of() < self._max_queued_jobs
+
+    def is_submitting(self, owner: str, request_id: str) -> bool:
+        """Whether another call with this idempotency key is storing its job."""
+        return (owner, request_id) in self._submitting
+
+    def queued_of(self, owner: str | None = None) -> int:
+        """How many jobs of this owner wait, those included that are being stored. None: of anyone."""
+        owners = [job.owner for job in self.queue()] + [each for each, _ in self._submitting]
+        return len(owners) if owner is None else owners.count(owner)
 
     def queue(self) -> list[Job]:
         """The jobs that wait, oldest first."""
@@ -109,6 +133,11 @@ class Runner:
             self._places = {job.job_id: Place(ahead=ahead, length=len(queue)) for ahead, job in enumerate(queue)}
             self._places_version = version
         return self._places
+
+    def order(self) -> list[str]:
+        """The jobs that wait, by id, next one first."""
+        places = self.places()
+        return sorted(places, key=lambda job_id: places[job_id].ahead)
 
     def running_jobs(self, backend: str) -> list[str]:
         """The jobs whose attempts this process drives there."""
@@ -254,23 +283,13 @@ class Runner:
         self._changed.set()
 
     async def _to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
-        outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-
-        async def carry_out() -> None:
+        async def with_news() -> T:
             try:
-                result = await work
-            except Exception as error:  # noqa: BLE001  # handed to the caller
-                if not outcome.done():
-                    outcome.set_exception(error)
-            else:
-                if not outcome.done():
-                    outcome.set_result(result)
+                return await work
             finally:
-                outcome.cancel()
                 self._changed.set()
 
-        self._tasks.create_task(carry_out())
-        return await outcome
+        return await to_its_end(self._tasks, with_news())
 
 
 @asynccontextmanager
@@ -278,6 +297,7 @@ async def open_runner(
     surroundings: Surroundings,
     fleet: Fleet,
     *,
+    store: Store,
     changed: asyncio.Event,
     new_id: Callable[[], str],
     max_queued_jobs: int,
@@ -287,7 +307,16 @@ async def open_runner(
     `changed` is set by whoever has news that may start, move or stop a job.
     """
     async with task_group() as tasks:
-        runner = Runner(surroundings, fleet, tasks, changed=changed, new_id=new_id, max_queued_jobs=max_queued_jobs)
+        control = await QueueControl.open(store, fleet, tasks=tasks, changed=changed)
+        runner = Runner(
+            surroundings,
+            fleet,
+            tasks,
+            control=control,
+            changed=changed,
+            new_id=new_id,
+            max_queued_jobs=max_queued_jobs,
+        )
         tasks.create_task(runner.keep_looking())
         tasks.create_task(runner.keep_telling_places())
         try:

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class _BlockEnded(Exception):
@@ -38,3 +40,23 @@ async def running(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None]
         for coroutine in coroutines:
             group.create_task(coroutine)
         yield
+
+
+async def to_its_end(tasks: asyncio.TaskGroup, work: Coroutine[Any, Any, T]) -> T:
+    """Carries the work out as one of `tasks`, and gives its result. It goes on when the caller goes away."""
+    outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+    async def carry_out() -> None:
+        try:
+            result = await work
+        except Exception as error:  # noqa: BLE001  # handed to the caller
+            if not outcome.done():
+                outcome.set_exception(error)
+        else:
+            if not outcome.done():
+                outcome.set_result(result)
+        finally:
+            outcome.cancel()
+
+    tasks.create_task(carry_out())
+    return await outcome

@@ -111,7 +111,7 @@ class ImageGenService:
         if earlier is None:
             async with self.checker.holding_inputs(request.spec):
                 spec = await self.checker.check(request.spec)
-                if self.runner.has_room(request.request_id):
+                if self.runner.has_room(_OWNER, request.request_id):
                     return await self.runner.submit(self._new_job(job_id, request.request_id, spec), digest)
             # A twin of this call may have taken the last place meanwhile.
             earlier = await self._earlier(request.request_id, digest)
