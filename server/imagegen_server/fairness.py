@@ -57,13 +57,7 @@ class FairShares:
         self._times = {owner: time for owner, time in self._times.items() if time > self._floor}
         self._starts = {flow: start for flow, start in self._starts.items() if flow[0] in waiting}
 
-    def copy(self) -> "FairShares":
-        """One that can be charged without consequences."""
-        copied = FairShares(self._weights)
-        copied._times, copied._starts, copied._floor = dict(self._times), dict(self._starts), self._floor
-        return copied
 
-
-def risen(priority: int, waiting_since: float, now: float) -> int:
-    """The class of a flow that has got nothing since then."""
-    return priority + int(max(now - waiting_since, 0.0) // AGING_S)
+def risen(waiting_since: float, now: float) -> int:
+    """By how many classes a flow has risen that has got nothing since then."""
+    return int(max(now - waiting_since, 0.0) // AGING_S)

@@ -1,138 +1,99 @@
-"""Which job that waits goes to which backend, and when its turn will come. Pure."""
+"""Which job that waits goes to which backend, and when its turn will come. Pure.
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum
+Jobs are taken in the order of `ordering`, and each is given the backend where it is predicted to be finished first:
+when the backend has done what it has, plus loading the model where another one is resident, plus the run. So one list
+of placements answers both questions: what of it begins now is started (`decide`), and all of it is the forecast
+(`foresee`).
 
-from imagegen_server.estimates import Estimator, Work
-from imagegen_server.fairness import FairShares
-from imagegen_server.jobs import Move
+* A job may wait for a busy backend while a slower one is idle, if by what was *measured* it is finished clearly earlier
+  so. The idle one goes to whoever is next.
+* Where a backend would have to load another model for the job whose turn it is, one of the next LOOK_AHEAD may overtake
+  it that needs the resident model. It must be of the same class. A job of another owner may do so while the one it
+  overtakes has been first of its flow for less than PATIENCE_S altogether; one of the same owner if it was submitted
+  within SAME_TIME_S. Nobody overtakes a job that somebody moved.
+* A second slot is there so that a backend need not wait for us: it is filled when what runs is predicted to end
+  within PREFETCH_S, and stays empty while that is unknown.
+* When all have been considered and backends are left idle, a job that begins now is split over them if that makes it
+  finish clearly earlier.
+"""
 
+from collections.abc import Mapping
+from typing import Final
 
-class WaitReason(Enum):
-    """The names of `imagegen.v1.WaitReason`."""
+from imagegen_server.planning import Planner
+from imagegen_server.situation import Candidate, Decision, Place, Situation, WaitingJob, WaitReason
 
-    TURN = "turn"
-    NO_BACKEND = "no_backend"
-    PAUSED = "paused"
-    RETRY_DELAY = "retry_delay"
-    OWNER_LIMIT = "owner_limit"
-    QUEUE_PAUSED = "queue_paused"
+__all__ = [
+    "Candidate",
+    "Decision",
+    "Place",
+    "Situation",
+    "WaitReason",
+    "WaitingJob",
+    "book",
+    "decide",
+    "foresee",
+    "next_look",
+]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WaitingJob:
-    """A job of which something is missing, as far as placing it goes."""
-
-    job_id: str
-    owner: str = ""
-    priority: int = 0
-    """-10..10; higher goes first."""
-    queue_time: float
-    """Since when it has its place in the queue."""
-    work: Work
-    """Of one pass."""
-    passes: int = 1
-    """How many are missing. Each may go to another backend."""
-    failed_on: frozenset[str] = frozenset()
-    """Backends that are avoided as long as another available one can take it."""
-    not_before: float = 0.0
-    """Time before which it is not tried again."""
-    is_paused: bool = False
-    is_running: bool = False
-    """Other passes of it are under way: more of it takes no room of its owner's."""
-    move: Move | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """A backend as far as placing jobs goes."""
-
-    name: str
-    is_available: bool = True
-    """Healthy, and not drained."""
-    free_slots: int
-    slots: int = 1
-    """How many runs may be there at once. It makes them one after the other."""
-    remaining_s: float | None = 0.0
-    """Predicted seconds until it has done what it has; 0: idle; None: cannot be told."""
-    resident_model: str = ""
-    """The model that it will have loaded when it has done that; empty: not known."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """Start so many of the job's missing passes there, now."""
-
-    job_id: str
-    backend: str
-    passes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """A job's place in the queue."""
-
-    ahead: int
-    """How many jobs are ahead of it."""
-    length: int
-    """How many are queued in all, this one included."""
-    start_s: float | None = None
-    """Predicted seconds from now until it starts; None: what it waits for was never measured."""
-    finish_s: float | None = None
-    """Predicted seconds from now until its last image is made; None: not known."""
-    backend: str = ""
-    """Where most of it will probably be made; empty: not known."""
-    reason: WaitReason = WaitReason.TURN
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
-    """All that a decision depends on. The functions must not change while it is in use."""
-
-    now: float
-    jobs: Sequence[WaitingJob]
-    """In any order."""
-    backends: Sequence[Candidate]
-    """In order of the configuration, which decides between equals."""
-    accepts: Callable[[str, str], bool]
-    """Whether the job (first) can run on the backend (second), as far as is known."""
-    estimator: Estimator
-    shares: FairShares
-    """Is read, and changed by `book` only."""
-    room: Callable[[str], int]
-    """How many more jobs of this owner may run."""
-    paused: Callable[[str], bool]
-    """Whether nothing of this owner may be started: it is paused, or the whole queue."""
+HOLD_CHECK_S: Final = 2.0
+"""A job that was held back for a better backend is looked at again after this."""
 
 
 def decide(situation: Situation) -> list[Decision]:
-    """What to start now. Several decisions for one job split its passes."""
-    return []
+    """What to start now, in order. Several decisions for one job split its passes."""
+    planner = Planner(situation)
+    if not planner.has_open:
+        return []
+    planner.place_all(until_full=True)
+    return [
+        Decision(placement.job.job_id, part.timeline.name, part.passes)
+        for placement in planner.placements
+        if placement.is_now
+        for part in placement.parts
+    ]
 
 
 def foresee(situation: Situation) -> Mapping[str, Place]:
     """The place of every job, if nothing changes."""
-    return {
-        job.job_id: Place(ahead=ahead, length=len(situation.jobs))
-        for ahead, job in enumerate(sorted(situation.jobs, key=lambda each: (each.queue_time, each.job_id)))
-    }
+    planner = Planner(situation)
+    planner.place_all(until_full=False)
+    length, places = len(situation.jobs), dict[str, Place]()
+    for placement in planner.placements:
+        places[placement.job.job_id] = Place(
+            ahead=len(places),
+            length=length,
+            start_s=placement.start_s if placement.is_start_known else None,
+            finish_s=placement.finish_s if placement.is_finish_known else None,
+            backend=max(placement.parts, key=lambda part: part.passes).timeline.name,
+            reason=placement.reason,
+        )
+    left = (job for job in situation.jobs if job.job_id not in places)
+    for job in sorted(left, key=lambda each: (each.queue_time, each.job_id)):
+        places[job.job_id] = Place(ahead=len(places), length=length, reason=planner.reason(job))
+    return places
 
 
 def next_look(situation: Situation) -> float | None:
     """When to decide again although nothing has happened; None: never. Asked after what was decided is started."""
-    return None
+    planner, now = Planner(situation), situation.now
+    looks = [job.not_before for job in planner.delayed]
+    waiting = [job for job in planner.ready if planner.has_room(job)]
+    if waiting:
+        looks += [now + timeline.opens_in_s for timeline in planner.timelines if timeline.opens_in_s is not None]
+    if planner.has_open and any(timeline.is_open for job in waiting for timeline in planner.able(job)):
+        looks.append(now + HOLD_CHECK_S)
+    return min(looks, default=None)
 
 
 def book(situation: Situation, decision: Decision) -> None:
-    """Charges the owner of a job that is being started; to be called for each decision that is carried out."""
-
-
-def assign(*_: object) -> list[Decision]:
-    """Until the runner has moved to `decide`."""
-    return []
-
-
-def next_retry(*_: object) -> float | None:
-    """Until the runner has moved to `next_look`."""
-    return None
+    """Charges the owner of a job that is being started. To be called for each decision that is carried out."""
+    planner, shares = Planner(situation), situation.shares
+    job = next(job for job in situation.jobs if job.job_id == decision.job_id)
+    contending = {job.owner}
+    for each in planner.ready:
+        if each.owner not in contending and planner.has_room(each) and planner.able(each):
+            contending.add(each.owner)
+    shares.settle(contending, {each.owner for each in situation.jobs})
+    shares.charge(job.owner, planner.cost_s(job) * decision.passes / job.passes)
+    shares.started(job.owner, job.priority, situation.now)

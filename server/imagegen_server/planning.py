@@ -1,0 +1,224 @@
+"""Places jobs on backends, one after the other in their order. Pure. `scheduling` says by which rules."""
+
+from collections.abc import Sequence, Set
+from dataclasses import replace
+from typing import Final
+
+from imagegen_server.estimates import Work
+from imagegen_server.ordering import FairOrder, Turn
+from imagegen_server.situation import Situation, WaitingJob, WaitReason
+from imagegen_server.timelines import Coming, Option, Placement, Timeline
+
+LOOK_AHEAD: Final = 16
+"""So many of the order are considered at once."""
+PATIENCE_S: Final = 30.0
+"""For so long after its turn has come within its flow, jobs of other owners may overtake one."""
+SAME_TIME_S: Final = 60.0
+"""An owner's jobs that were submitted within this may overtake one another."""
+CLEARLY_S, CLEARLY_SHARE = 1.0, 0.1
+"""What waiting for a better backend must save: seconds, and share of the time."""
+SPLIT_S, SPLIT_SHARE = 2.0, 0.2
+"""What a split must save."""
+REGRET: Final = 0.5
+"""How much it counts that a model has to be loaded anew for others, because a job pushed it out."""
+
+
+class Planner:
+    """Places the jobs of one situation."""
+
+    def __init__(self, situation: Situation) -> None:
+        self.placements: list[Placement] = []
+        self.timelines = [Timeline(each) for each in situation.backends if each.is_available]
+        self.ready: list[WaitingJob] = []
+        self.delayed: list[WaitingJob] = []
+        self._at = situation
+        self._able: dict[str, list[Timeline]] = {}
+        self._runs: dict[tuple[str, Work, int], tuple[float, bool]] = {}
+        for job in situation.jobs:
+            if not job.is_paused and not situation.paused(job.owner):
+                (self.ready if job.not_before <= situation.now else self.delayed).append(job)
+
+    @property
+    def has_open(self) -> bool:
+        return any(timeline.is_open for timeline in self.timelines)
+
+    def has_room(self, job: WaitingJob) -> bool:
+        return job.is_running or self._at.room(job.owner) > 0
+
+    def able(self, job: WaitingJob) -> list[Timeline]:
+        """Where it can go."""
+        able = self._able.get(job.job_id)
+        if able is None:
+            accepting = [each for each in self.timelines if self._at.accepts(job.job_id, each.name)]
+            able = [each for each in accepting if each.name not in job.failed_on] or accepting
+            self._able[job.job_id] = able
+        return able
+
+    def reason(self, job: WaitingJob) -> WaitReason:
+        """What it waits for."""
+        if job.is_paused:
+            return WaitReason.PAUSED
+        if self._at.paused(job.owner):
+            return WaitReason.QUEUE_PAUSED
+        if not self.able(job):
+            return WaitReason.NO_BACKEND
+        if job.not_before > self._at.now:
+            return WaitReason.RETRY_DELAY
+        return WaitReason.TURN if self.has_room(job) else WaitReason.OWNER_LIMIT
+
+    def cost_s(self, job: WaitingJob) -> float:
+        """What its owner is charged: the same wherever it goes, as nobody chooses to get a slow backend."""
+        return min((self._run(each, job.work, job.passes)[0] for each in self.able(job)), default=0.0)
+
+    # --- placing -----------------------------------------------------------------------------------------------------
+
+    def place_all(self, *, until_full: bool) -> None:
+        """Places the jobs in order: with `until_full` those that are ready, until nothing is open; else all."""
+        order = FairOrder(
+            self._at.jobs,
+            shares=self._at.shares,
+            cost_s=self.cost_s,
+            can_go=lambda job: bool(self.able(job)),
+            room=self._at.room,
+            now=self._at.now,
+        )
+        order.add(self.ready)
+        coming = Coming(self._at, [] if until_full else self.delayed)
+        while True:
+            first = order.first(1)
+            if first and until_full and not self.has_open:
+                return
+            start_s = min(each.free_s for each in self.able(first[0].job)) if first else coming.next_s
+            if start_s is None:
+                break
+            order.advance(self._at.now + start_s)
+            if not coming.let_in(order, start_s):
+                self._place(order, coming)
+        self._split()
+
+    def _place(self, order: FairOrder, coming: Coming) -> None:
+        turns = order.first(LOOK_AHEAD)
+        wanted = {turn.job.work.model for turn in turns}
+        index, option = 0, self._best(turns[0].job, wanted, coming)
+        if option.load_s > 0:
+            overtaking = self._overtaking(turns, option, wanted, coming)
+            index, option = overtaking or (index, option)
+        job, timeline = turns[index].job, option.timeline
+        order.take(index)
+        is_start_known = timeline.is_known and coming.is_sure(job)
+        placement = Placement(
+            job=job,
+            parts=[option],
+            is_now=timeline.is_open and coming.earliest_s(job) <= 0,
+            is_start_known=is_start_known,
+            is_finish_known=is_start_known and option.is_measured,
+            reason=coming.reason(job),
+        )
+        timeline.fill(option.finish_s, job.work.model, is_known=option.is_measured)
+        coming.note(placement)
+        self.placements.append(placement)
+
+    def _best(self, job: WaitingJob, wanted: Set[str], coming: Coming) -> Option:
+        earliest_s = coming.earliest_s(job)
+        options = [self._option(timeline, job, job.passes, earliest_s) for timeline in self.able(job)]
+        scores = [option.finish_s + self._regret_s(option, wanted) for option in options]
+        first_s = min(option.start_s for option in options)
+        best = min(range(len(options)), key=scores.__getitem__)
+        prompt = min((i for i, option in enumerate(options) if option.start_s <= first_s), key=scores.__getitem__)
+        saves_s = scores[prompt] - scores[best]
+        is_sure = options[best].timeline.is_known and options[best].is_run_measured and options[prompt].is_run_measured
+        is_clear = saves_s > max(CLEARLY_S, CLEARLY_SHARE * (options[prompt].finish_s - first_s))
+        return options[best if is_sure and is_clear else prompt]
+
+    def _overtaking(
+        self, turns: Sequence[Turn], option: Option, wanted: Set[str], coming: Coming
+    ) -> tuple[int, Option] | None:
+        """Who goes before the first one because its model is resident there; by its index."""
+        timeline, passed = option.timeline, list[Turn]()
+        for index, turn in enumerate(turns):
+            job = turn.job
+            if job.move is not None or turn.rank != turns[0].rank:
+                return None
+            if timeline not in self.able(job):
+                continue
+            if index and timeline.resident and job.work.model == timeline.resident:
+                theirs = self._best(job, wanted, coming)
+                until = self._at.now + theirs.finish_s
+                if theirs.timeline is timeline and all(_lets_pass(each, turn, until) for each in passed):
+                    return index, theirs
+            passed.append(turn)
+        return None
+
+    def _regret_s(self, option: Option, wanted: Set[str]) -> float:
+        """What it costs others that their model is pushed out."""
+        resident = option.timeline.resident
+        if option.load_s <= 0 or resident not in wanted or not resident:
+            return 0.0
+        return REGRET * self._at.estimator.guess_load_s(option.timeline.name, resident)
+
+    def _split(self) -> None:
+        """Has backends that are left over take passes of jobs that have several."""
+        for placement in self.placements:
+            job, whole = placement.job, placement.parts[0]
+            if job.passes < 2 or not whole.is_run_measured or whole.timeline.free_s > whole.finish_s:
+                continue
+            idle = [
+                timeline
+                for timeline in self.able(job)
+                if timeline.free_s <= whole.start_s and (timeline.is_idle or not placement.is_now)
+            ]
+            parts = self._shared_out(job, whole, idle)
+            finish_s = max(part.finish_s for part in parts)
+            saves_s = whole.finish_s - finish_s
+            if len(parts) > 1 and saves_s > max(SPLIT_S, SPLIT_SHARE * (whole.finish_s - whole.start_s)):
+                placement.parts = parts
+                placement.is_finish_known = placement.is_start_known and all(part.is_measured for part in parts)
+                for part in parts:
+                    part.timeline.fill(part.finish_s, job.work.model, is_known=part.is_measured)
+
+    def _shared_out(self, job: WaitingJob, whole: Option, idle: Sequence[Timeline]) -> list[Option]:
+        """Each pass goes where it is finished first. Only where it was measured: a guess may be off by any factor."""
+        following = {0: replace(whole, passes=1, run_s=self._run(whole.timeline, job.work, 1)[0])}
+        for index, timeline in enumerate(idle, 1):
+            option = self._option(timeline, job, 1, whole.start_s)
+            if option.is_run_measured:
+                following[index] = option
+        shares = dict[int, Option]()
+        for _ in range(job.passes):
+            index = min(following, key=lambda each: following[each].finish_s)
+            shares[index] = option = following[index]
+            passes = option.passes + 1
+            following[index] = replace(option, passes=passes, run_s=self._run(option.timeline, job.work, passes)[0])
+        return list(shares.values())
+
+    # --- predicting --------------------------------------------------------------------------------------------------
+
+    def _option(self, timeline: Timeline, job: WaitingJob, passes: int, earliest_s: float) -> Option:
+        run_s, is_run_measured = self._run(timeline, job.work, passes)
+        load_s, is_load_measured = 0.0, True
+        model = job.work.model
+        if model and model != timeline.resident:
+            load_s, is_load_measured = self._load(timeline, model)
+        start_s = max(timeline.free_s, earliest_s)
+        return Option(timeline, passes, start_s, load_s, run_s, is_run_measured, is_load_measured)
+
+    def _run(self, timeline: Timeline, work: Work, passes: int) -> tuple[float, bool]:
+        key = timeline.name, work, passes
+        known = self._runs.get(key)
+        if known is None:
+            whole, estimator = replace(work, images=work.images * passes), self._at.estimator
+            known = estimator.guess_s(timeline.name, whole), estimator.run_s(timeline.name, whole) is not None
+            self._runs[key] = known
+        return known
+
+    def _load(self, timeline: Timeline, model: str) -> tuple[float, bool]:
+        estimator = self._at.estimator
+        is_measured = estimator.load_s(timeline.name, model) is not None
+        return estimator.guess_load_s(timeline.name, model), is_measured
+
+
+def _lets_pass(passed: Turn, turn: Turn, until: float) -> bool:
+    """Whether the one may be overtaken by the other, which will be done by then."""
+    if passed.flow == turn.flow:
+        return turn.job.queue_time - passed.job.queue_time <= SAME_TIME_S
+    return until - passed.since <= PATIENCE_S
