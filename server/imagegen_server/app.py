@@ -19,7 +19,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from sqlalchemy import URL
 
-from imagegen.v1 import asset_pb2, backend_pb2, image_gen_pb2, model_pb2
+from imagegen.v1 import asset_pb2, backend_pb2, image_gen_pb2, model_pb2, queue_pb2
 from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.registry import open_adapter
 from imagegen_server.assets import AssetStore
@@ -30,11 +30,14 @@ from imagegen_server.errors import CannotStart
 from imagegen_server.fleet import Intervals, Member, OpenAdapter, open_fleet
 from imagegen_server.hub import Hub
 from imagegen_server.ledger import Ledger
+from imagegen_server.quotas import Quotas
 from imagegen_server.runner import open_runner
+from imagegen_server.services.admission import Admission
 from imagegen_server.services.assets import AssetService
 from imagegen_server.services.backends import BackendService
 from imagegen_server.services.image_gen import ImageGenService
 from imagegen_server.services.models import ModelService
+from imagegen_server.services.queue import QueueService
 from imagegen_server.services.rpc import bind
 from imagegen_server.services.streams import Streams
 from imagegen_server.services.views import JobViews
@@ -129,22 +132,34 @@ async def serve(
             )
         )
         views = JobViews(ledger=ledger, hub=hub, runner=runner)
-        image_gen = ImageGenService(
+        quotas = Quotas(max_queued_jobs=settings.max_queued_jobs, owners=settings.owners)
+        admission = Admission(
             hub=hub,
             ledger=ledger,
             store=store,
             runner=runner,
             checker=SpecChecker(fleet, assets, choose_seed=_choose_seed),
+            quotas=quotas,
+            choose_seed=_choose_seed,
+            clock=time.time,
+        )
+        image_gen = ImageGenService(
+            hub=hub,
+            ledger=ledger,
+            store=store,
+            runner=runner,
+            admission=admission,
             views=views,
             streams=Streams(
                 ledger=ledger, hub=hub, store=store, views=views, clock=time.time, heartbeat_s=rhythm.heartbeat_s
             ),
             tokens=tokens,
-            clock=time.time,
             new_id=_new_id,
         )
+        queue = QueueService(ledger=ledger, runner=runner, quotas=quotas, views=views, tokens=tokens, clock=time.time)
         services = {
             image_gen_pb2: image_gen,
+            queue_pb2: queue,
             asset_pb2: AssetService(assets=assets, store=store, tokens=tokens),
             backend_pb2: BackendService(fleet=fleet, runner=runner),
             model_pb2: ModelService(fleet=fleet),

@@ -94,9 +94,8 @@ def job_finished(job_id: str) -> Refused:
     return Refused("JOB_FINISHED", f"job {job_id!r} has ended", metadata={"job_id": job_id})
 
 
-def job_not_queued(job_id: str, state: str) -> Refused:
-    """`state` in the words of the table: "running"."""
-    message = f"job {job_id!r} does not wait in the queue: it is {state}"
+def job_not_queued(job_id: str) -> Refused:
+    message = f"job {job_id!r} does not wait in the queue, or no longer"
     return Refused("JOB_NOT_QUEUED", message, metadata={"job_id": job_id})
 
 

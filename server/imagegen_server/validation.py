@@ -40,7 +40,7 @@ class SpecChecker:
 
         Refused: INVALID_REQUEST, INVALID_GRAPH, INVALID_IMAGE, ASSET_NOT_FOUND, BACKEND_NOT_FOUND.
         """
-        candidates = self._candidates(encoded.backend)
+        candidates = self._candidates(encoded)
         inputs = await self._inputs(encoded)
         spec = decode_spec(encoded, self._defaults(inputs))
         violations = [*_seed_violations(spec), *_option_violations(spec)]
@@ -49,8 +49,15 @@ class SpecChecker:
         await _check_backends(spec, candidates)
         return spec
 
-    def _candidates(self, name: str) -> list[Backend]:
-        return [self._fleet.find(name, field="spec.backend")] if name else list(self._fleet)
+    def _candidates(self, encoded: job_pb2.JobSpec) -> list[Backend]:
+        """The backends that the spec leaves open; there is at least one."""
+        wanted = dict(encoded.backend_labels)
+        named = [self._fleet.find(encoded.backend, field="spec.backend")] if encoded.backend else list(self._fleet)
+        matching = [backend for backend in named if wanted.items() <= backend.labels.items()]
+        if not matching:
+            description = f"no backend has all of these; there are: {_shown_labels(named)}"
+            raise invalid([Violation("spec.backend_labels", description)])
+        return matching
 
     async def _inputs(self, encoded: job_pb2.JobSpec) -> dict[str, Asset]:
         """The assets that the spec names, by the path of the field."""
@@ -75,6 +82,15 @@ class SpecChecker:
             width=initial.width if initial is not None else DEFAULT_SIZE,
             height=initial.height if initial is not None else DEFAULT_SIZE,
         )
+
+
+def _shown_labels(backends: Iterable[Backend]) -> str:
+    """As "one (gpu=big, room=attic), two (none)"."""
+    labels = {
+        backend.name: ", ".join(f"{key}={value}" for key, value in sorted(backend.labels.items()))
+        for backend in backends
+    }
+    return ", ".join(f"{name} ({shown or 'none'})" for name, shown in labels.items())
 
 
 def _named_assets(encoded: job_pb2.JobSpec) -> Iterable[tuple[str, str]]:

@@ -26,10 +26,14 @@ class BackendService:
         return pb.RefreshBackendResponse(backend=self._encode(backend))
 
     async def drain_backend(self, request: pb.DrainBackendRequest, _: Context) -> pb.DrainBackendResponse:
-        raise NotImplementedError
+        backend = self.fleet.find(request.name)
+        await self.runner.control.drain(backend.name)
+        return pb.DrainBackendResponse(backend=self._encode(backend))
 
     async def undrain_backend(self, request: pb.UndrainBackendRequest, _: Context) -> pb.UndrainBackendResponse:
-        raise NotImplementedError
+        backend = self.fleet.find(request.name)
+        await self.runner.control.undrain(backend.name)
+        return pb.UndrainBackendResponse(backend=self._encode(backend))
 
     def _encode(self, backend: Backend) -> pb.Backend:
         return encode_backend(backend, self.runner.running_jobs(backend.name))

@@ -1,30 +1,27 @@
 """ImageGenService."""
 
 import asyncio
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from imagegen.v1 import image_gen_pb2 as pb
-from imagegen_server.errors import Excess, request_id_reused
+from imagegen_server.errors import job_finished
 from imagegen_server.history import Scope, Start
-from imagegen_server.hub import Hub, ShuttingDown
-from imagegen_server.jobs import Job, JobSpec, JobState
+from imagegen_server.hub import Hub
 from imagegen_server.ledger import Ledger
-from imagegen_server.quotas import refusal
+from imagegen_server.lifecycle import InvalidHappening
 from imagegen_server.runner import Runner
+from imagegen_server.services.admission import Admission
+from imagegen_server.services.owners import owner_of
 from imagegen_server.services.rpc import Context
 from imagegen_server.services.streams import Streams, decode_wish
 from imagegen_server.services.views import JobViews
 from imagegen_server.stores.store import JobFilter, Store
 from imagegen_server.tokens import TokenCodec
-from imagegen_server.validation import SpecChecker
 from imagegen_server.watching import parse_start
-from imagegen_server.wire.jobs import decode_job_states, encode_job
+from imagegen_server.wire.jobs import decode_job_states, decode_update, encode_job
 
 DEFAULT_PAGE_SIZE = 50
-# There are no keys yet, so that every job belongs to nobody.
-_OWNER = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,24 +30,23 @@ class ImageGenService:
     ledger: Ledger
     store: Store
     runner: Runner
-    checker: SpecChecker
+    admission: Admission
     views: JobViews
     streams: Streams
     tokens: TokenCodec
-    clock: Callable[[], float]
     new_id: Callable[[], str]
 
-    async def create_job(self, request: pb.CreateJobRequest, _: Context) -> pb.CreateJobResponse:
+    async def create_job(self, request: pb.CreateJobRequest, context: Context) -> pb.CreateJobResponse:
+        owner = owner_of(context)
         if request.validate_only:
-            job = self._new_job("", request.request_id, await self.checker.check(request.spec))
-            return pb.CreateJobResponse(job=encode_job(job))
-        job, is_replayed = await self._create(request, self.new_id())
+            return pb.CreateJobResponse(job=encode_job(await self.admission.check(request, owner)))
+        job, is_replayed = await self.admission.create(request, self.new_id(), owner)
         return pb.CreateJobResponse(job=await self.views.by_id(job.job_id), replayed=is_replayed)
 
     async def generate_images(self, request: pb.GenerateImagesRequest, context: Context) -> None:
-        job_id = self.new_id()
+        job_id, owner = self.new_id(), owner_of(context)
         try:
-            job, _ = await self._create(request, job_id)
+            job, _ = await self.admission.create(request, job_id, owner)
             job_id = job.job_id
             scope = Scope(job_ids=frozenset({job_id}))
             await self.streams.write(context, scope, Start.EARLIEST, decode_wish(request.watch))
@@ -91,47 +87,17 @@ class ImageGenService:
         await self.runner.cancel(request.job_id)
         return pb.CancelJobResponse(job=await self.views.by_id(request.job_id))
 
-    async def retry_job(self, request: pb.RetryJobRequest, _: Context) -> pb.RetryJobResponse:
-        raise NotImplementedError
+    async def retry_job(self, request: pb.RetryJobRequest, context: Context) -> pb.RetryJobResponse:
+        job, is_replayed = await self.admission.retry(request, self.new_id(), owner_of(context))
+        return pb.RetryJobResponse(job=await self.views.by_id(job.job_id), replayed=is_replayed)
 
     async def update_job(self, request: pb.UpdateJobRequest, _: Context) -> pb.UpdateJobResponse:
-        raise NotImplementedError
+        try:
+            await self.runner.update(request.job_id, decode_update(request))
+        except InvalidHappening as error:
+            raise job_finished(request.job_id) from error
+        return pb.UpdateJobResponse(job=await self.views.by_id(request.job_id))
 
     async def delete_job(self, request: pb.DeleteJobRequest, _: Context) -> pb.DeleteJobResponse:
         await self.ledger.delete(request.job_id)
         return pb.DeleteJobResponse()
-
-    async def _create(self, request: pb.CreateJobRequest | pb.GenerateImagesRequest, job_id: str) -> tuple[Job, bool]:
-        """The job, and whether an earlier call with the same request_id had made it."""
-        if self.hub.is_draining:
-            raise ShuttingDown
-        digest = hashlib.sha256(request.spec.SerializeToString(deterministic=True)).digest()
-        # Asked first: what was accepted once is answered again, whatever has become of its assets and backends.
-        earlier = await self._earlier(request.request_id, digest)
-        if earlier is None:
-            async with self.checker.holding_inputs(request.spec):
-                spec = await self.checker.check(request.spec)
-                if self.runner.has_room(_OWNER, request.request_id):
-                    return await self.runner.submit(self._new_job(job_id, request.request_id, spec), digest)
-            # A twin of this call may have taken the last place meanwhile.
-            earlier = await self._earlier(request.request_id, digest)
-        if earlier is None:
-            raise refusal(Excess(reason="QUEUE_FULL", subject="queue", description="the queue is full"), ())
-        return earlier, True
-
-    async def _earlier(self, request_id: str, digest: bytes) -> Job | None:
-        """The job that an earlier call with this request_id made. Refused: REQUEST_ID_REUSED."""
-        stored = await self.store.find_request(_OWNER, request_id) if request_id else None
-        if stored is not None and stored.request_digest != digest:
-            raise request_id_reused(request_id)
-        return stored.job if stored is not None else None
-
-    def _new_job(self, job_id: str, request_id: str, spec: JobSpec) -> Job:
-        return Job(
-            job_id=job_id,
-            spec=spec,
-            state=JobState.QUEUED,
-            create_time=self.clock(),
-            request_id=request_id,
-            owner=_OWNER,
-        )

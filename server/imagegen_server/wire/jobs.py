@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from imagegen.v1 import asset_pb2, job_pb2
+from imagegen.v1 import asset_pb2, image_gen_pb2, job_pb2
 from imagegen_adapters.contract import Handle, Warned
 from imagegen_adapters.errors import Violation
 from imagegen_server.jobs import (
@@ -24,6 +24,7 @@ from imagegen_server.jobs import (
     Output,
     Slice,
 )
+from imagegen_server.lifecycle import Updated
 from imagegen_server.wire.errors import decode_failure, encode_failure
 from imagegen_server.wire.scalars import from_timestamp, to_timestamp
 from imagegen_server.wire.specs import Defaults, decode_spec, encode_spec
@@ -90,6 +91,15 @@ def decode_job_states(states: Iterable[job_pb2.JobState.ValueType]) -> frozenset
     wanted = frozenset(states)
     is_any = job_pb2.JOB_STATE_UNSPECIFIED in wanted
     return frozenset() if is_any else frozenset(_JOB_STATES_BACK[state] for state in wanted)
+
+
+def decode_update(request: image_gen_pb2.UpdateJobRequest) -> Updated:
+    """What is to be changed."""
+    return Updated(
+        priority=request.priority if request.HasField("priority") else None,
+        labels=dict(request.labels.labels) if request.HasField("labels") else None,
+        is_paused=request.paused if request.HasField("paused") else None,
+    )
 
 
 def decode_origin(origin: asset_pb2.AssetOrigin.ValueType) -> AssetOrigin | None:

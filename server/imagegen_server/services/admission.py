@@ -1,0 +1,135 @@
+"""How jobs come in: once per request_id, checked, with their inputs held, and as far as there is room."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from imagegen.v1 import image_gen_pb2 as pb
+from imagegen.v1 import job_pb2
+from imagegen_adapters.errors import Violation
+from imagegen_server.errors import Excess, invalid, job_not_finished, request_id_reused
+from imagegen_server.hub import Hub, ShuttingDown
+from imagegen_server.jobs import Job, JobSpec, JobState
+from imagegen_server.ledger import Ledger
+from imagegen_server.quotas import Quotas, refusal
+from imagegen_server.reseeding import with_new_seeds
+from imagegen_server.runner import Runner
+from imagegen_server.stores.store import Store
+from imagegen_server.validation import SpecChecker
+from imagegen_server.wire.specs import encode_spec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What one call asks for."""
+
+    job_id: str
+    """Of the job, if the call makes one."""
+    owner: str
+    request_id: str
+    """Empty: none."""
+    digest: bytes
+    """Of all that the request_id stands for."""
+    retry_of: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """The way in for every new job."""
+
+    hub: Hub
+    ledger: Ledger
+    store: Store
+    runner: Runner
+    checker: SpecChecker
+    quotas: Quotas
+    choose_seed: Callable[[], int]
+    clock: Callable[[], float]
+
+    async def check(self, request: pb.CreateJobRequest, owner: str) -> Job:
+        """The job as it would be, without id. Refused: as the spec's check."""
+        wanted = Request(job_id="", owner=owner, request_id=request.request_id, digest=b"")
+        return self._new_job(await self.checker.check(request.spec), wanted)
+
+    async def create(
+        self, request: pb.CreateJobRequest | pb.GenerateImagesRequest, job_id: str, owner: str
+    ) -> tuple[Job, bool]:
+        """The job, and whether an earlier call with the same request_id had made it.
+
+        Refused: as the spec's check, REQUEST_ID_REUSED, QUEUE_FULL, QUOTA_EXCEEDED, SHUTTING_DOWN.
+        """
+        digest = hashlib.sha256(request.spec.SerializeToString(deterministic=True)).digest()
+        wanted = Request(job_id=job_id, owner=owner, request_id=request.request_id, digest=digest)
+        earlier = await self._earlier(wanted)
+        return (earlier, True) if earlier is not None else await self._admit(request.spec, wanted)
+
+    async def retry(self, request: pb.RetryJobRequest, job_id: str, owner: str) -> tuple[Job, bool]:
+        """The same for a job out of one that has ended. Refused also: JOB_NOT_FOUND, JOB_NOT_FINISHED."""
+        digest = hashlib.sha256(f"retry {request.new_seeds} {request.job_id}".encode()).digest()
+        wanted = Request(
+            job_id=job_id, owner=owner, request_id=request.request_id, digest=digest, retry_of=request.job_id
+        )
+        earlier = await self._earlier(wanted)
+        return (earlier, True) if earlier is not None else await self._admit(await self._again(request), wanted)
+
+    async def _again(self, request: pb.RetryJobRequest) -> job_pb2.JobSpec:
+        job = await self.ledger.get(request.job_id)
+        if not job.state.is_final:
+            raise job_not_finished(request.job_id)
+        spec = with_new_seeds(job.spec, self.choose_seed) if request.new_seeds else job.spec
+        if spec is None:
+            raise invalid([Violation("new_seeds", "the graph has no input seed or noise_seed that holds a number")])
+        return encode_spec(spec)
+
+    async def _earlier(self, wanted: Request) -> Job | None:
+        """The job that an earlier call with this request_id made.
+
+        Asked first: what was accepted once is answered again, whatever has become of its assets and backends.
+        Refused: REQUEST_ID_REUSED, SHUTTING_DOWN.
+        """
+        if self.hub.is_draining:
+            raise ShuttingDown
+        if not wanted.request_id:
+            return None
+        stored = await self.store.find_request(wanted.owner, wanted.request_id)
+        if stored is not None and stored.request_digest != wanted.digest:
+            raise request_id_reused(wanted.request_id)
+        return stored.job if stored is not None else None
+
+    async def _admit(self, encoded: job_pb2.JobSpec, wanted: Request) -> tuple[Job, bool]:
+        async with self.checker.holding_inputs(encoded):
+            spec = await self.checker.check(encoded)
+            # No await between the look at the room and its taking, so that nobody else takes it.
+            excess = self._excess(wanted)
+            if excess is None:
+                return await self.runner.submit(self._new_job(spec, wanted), wanted.digest)
+        # A twin of this call may have taken the last place meanwhile.
+        earlier = await self._earlier(wanted)
+        if earlier is None:
+            raise refusal(excess, self._starts(excess, wanted.owner))
+        return earlier, True
+
+    def _excess(self, wanted: Request) -> Excess | None:
+        if self.runner.is_submitting(wanted.owner, wanted.request_id):
+            # A twin of this call is being stored: this one needs no room of its own.
+            return None
+        queued, of_owner = self.runner.queued_of(), self.runner.queued_of(wanted.owner)
+        return self.quotas.excess(wanted.owner, queued=queued, queued_of_owner=of_owner)
+
+    def _starts(self, excess: Excess, owner: str) -> list[float | None]:
+        """When the jobs will start of which there are too many."""
+        is_everyone = excess.reason == "QUEUE_FULL"
+        places = self.runner.places()
+        jobs = [job for job in self.runner.queue() if is_everyone or job.owner == owner]
+        return [places[job.job_id].start_s for job in jobs if job.job_id in places]
+
+    def _new_job(self, spec: JobSpec, wanted: Request) -> Job:
+        return Job(
+            job_id=wanted.job_id,
+            spec=spec,
+            state=JobState.QUEUED,
+            create_time=self.clock(),
+            request_id=wanted.request_id,
+            owner=wanted.owner,
+            retry_of=wanted.retry_of,
+        )
