@@ -35,6 +35,16 @@ class AttemptState(Enum):
     UNCERTAIN = "uncertain"
 
 
+class Incident(Enum):
+    """What happened around the end of an attempt that its failure does not tell."""
+
+    NONE = ""
+    RESTART = "restart"
+    """It was gone, or could not be found out about, when a new process of ours asked: nobody is to blame."""
+    TAKEDOWN = "takedown"
+    """Its backend died, or its GPU broke, while it was at work on the attempt."""
+
+
 class UncertainPolicy(Enum):
     """The names of `imagegen.v1.UncertainPolicy`."""
 
@@ -202,6 +212,7 @@ class Attempt:
     slice: Slice
     end_time: float | None = None
     failure: Failure | None = None
+    incident: Incident = Incident.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,7 @@ from imagegen_server.jobs import (
     AttemptState,
     Ending,
     Failure,
+    Incident,
     Job,
     JobSpec,
     JobState,
@@ -99,6 +100,7 @@ class AttemptBroke:
     will_retry: bool
     is_uncertain: bool = False
     """It may still be running there."""
+    incident: Incident = Incident.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,7 +325,7 @@ def _store_output(job: Job, stored: OutputStored, now: float) -> tuple[Job, Even
 
 def _break(job: Job, broke: AttemptBroke, now: float) -> tuple[Job, Events]:
     state = AttemptState.UNCERTAIN if broke.is_uncertain else AttemptState.FAILED
-    ended = _end_attempt(job, broke.number, state, now, broke.failure)
+    ended = _end_attempt(job, broke.number, state, now, broke.failure, broke.incident)
     will_retry = broke.will_retry and job.state is JobState.RUNNING and bool(ended.missing)
     failed = AttemptFailed(attempt=ended.attempts[broke.number - 1], will_retry=will_retry)
     after, told = _emit(ended, now, failed, broke.number)
@@ -358,8 +360,16 @@ def _running(job: Job, number: int) -> Attempt | None:
     return attempt if attempt is not None and attempt.state is AttemptState.RUNNING else None
 
 
-def _end_attempt(job: Job, number: int, state: AttemptState, now: float, failure: Failure | None = None) -> Job:
-    return _with_attempt(job, replace(job.attempts[number - 1], state=state, end_time=now, failure=failure))
+def _end_attempt(
+    job: Job,
+    number: int,
+    state: AttemptState,
+    now: float,
+    failure: Failure | None = None,
+    incident: Incident = Incident.NONE,
+) -> Job:
+    attempt = job.attempts[number - 1]
+    return _with_attempt(job, replace(attempt, state=state, end_time=now, failure=failure, incident=incident))
 
 
 def _with_attempt(job: Job, attempt: Attempt) -> Job:

@@ -16,6 +16,7 @@ from imagegen_server.jobs import (
     AttemptState,
     Ending,
     Failure,
+    Incident,
     Job,
     JobSpec,
     JobState,
@@ -47,7 +48,12 @@ class JobCodec:
     def encode(self, job: Job) -> bytes:
         private = {
             "attempts": [
-                {"attempt_id": attempt.attempt_id, "client_id": attempt.handle.client_id} for attempt in job.attempts
+                {
+                    "attempt_id": attempt.attempt_id,
+                    "client_id": attempt.handle.client_id,
+                    "incident": attempt.incident.value,
+                }
+                for attempt in job.attempts
             ],
             "lined_up": job.lined_up,
             "move": _move_to_json(job.move),
@@ -71,7 +77,7 @@ class JobCodec:
             start_time=from_timestamp(job.start_time) if job.HasField("start_time") else None,
             end_time=from_timestamp(job.end_time) if job.HasField("end_time") else None,
             attempts=tuple(
-                _decode_attempt(attempt, spec, private["attempt_id"], private["client_id"])
+                _decode_attempt(attempt, spec, private)
                 for attempt, private in zip(job.attempts, head["attempts"], strict=True)
             ),
             outputs=tuple(_decode_output(output) for output in job.outputs),
@@ -180,16 +186,17 @@ def encode_warning(warning: Warned) -> job_pb2.Warning:
     return job_pb2.Warning(code=warning.code, message=warning.message)
 
 
-def _decode_attempt(attempt: job_pb2.Attempt, spec: JobSpec, attempt_id: str, client_id: str) -> Attempt:
+def _decode_attempt(attempt: job_pb2.Attempt, spec: JobSpec, private: Mapping[str, str]) -> Attempt:
     return Attempt(
         number=attempt.number,
-        attempt_id=attempt_id,
+        attempt_id=private["attempt_id"],
         backend=attempt.backend,
-        handle=Handle(remote_id=attempt.remote_id, client_id=client_id),
+        handle=Handle(remote_id=attempt.remote_id, client_id=private["client_id"]),
         state=_ATTEMPT_STATES_BACK[attempt.state],
         start_time=from_timestamp(attempt.start_time),
         end_time=from_timestamp(attempt.end_time) if attempt.HasField("end_time") else None,
         failure=decode_failure(attempt.error) if attempt.HasField("error") else None,
+        incident=Incident(private.get("incident", "")),
         # Attempts of images that were stored without a slice are from a time when each made all.
         slice=Slice(first=attempt.first_image, count=attempt.image_count) if attempt.image_count else spec.everything,
     )
