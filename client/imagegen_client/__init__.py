@@ -10,11 +10,13 @@ from imagegen_client.errors import (
     NotFound,
     NotPossible,
     Overloaded,
+    Quota,
     ServerFault,
     Unavailable,
     Violation,
 )
 from imagegen_client.retrying import Backoff
+from imagegen_client.specs import JobOptions
 from imagegen_client.watching import Watch
 
 __all__ = [
@@ -23,10 +25,12 @@ __all__ = [
     "Damaged",
     "ImagegenError",
     "InvalidRequest",
+    "JobOptions",
     "NotAllowed",
     "NotFound",
     "NotPossible",
     "Overloaded",
+    "Quota",
     "ServerFault",
     "Unavailable",
     "Violation",

@@ -4,7 +4,7 @@ from imagegen.v1.event_pb2 import JobEvent
 from imagegen.v1.job_pb2 import JobState
 
 DURABLE = frozenset(
-    {"state_changed", "attempt_started", "attempt_failed", "plan", "output_ready", "warning", "completed"}
+    {"state_changed", "attempt_started", "attempt_failed", "plan", "output_ready", "warning", "updated", "completed"}
 )
 """Names of the events that are stored, numbered without gaps, and delivered exactly once."""
 

@@ -3,10 +3,11 @@
 ImagegenError
 ├── InvalidRequest       the request cannot be run as it is: `violations` name the fields
 ├── NotFound             no such job, asset, backend or model
-├── NotPossible          not in the present state of things: used request id, job not finished, expired
+├── NotPossible          not in the present state of things: used request id, job not finished, or finished, expired
 ├── NotAllowed           the caller may not do that
 ├── Unavailable          the server cannot be reached, does not answer, or is going down
-├── Overloaded           the queue is full, or too many streams are open: `retry_after_s` says when to try again
+├── Overloaded           the queue is full, the owner has as many jobs waiting as it may (`quotas` say which limit was
+│                        met), or too many streams are open: `retry_after_s` says when to try again
 ├── ServerFault          a fault of the server, or an answer that makes no sense
 └── Damaged              the bytes that arrived are not those that were asked for
 
@@ -20,7 +21,12 @@ from dataclasses import dataclass
 
 import grpc
 from google.protobuf.message import DecodeError
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo  # type: ignore[import-untyped]  # ships no stubs
+from google.rpc.error_details_pb2 import (  # type: ignore[import-untyped]  # ships no stubs
+    BadRequest,
+    ErrorInfo,
+    QuotaFailure,
+    RetryInfo,
+)
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # ships no stubs
 from grpc_status import rpc_status
 
@@ -35,6 +41,16 @@ class Violation:
     """What is wrong and what would be right."""
 
 
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """A limit that was met."""
+
+    subject: str
+    """Whose it is, as "owner:anna" or "queue"."""
+    description: str
+    """The limit, and what is taken of it."""
+
+
 class ImagegenError(Exception):
     """Base of everything that a call raises on purpose. `str()` is one sentence for a person."""
 
@@ -45,6 +61,7 @@ class ImagegenError(Exception):
         code: grpc.StatusCode = grpc.StatusCode.UNKNOWN,
         reason: str = "",
         violations: tuple[Violation, ...] = (),
+        quotas: tuple[Quota, ...] = (),
         retry_after_s: float | None = None,
     ) -> None:
         super().__init__(message)
@@ -55,6 +72,8 @@ class ImagegenError(Exception):
         """A value of imagegen.v1.ErrorReason without its prefix; empty where the error is not from our server."""
         self.violations = violations
         """The fields at fault; empty where the request is not to blame."""
+        self.quotas = quotas
+        """The limits that were met; empty where none was."""
         self.retry_after_s = retry_after_s
         """Seconds after which a retry makes sense; None where the server did not say."""
 
@@ -116,11 +135,11 @@ _CODES = {code.value[0]: code for code in ERROR_CLASSES}
 
 def error_from_status(status: Status) -> ImagegenError:
     """The error that a google.rpc.Status tells about, as in Job.error; never raises."""
-    info, bad_request, retry = ErrorInfo(), BadRequest(), RetryInfo()
+    info, bad_request, quota, retry = ErrorInfo(), BadRequest(), QuotaFailure(), RetryInfo()
     has_retry = False
     for detail in status.details:
         try:
-            detail.Unpack(info) or detail.Unpack(bad_request)
+            detail.Unpack(info) or detail.Unpack(bad_request) or detail.Unpack(quota)
             has_retry = detail.Unpack(retry) or has_retry
         except DecodeError:
             continue  # a detail that cannot be read must not hide the code and the message
@@ -130,6 +149,7 @@ def error_from_status(status: Status) -> ImagegenError:
         code=code,
         reason=info.reason,
         violations=tuple(Violation(each.field, each.description) for each in bad_request.field_violations),
+        quotas=tuple(Quota(each.subject, each.description) for each in quota.violations),
         retry_after_s=max(0.0, retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9) if has_retry else None,
     )
 

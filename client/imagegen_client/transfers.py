@@ -25,13 +25,16 @@ from imagegen_client.watching import pause
 if TYPE_CHECKING:  # a name that is in the stubs only
     from imagegen.v1.asset_pb2_grpc import AssetServiceAsyncStub
 
+Metadata = tuple[tuple[str, str], ...]
+"""What goes with a call besides its request."""
+
 CHUNK_BYTES = 256 * 1024
 
 LISTEN_S = 0.25
 """How long an upload that broke off waits, the next time, for an answer to its header alone."""
 
 
-async def upload(stub: "AssetServiceAsyncStub", source: bytes | Path, retry: Retry) -> Asset:
+async def upload(stub: "AssetServiceAsyncStub", source: bytes | Path, retry: Retry, metadata: Metadata) -> Asset:
     """Stores a file and gives its asset. Begins anew when the connection drops: the same bytes are the same asset.
 
     Raises OSError for a file that cannot be read.
@@ -41,7 +44,7 @@ async def upload(stub: "AssetServiceAsyncStub", source: bytes | Path, retry: Ret
     while True:
         try:
             with translated_errors():
-                response = await _write(stub, header, source, listens_first=listens_first)
+                response = await _write(stub.WriteAsset(metadata=metadata), header, source, listens_first=listens_first)
         except ImagegenError as error:
             listens_first = True
             await pause(retry, error)
@@ -50,9 +53,12 @@ async def upload(stub: "AssetServiceAsyncStub", source: bytes | Path, retry: Ret
 
 
 async def _write(
-    stub: "AssetServiceAsyncStub", header: AssetHeader, source: bytes | Path, *, listens_first: bool
+    call: grpc.aio.StreamUnaryCall[WriteAssetRequest, WriteAssetResponse],
+    header: AssetHeader,
+    source: bytes | Path,
+    *,
+    listens_first: bool,
 ) -> WriteAssetResponse:
-    call: grpc.aio.StreamUnaryCall[WriteAssetRequest, WriteAssetResponse] = stub.WriteAsset()
     chunks = _chunks_of(source)
     try:
         # InvalidStateError: the server has answered before the end, and its status, raised below, says why.
@@ -98,7 +104,12 @@ def _chunks_of(source: bytes | Path) -> Generator[bytes]:
 
 
 async def chunks(
-    stub: "AssetServiceAsyncStub", digest: str, *, new_retry: Callable[[], Retry], max_bytes: int | None = None
+    stub: "AssetServiceAsyncStub",
+    digest: str,
+    *,
+    new_retry: Callable[[], Retry],
+    metadata: Metadata,
+    max_bytes: int | None = None,
 ) -> AsyncGenerator[bytes]:
     """The bytes of an asset. A connection that drops is a pause: reading goes on at the offset that was reached.
 
@@ -107,7 +118,7 @@ async def chunks(
     """
     arrived, retry = _Arrived(digest, max_bytes), new_retry()
     while not arrived.is_complete:
-        call = stub.ReadAsset(ReadAssetRequest(digest=digest, offset=arrived.count))
+        call = stub.ReadAsset(ReadAssetRequest(digest=digest, offset=arrived.count), metadata=metadata)
         try:
             with translated_errors():
                 while isinstance(message := await call.read(), ReadAssetResponse):

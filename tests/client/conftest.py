@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from imagegen_client import Backoff, Client
 from imagegen_client.cli import app
-from tests.client.fake_server import FakeServer, serve_fake
+from tests.client.fake import FakeServer, serve_fake
 
 Run = Callable[..., Result]
 FAST = Backoff(first_s=0.002, longest_s=0.02)
@@ -39,7 +39,7 @@ async def client(address: str) -> AsyncIterator[Client]:
 @pytest.fixture(scope="session")
 def server_process() -> Iterator[str]:
     """Address of a server in a process of its own, for commands, which have an event loop of their own."""
-    command = [sys.executable, "-m", "tests.client.fake_server"]
+    command = [sys.executable, "-m", "tests.client.fake"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

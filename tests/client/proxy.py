@@ -1,7 +1,7 @@
 """A TCP proxy that cuts connections on command: what a network does, as opposed to what a server says."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 
@@ -9,9 +9,10 @@ class Proxy:
     def __init__(self, target_port: int) -> None:
         self._target_port = target_port
         self._writers: set[asyncio.StreamWriter] = set()
-        self._is_refusing = False
         self.connections = 0
         """How many were accepted."""
+        self.loses_answers = False
+        """Whether what the server says goes nowhere."""
 
     def cut(self) -> None:
         """Resets every connection."""
@@ -24,18 +25,24 @@ class Proxy:
         writers = {writer, target_writer}
         self._writers |= writers
         try:
-            await asyncio.gather(_copy(reader, target_writer), _copy(target_reader, writer))
+            await asyncio.gather(_copy(reader, target_writer), self._copy_answers(target_reader, writer))
         finally:
             self._writers -= writers
             for each in writers:
                 each.transport.abort()
 
+    async def _copy_answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _copy(reader, writer, is_lost=lambda: self.loses_answers)
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+
+async def _copy(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_lost: Callable[[], bool] = lambda: False
+) -> None:
     try:
         while chunk := await reader.read(65536):
-            writer.write(chunk)
-            await writer.drain()
+            if not is_lost():
+                writer.write(chunk)
+                await writer.drain()
     except ConnectionError:
         pass
     finally:

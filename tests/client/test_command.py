@@ -7,7 +7,7 @@ import pytest
 
 from imagegen_client import __version__
 from tests.client.conftest import Run, lines
-from tests.client.fake_server import png
+from tests.client.fake import png
 
 
 def unused_address() -> str:

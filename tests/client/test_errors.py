@@ -9,7 +9,7 @@ from imagegen.v1.job_pb2 import JobState
 from imagegen_client import Client, ImagegenError, InvalidRequest, Overloaded, ServerFault, Violation
 from imagegen_client.commands.exits import EXIT_OF_ERROR, EXIT_OF_STATE, MEANINGS, Exit
 from imagegen_client.errors import ERROR_CLASSES, error_from_status
-from tests.client.fake_server import FakeServer, Fault
+from tests.client.fake import FakeServer, Fault
 
 
 def error_classes() -> set[type[ImagegenError]]:

@@ -8,7 +8,7 @@ from google.protobuf.json_format import ParseDict
 from imagegen.v1.event_pb2 import JobEvent
 from imagegen.v1.job_pb2 import Job, JobState
 from tests.client.conftest import Run, lines
-from tests.client.fake_server import png
+from tests.client.fake import png
 
 
 def test_picture_is_saved_under_the_given_name(run: Run, tmp_path: Path) -> None:

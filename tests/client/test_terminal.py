@@ -14,7 +14,7 @@ from imagegen.v1.event_pb2 import JobEvent
 from imagegen_client.commands.pictures import Drawing, Undrawable, draw, drawing_for, fitted
 from imagegen_client.commands.printing import plain, size_text
 from imagegen_client.commands.views import Pictures
-from tests.client.fake_server import png
+from tests.client.fake import png
 
 ENVIRONMENT = {
     "PATH": os.environ["PATH"],

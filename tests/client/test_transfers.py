@@ -13,8 +13,8 @@ from imagegen.v1.asset_pb2 import ReadAssetRequest, WriteAssetRequest
 from imagegen_client import Client, Damaged, InvalidRequest, NotFound
 from imagegen_client.transfers import CHUNK_BYTES
 from tests.client.conftest import FAST
-from tests.client.fake_server import CHUNK_BYTES as SERVER_CHUNK_BYTES
-from tests.client.fake_server import RESET, FakeServer, Fault, serve_fake
+from tests.client.fake import RESET, FakeServer, Fault, serve_fake
+from tests.client.fake.assets import CHUNK_BYTES as SERVER_CHUNK_BYTES
 
 CONTENT = random.Random(7).randbytes(5 * SERVER_CHUNK_BYTES + 17)
 

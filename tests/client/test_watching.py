@@ -12,7 +12,7 @@ from imagegen.v1.image_gen_pb2 import WatchJobRequest
 from imagegen_client import Backoff, Client, InvalidRequest, NotFound, Overloaded, ServerFault, Unavailable
 from imagegen_client.delivery import DURABLE
 from tests.client.conftest import FAST
-from tests.client.fake_server import RESET, SHUTTING_DOWN, TOO_SLOW, FakeServer, Fault, serve_fake
+from tests.client.fake import RESET, SHUTTING_DOWN, TOO_SLOW, FakeServer, Fault, serve_fake
 from tests.client.proxy import serve_proxy
 
 

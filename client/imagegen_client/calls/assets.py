@@ -1,0 +1,65 @@
+"""The calls of AssetService."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+
+from imagegen.v1.asset_pb2 import Asset, AssetOrigin, DeleteAssetRequest, GetAssetRequest, ListAssetsRequest
+from imagegen_client import transfers
+from imagegen_client.calls.connection import Connection
+
+MAX_DOWNLOAD_BYTES = 256 * 1024 * 1024
+"""What `download` takes into memory unless told otherwise."""
+
+
+class AssetCalls(Connection):
+    """Files."""
+
+    async def upload(self, source: bytes | Path) -> Asset:
+        """Stores a file, to be named by its digest in jobs. Raises OSError for a file that cannot be read."""
+        return await transfers.upload(self._assets, source, self._new_retry(), self._metadata)
+
+    async def download(self, digest: str, *, max_bytes: int = MAX_DOWNLOAD_BYTES) -> bytes:
+        """The bytes of an asset, checked against its digest. Raises Damaged for a larger one."""
+        content = self._content(digest, max_bytes)
+        async with aclosing(content):
+            return b"".join([chunk async for chunk in content])
+
+    async def download_to(self, digest: str, path: Path, *, overwrite: bool = False) -> None:
+        """Writes an asset to a file, which appears complete and checked against its digest, or not at all.
+
+        Raises FileExistsError unless `overwrite` is set, and OSError for a file that cannot be written.
+        """
+        content = self._content(digest)
+        async with aclosing(content):
+            await transfers.save(content, path, overwrite=overwrite)
+
+    async def get_asset(self, digest: str) -> Asset:
+        """What is known about a file."""
+        return (await self._call(self._assets.GetAsset, GetAssetRequest(digest=digest))).asset
+
+    async def list_assets(
+        self,
+        *,
+        origin: AssetOrigin.ValueType = AssetOrigin.ASSET_ORIGIN_UNSPECIFIED,
+        job_id: str = "",
+        page_size: int = 0,
+    ) -> AsyncIterator[Asset]:
+        """Files, newest first; pages are fetched as the iteration gets there."""
+        request = ListAssetsRequest(origin=origin, job_id=job_id, page_size=page_size)
+        while True:
+            page = await self._call(self._assets.ListAssets, request)
+            for asset in page.assets:
+                yield asset
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def delete_asset(self, digest: str) -> None:
+        """Deletes a file. Raises NotFound also when a first try had worked and only its answer was lost."""
+        await self._call(self._assets.DeleteAsset, DeleteAssetRequest(digest=digest))
+
+    def _content(self, digest: str, max_bytes: int | None = None) -> AsyncGenerator[bytes]:
+        return transfers.chunks(
+            self._assets, digest, new_retry=self._new_retry, metadata=self._metadata, max_bytes=max_bytes
+        )

@@ -1,0 +1,62 @@
+"""The calls of BackendService and ModelService."""
+
+from imagegen.v1.backend_pb2 import (
+    Backend,
+    DrainBackendRequest,
+    GetBackendRequest,
+    ListBackendsRequest,
+    RefreshBackendRequest,
+    UndrainBackendRequest,
+)
+from imagegen.v1.model_pb2 import (
+    GetModelRequest,
+    ListModelsRequest,
+    Model,
+    ModelType,
+    RefreshModelsRequest,
+    RefreshModelsResponse,
+)
+from imagegen_client.calls.connection import Connection
+
+
+class CatalogCalls(Connection):
+    """What there is to work with: backends and models."""
+
+    async def list_backends(self) -> list[Backend]:
+        """Every configured backend as it was last seen."""
+        return list((await self._call(self._backends.ListBackends, ListBackendsRequest())).backends)
+
+    async def get_backend(self, name: str) -> Backend:
+        """One backend as it was last seen."""
+        return (await self._call(self._backends.GetBackend, GetBackendRequest(name=name))).backend
+
+    async def refresh_backend(self, name: str) -> Backend:
+        """One backend as it answers now. One that does not answer is no error: see its `health`."""
+        return (await self._call(self._backends.RefreshBackend, RefreshBackendRequest(name=name))).backend
+
+    async def drain_backend(self, name: str) -> Backend:
+        """Gives a backend no new jobs; what runs there goes on to its end."""
+        return (await self._call(self._backends.DrainBackend, DrainBackendRequest(name=name))).backend
+
+    async def undrain_backend(self, name: str) -> Backend:
+        """Gives a drained backend jobs again."""
+        return (await self._call(self._backends.UndrainBackend, UndrainBackendRequest(name=name))).backend
+
+    async def list_models(
+        self,
+        *,
+        type: ModelType.ValueType = ModelType.MODEL_TYPE_UNSPECIFIED,  # noqa: A002  # the proto's word
+        backend: str = "",
+        text: str = "",
+    ) -> list[Model]:
+        """What requests can name: checkpoints, samplers and the like, by type and name."""
+        request = ListModelsRequest(type=type, backend=backend, text=text)
+        return list((await self._call(self._models.ListModels, request)).models)
+
+    async def get_model(self, type: ModelType.ValueType, name: str) -> Model:  # noqa: A002  # the proto's word
+        """One model."""
+        return (await self._call(self._models.GetModel, GetModelRequest(type=type, name=name))).model
+
+    async def refresh_models(self, *, backend: str = "") -> RefreshModelsResponse:
+        """Has the backends asked for their lists again: the models, and the backends that did not answer."""
+        return await self._call(self._models.RefreshModels, RefreshModelsRequest(backend=backend))
