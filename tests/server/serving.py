@@ -21,6 +21,7 @@ from imagegen.v1.image_gen_pb2_grpc import ImageGenServiceStub
 from imagegen.v1.job_pb2 import ImageParameters, Job, JobSpec, JobState
 from imagegen.v1.model_pb2 import RefreshModelsRequest
 from imagegen.v1.model_pb2_grpc import ModelServiceStub
+from imagegen.v1.queue_pb2_grpc import QueueServiceStub
 from imagegen_server.app import Rhythm, Server, serve
 from imagegen_server.attempts import Patience
 from imagegen_server.config import BackendSettings, ServerSettings
@@ -32,6 +33,7 @@ if TYPE_CHECKING:  # these names are in the stubs only
     from imagegen.v1.backend_pb2_grpc import BackendServiceAsyncStub
     from imagegen.v1.image_gen_pb2_grpc import ImageGenServiceAsyncStub
     from imagegen.v1.model_pb2_grpc import ModelServiceAsyncStub
+    from imagegen.v1.queue_pb2_grpc import QueueServiceAsyncStub
 
 RHYTHM = Rhythm(intervals=Intervals(status_s=0.05), patience=Patience(gpu_fault_hold_s=0.0, max_backoff_s=0.01))
 """Nothing to wait for that a test does not want."""
@@ -39,7 +41,7 @@ RHYTHM = Rhythm(intervals=Intervals(status_s=0.05), patience=Patience(gpu_fault_
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """The four services, as a client sees them."""
+    """The services, as a client sees them."""
 
     address: str
     channel: grpc.aio.Channel
@@ -47,9 +49,11 @@ class Caller:
     assets: "AssetServiceAsyncStub"
     backends: "BackendServiceAsyncStub"
     models: "ModelServiceAsyncStub"
+    queue: "QueueServiceAsyncStub"
 
-    async def create(self, spec: JobSpec | None = None, **fields: Any) -> Job:
-        answer = await self.jobs.CreateJob(pb.CreateJobRequest(spec=spec or text_to_image(), **fields))
+    async def create(self, spec: JobSpec | None = None, *, owner: str = "", **fields: Any) -> Job:
+        request = pb.CreateJobRequest(spec=spec or text_to_image(), **fields)
+        answer = await self.jobs.CreateJob(request, metadata=asking(owner))
         return answer.job
 
     async def get(self, job_id: str) -> Job:
@@ -110,6 +114,8 @@ class Refusal:
     fields: dict[str, str]
     retry_after_s: float | None
     metadata: dict[str, str]
+    quota: dict[str, str]
+    """What was exceeded, by its subject."""
 
 
 def refusal_of(error: grpc.aio.AioRpcError) -> Refusal:
@@ -120,13 +126,16 @@ def refusal_of(error: grpc.aio.AioRpcError) -> Refusal:
 
 
 def refusal_in(status: status_pb2.Status, code: grpc.StatusCode) -> Refusal:
-    infos, fields, retry_after_s = [], {}, None
+    infos, fields, quota, retry_after_s = [], {}, {}, None
     for detail in status.details:
         if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
             infos.append(_unpacked(detail, error_details_pb2.ErrorInfo()))
         elif detail.Is(error_details_pb2.BadRequest.DESCRIPTOR):
             broken = _unpacked(detail, error_details_pb2.BadRequest()).field_violations
             fields = {each.field: each.description for each in broken}
+        elif detail.Is(error_details_pb2.QuotaFailure.DESCRIPTOR):
+            exceeded = _unpacked(detail, error_details_pb2.QuotaFailure()).violations
+            quota = {each.subject: each.description for each in exceeded}
         else:
             retry_after_s = _unpacked(detail, error_details_pb2.RetryInfo()).retry_delay.ToMilliseconds() / 1000
     (info,) = infos
@@ -138,7 +147,13 @@ def refusal_in(status: status_pb2.Status, code: grpc.StatusCode) -> Refusal:
         fields=fields,
         retry_after_s=retry_after_s,
         metadata=dict(info.metadata),
+        quota=quota,
     )
+
+
+def asking(owner: str) -> tuple[tuple[str, str], ...]:
+    """The metadata that names who asks."""
+    return (("imagegen-owner", owner),) if owner else ()
 
 
 def text_to_image(**fields: Any) -> JobSpec:
@@ -194,6 +209,7 @@ async def calling(address: str) -> AsyncIterator[Caller]:
             assets=AssetServiceStub(channel),
             backends=BackendServiceStub(channel),
             models=ModelServiceStub(channel),
+            queue=QueueServiceStub(channel),
         )
 
 
