@@ -9,7 +9,7 @@ from imagegen_adapters.contract import (
     Progressed,
     Update,
 )
-from imagegen_server.estimates import Sample, Work
+from imagegen_server.estimates import Estimator, Sample, Work
 
 LEAST_LOAD_S = 0.5
 """A1111 says that it loads a model before every job; shorter than this, it had it already."""
@@ -19,10 +19,12 @@ class RunMeter:
     """Follows one attempt from its start.
 
     `started` and every `now` are of one clock. An attempt that another process began (`is_adopted`) is followed for its
-    progress, and gives no sample.
+    progress, and gives no sample. With `needs_load` the backend has another model loaded when it begins.
     """
 
-    def __init__(self, backend: str, work: Work, started: float, *, is_adopted: bool = False) -> None:
+    def __init__(
+        self, backend: str, work: Work, started: float, *, is_adopted: bool = False, needs_load: bool = False
+    ) -> None:
         self.fraction = 0.0
         """How far the attempt is, 0..1."""
         self.is_loading = False
@@ -32,6 +34,7 @@ class RunMeter:
         self._backend = backend
         self._work = work
         self._is_adopted = is_adopted
+        self._needs_load = needs_load
         self._since = started
         self._run_s = 0.0
         self._load_s = 0.0
@@ -66,6 +69,16 @@ class RunMeter:
     def elapsed_s(self, now: float) -> float:
         """How long it has been running, without waiting there and without loading the model."""
         return self._run_s + (0.0 if self.is_loading or self.is_waiting else max(now - self._since, 0.0))
+
+    def remaining_s(self, estimator: Estimator, now: float) -> float | None:
+        """How long the backend will be at work on it, from now or from when its turn comes; None: not known."""
+        run_s = estimator.remaining_s(
+            self._backend, self._work, elapsed_s=self.elapsed_s(now), fraction=self.fraction
+        )  # fmt: skip
+        if run_s is None or self._has_sampled or not (self._needs_load or self.is_loading):
+            return run_s
+        loaded_s = self._load_s + (now - self._since if self.is_loading else 0.0)
+        return run_s + max(estimator.guess_load_s(self._backend, self._work.model) - loaded_s, 0.0)
 
     def sample(self, now: float) -> Sample | None:
         """What the run took, once it has ended well; None: it tells nothing."""

@@ -93,9 +93,10 @@ class FairOrder:
     def take(self, index: int) -> None:
         """Starts the one that is so far behind the first of those looked at."""
         turn = self._looked_at[index].turn
-        self._put_back()
-        self._look_at(turn.flow, turn.job)
-        self._looked_at.clear()
+        if index:
+            self._put_back()
+            self._look_at(turn.flow, turn.job)
+        self._looked_at.pop(0)
 
     def give_room(self, owner: str) -> None:
         """One of the owner's jobs has ended."""

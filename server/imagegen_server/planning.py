@@ -1,13 +1,11 @@
 """Places jobs on backends, one after the other in their order. Pure. `scheduling` says by which rules."""
 
 from collections.abc import Sequence, Set
-from dataclasses import replace
 from typing import Final
 
-from imagegen_server.estimates import Work
 from imagegen_server.ordering import FairOrder, Turn
 from imagegen_server.situation import Situation, WaitingJob, WaitReason
-from imagegen_server.timelines import Coming, Option, Placement, Timeline
+from imagegen_server.timelines import Coming, Option, Placement, Predictor, Timeline
 
 LOOK_AHEAD: Final = 16
 """So many of the order are considered at once."""
@@ -32,8 +30,10 @@ class Planner:
         self.ready: list[WaitingJob] = []
         self.delayed: list[WaitingJob] = []
         self._at = situation
+        self._placed = set[str]()
         self._able: dict[str, list[Timeline]] = {}
-        self._runs: dict[tuple[str, Work, int], tuple[float, bool]] = {}
+        self._costs: dict[str, float] = {}
+        self._predict = Predictor(situation.estimator, self.timelines)
         for job in situation.jobs:
             if not job.is_paused and not situation.paused(job.owner):
                 (self.ready if job.not_before <= situation.now else self.delayed).append(job)
@@ -68,7 +68,11 @@ class Planner:
 
     def cost_s(self, job: WaitingJob) -> float:
         """What its owner is charged: the same wherever it goes, as nobody chooses to get a slow backend."""
-        return min((self._run(each, job.work, job.passes)[0] for each in self.able(job)), default=0.0)
+        cost_s = self._costs.get(job.job_id)
+        if cost_s is None:
+            runs = self._predict.runs(job, job.passes)
+            cost_s = self._costs[job.job_id] = min((runs[each.name].seconds for each in self.able(job)), default=0.0)
+        return cost_s
 
     # --- placing -----------------------------------------------------------------------------------------------------
 
@@ -84,10 +88,11 @@ class Planner:
         )
         order.add(self.ready)
         coming = Coming(self._at, [] if until_full else self.delayed)
+        unsettled = list(self.ready)
         while True:
             first = order.first(1)
-            if first and until_full and not self.has_open:
-                return
+            if first and until_full and not self._has_use_of_open(unsettled):
+                break
             start_s = min(each.free_s for each in self.able(first[0].job)) if first else coming.next_s
             if start_s is None:
                 break
@@ -96,11 +101,21 @@ class Planner:
                 self._place(order, coming)
         self._split()
 
+    def _has_use_of_open(self, unsettled: list[WaitingJob]) -> bool:
+        """Whether something could still be started now. Takes out for whom it cannot: what is closed stays so."""
+        while unsettled:
+            job = unsettled[-1]
+            names = (timeline.name for timeline in self.timelines if timeline.is_open)
+            if job.job_id not in self._placed and any(self._at.accepts(job.job_id, name) for name in names):
+                return True
+            unsettled.pop()
+        return False
+
     def _place(self, order: FairOrder, coming: Coming) -> None:
         turns = order.first(LOOK_AHEAD)
         wanted = {turn.job.work.model for turn in turns}
         index, option = 0, self._best(turns[0].job, wanted, coming)
-        if option.load_s > 0:
+        if option.load.seconds > 0:
             overtaking = self._overtaking(turns, option, wanted, coming)
             index, option = overtaking or (index, option)
         job, timeline = turns[index].job, option.timeline
@@ -117,18 +132,26 @@ class Planner:
         timeline.fill(option.finish_s, job.work.model, is_known=option.is_measured)
         coming.note(placement)
         self.placements.append(placement)
+        self._placed.add(job.job_id)
 
     def _best(self, job: WaitingJob, wanted: Set[str], coming: Coming) -> Option:
         earliest_s = coming.earliest_s(job)
-        options = [self._option(timeline, job, job.passes, earliest_s) for timeline in self.able(job)]
-        scores = [option.finish_s + self._regret_s(option, wanted) for option in options]
+        options = [self._predict.option(timeline, job, job.passes, earliest_s) for timeline in self.able(job)]
         first_s = min(option.start_s for option in options)
-        best = min(range(len(options)), key=scores.__getitem__)
-        prompt = min((i for i, option in enumerate(options) if option.start_s <= first_s), key=scores.__getitem__)
-        saves_s = scores[prompt] - scores[best]
-        is_sure = options[best].timeline.is_known and options[best].is_run_measured and options[prompt].is_run_measured
-        is_clear = saves_s > max(CLEARLY_S, CLEARLY_SHARE * (options[prompt].finish_s - first_s))
-        return options[best if is_sure and is_clear else prompt]
+        prompt = best = None
+        prompt_s = best_s = float("inf")
+        for option in options:
+            # The first of equals stays: that is the order of the configuration.
+            finish_s = option.finish_s + (self._regret_s(option.timeline, wanted) if option.load.seconds > 0 else 0.0)
+            if finish_s < best_s:
+                best, best_s = option, finish_s
+            if option.start_s <= first_s and finish_s < prompt_s:
+                prompt, prompt_s = option, finish_s
+        assert prompt is not None
+        assert best is not None
+        is_sure = best.timeline.is_known and best.run.is_measured and prompt.run.is_measured
+        is_clear = prompt_s - best_s > max(CLEARLY_S, CLEARLY_SHARE * (prompt_s - first_s))
+        return best if is_sure and is_clear else prompt
 
     def _overtaking(
         self, turns: Sequence[Turn], option: Option, wanted: Set[str], coming: Coming
@@ -149,18 +172,16 @@ class Planner:
             passed.append(turn)
         return None
 
-    def _regret_s(self, option: Option, wanted: Set[str]) -> float:
+    def _regret_s(self, timeline: Timeline, wanted: Set[str]) -> float:
         """What it costs others that their model is pushed out."""
-        resident = option.timeline.resident
-        if option.load_s <= 0 or resident not in wanted or not resident:
-            return 0.0
-        return REGRET * self._at.estimator.guess_load_s(option.timeline.name, resident)
+        resident = timeline.resident
+        return REGRET * self._predict.load(timeline, resident).seconds if resident and resident in wanted else 0.0
 
     def _split(self) -> None:
         """Has backends that are left over take passes of jobs that have several."""
         for placement in self.placements:
             job, whole = placement.job, placement.parts[0]
-            if job.passes < 2 or not whole.is_run_measured or whole.timeline.free_s > whole.finish_s:
+            if job.passes < 2 or not whole.run.is_measured or whole.timeline.free_s > whole.finish_s:
                 continue
             idle = [
                 timeline
@@ -178,43 +199,18 @@ class Planner:
 
     def _shared_out(self, job: WaitingJob, whole: Option, idle: Sequence[Timeline]) -> list[Option]:
         """Each pass goes where it is finished first. Only where it was measured: a guess may be off by any factor."""
-        following = {0: replace(whole, passes=1, run_s=self._run(whole.timeline, job.work, 1)[0])}
-        for index, timeline in enumerate(idle, 1):
-            option = self._option(timeline, job, 1, whole.start_s)
-            if option.is_run_measured:
-                following[index] = option
-        shares = dict[int, Option]()
+        options = [self._predict.option(timeline, job, 1, whole.start_s) for timeline in idle]
+        following = [self._with_passes(job, whole, 1), *(option for option in options if option.run.is_measured)]
+        shares = dict[str, Option]()
         for _ in range(job.passes):
-            index = min(following, key=lambda each: following[each].finish_s)
-            shares[index] = option = following[index]
-            passes = option.passes + 1
-            following[index] = replace(option, passes=passes, run_s=self._run(option.timeline, job.work, passes)[0])
+            index = min(range(len(following)), key=lambda each: following[each].finish_s)
+            option = following[index]
+            shares[option.timeline.name] = option
+            following[index] = self._with_passes(job, option, option.passes + 1)
         return list(shares.values())
 
-    # --- predicting --------------------------------------------------------------------------------------------------
-
-    def _option(self, timeline: Timeline, job: WaitingJob, passes: int, earliest_s: float) -> Option:
-        run_s, is_run_measured = self._run(timeline, job.work, passes)
-        load_s, is_load_measured = 0.0, True
-        model = job.work.model
-        if model and model != timeline.resident:
-            load_s, is_load_measured = self._load(timeline, model)
-        start_s = max(timeline.free_s, earliest_s)
-        return Option(timeline, passes, start_s, load_s, run_s, is_run_measured, is_load_measured)
-
-    def _run(self, timeline: Timeline, work: Work, passes: int) -> tuple[float, bool]:
-        key = timeline.name, work, passes
-        known = self._runs.get(key)
-        if known is None:
-            whole, estimator = replace(work, images=work.images * passes), self._at.estimator
-            known = estimator.guess_s(timeline.name, whole), estimator.run_s(timeline.name, whole) is not None
-            self._runs[key] = known
-        return known
-
-    def _load(self, timeline: Timeline, model: str) -> tuple[float, bool]:
-        estimator = self._at.estimator
-        is_measured = estimator.load_s(timeline.name, model) is not None
-        return estimator.guess_load_s(timeline.name, model), is_measured
+    def _with_passes(self, job: WaitingJob, option: Option, passes: int) -> Option:
+        return option._replace(passes=passes, run=self._predict.runs(job, passes)[option.timeline.name])
 
 
 def _lets_pass(passed: Turn, turn: Turn, until: float) -> bool:

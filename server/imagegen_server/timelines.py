@@ -1,11 +1,12 @@
 """What backends have to do, from now on: what a plan is made of. Pure. Times are seconds from now."""
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
-from typing import Final
+from typing import Final, NamedTuple
 
+from imagegen_server.estimates import Estimator, Work
 from imagegen_server.ordering import FairOrder
 from imagegen_server.situation import Candidate, Situation, WaitingJob, WaitReason
 
@@ -51,25 +52,76 @@ class Timeline:
         self.is_known = self.is_known and is_known
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Prediction(NamedTuple):
+    """How long something takes."""
+
+    seconds: float
+    is_measured: bool
+    """Else it is a guess."""
+
+
+class Option(NamedTuple):
     """A backend for some passes of a job."""
 
     timeline: Timeline
     passes: int
     start_s: float
-    load_s: float
-    run_s: float
-    is_run_measured: bool
-    is_load_measured: bool
+    load: Prediction
+    run: Prediction
 
     @property
     def finish_s(self) -> float:
-        return self.start_s + self.load_s + self.run_s
+        return self.start_s + self.load.seconds + self.run.seconds
 
     @property
     def is_measured(self) -> bool:
-        return self.is_run_measured and self.is_load_measured
+        return self.load.is_measured and self.run.is_measured
+
+
+class Predictor:
+    """Asks the estimator, of the same thing only once."""
+
+    def __init__(self, estimator: Estimator, timelines: Sequence[Timeline]) -> None:
+        self._estimator = estimator
+        self._timelines = timelines
+        self._runs: dict[tuple[str, int], dict[str, Prediction]] = {}
+        self._runs_of_work: dict[Work, dict[str, Prediction]] = {}
+        self._loads: dict[tuple[str, str], Prediction] = {}
+
+    def option(self, timeline: Timeline, job: WaitingJob, passes: int, earliest_s: float) -> Option:
+        """What comes of giving it there what it is to do."""
+        model, run = job.work.model, self.runs(job, passes)[timeline.name]
+        load = NOTHING if not model or model == timeline.resident else self.load(timeline, model)
+        return Option(timeline, passes, max(timeline.free_s, earliest_s), load, run)
+
+    def runs(self, job: WaitingJob, passes: int) -> dict[str, Prediction]:
+        """So many passes of the job, by backend."""
+        runs = self._runs.get((job.job_id, passes))
+        if runs is None:
+            work = replace(job.work, images=job.work.images * passes)
+            runs = self._runs_of_work.get(work) or self._ask(work)
+            self._runs[job.job_id, passes] = self._runs_of_work[work] = runs
+        return runs
+
+    def load(self, timeline: Timeline, model: str) -> Prediction:
+        """Loading the model."""
+        load = self._loads.get((timeline.name, model))
+        if load is None:
+            is_measured = self._estimator.load_s(timeline.name, model) is not None
+            load = Prediction(self._estimator.guess_load_s(timeline.name, model), is_measured)
+            self._loads[timeline.name, model] = load
+        return load
+
+    def _ask(self, work: Work) -> dict[str, Prediction]:
+        return {
+            each.name: Prediction(
+                self._estimator.guess_s(each.name, work), self._estimator.run_s(each.name, work) is not None
+            )
+            for each in self._timelines
+        }
+
+
+NOTHING: Final = Prediction(0.0, is_measured=True)
 
 
 @dataclass(slots=True)

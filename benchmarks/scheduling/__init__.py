@@ -1,0 +1,1 @@
+"""Replays days of mixed load against the real scheduler, and against simple ones."""
