@@ -151,8 +151,11 @@ async def test_a_page_token_is_good_for_its_own_listing_only(caller: Caller, run
     for _ in range(2):
         await caller.create()
     page = await caller.queue.ListQueueEntries(queue_pb2.ListQueueEntriesRequest(page_size=1))
-    for fields in ({"page_token": "nonsense"}, {"page_token": page.next_page_token, "owner": "anna"}):
-        told = await refused(caller.queue.ListQueueEntries(queue_pb2.ListQueueEntriesRequest(**fields)))
+    for request in (
+        queue_pb2.ListQueueEntriesRequest(page_token="nonsense"),
+        queue_pb2.ListQueueEntriesRequest(page_token=page.next_page_token, owner="anna"),
+    ):
+        told = await refused(caller.queue.ListQueueEntries(request))
         assert (told.code, told.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_PAGE_TOKEN")
 
 
