@@ -1,4 +1,4 @@
-"""python -m tests.chaos [--seed N] [--jobs 200] [--seconds 120]
+"""python -m tests.chaos [--seed N] [--jobs 300] [--seconds 120]
 
 Starts real processes, hands jobs in, and kills, stops, cuts and silences everything on the way. Ends with a list of
 what went wrong: none is what is wanted. The same seed makes the same jobs and disturbances.
@@ -27,7 +27,7 @@ SECONDS_PER_TROUBLE = 3.0
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=None, help="default: a new one, which is printed")
-    parser.add_argument("--jobs", type=int, default=200)
+    parser.add_argument("--jobs", type=int, default=300)
     parser.add_argument("--seconds", type=float, default=120.0, help="how long jobs are handed in and things break")
     parser.add_argument("--settle-seconds", type=float, default=60.0, help="how long the last jobs may take after it")
     options = parser.parse_args()

@@ -1,115 +1,100 @@
-"""Those who use the service: they hand jobs in, cancel some, and hand some in again."""
+"""Those who use the service: they hand jobs in, and wish for this and that while the jobs are under way."""
 
 import asyncio
-import io
-import json
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
-import aiohttp
-from google.protobuf.json_format import MessageToDict
-from PIL import Image
-
-from imagegen.v1.job_pb2 import ImageParameters, JobSpec, RawGraph
+from imagegen.v1.job_pb2 import JobState
 from imagegen_client import Client, ImagegenError
-from tests.chaos.evidence import Accepted
-from tests.chaos.plan import JobKind, PlannedJob, Way
-from tests.fakes.comfyui.server import CHECKPOINTS
+from tests.chaos.evidence import Accepted, Evidence, Hold, HoldKind
+from tests.chaos.plan import PlannedJob, Way, Wish, WishKind
+from tests.chaos.specs import spec_of
+from tests.chaos.ways import WayIn
 
-GIVE_UP_AFTER_S = 60.0
-_SIDE = 64
-_PASSING = frozenset({502, 503, 504})
-"""What the gateway answers while it cannot reach the server."""
+_TOO_LATE = frozenset({"JOB_FINISHED", "JOB_NOT_QUEUED"})
+_LOOK_INTERVAL_S = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Speaks to server and gateway, and is as patient as a good client."""
+    """One owner."""
 
     client: Client
-    session: aiohttp.ClientSession
-    """Of the gateway's address."""
+    ways: Mapping[Way, WayIn]
     picture: str
     """Digest of the picture that image-to-image begins with."""
+    run: str
+    """Makes the request ids those of this run; they are the same for every owner."""
+    evidence: Evidence
 
-    async def hand_in(self, job: PlannedJob, *, run: str) -> str:
-        """The id of the job. `run` makes the request id unique. Raises ImagegenError, TimeoutError."""
-        request_id = f"chaos-{run}-{job.number}"
-        spec = spec_of(job, self.picture)
-        if job.way is Way.GRPC:
-            return (await self.client.create_job(spec, request_id=request_id)).job_id
-        return await self._post(spec, request_id)
+    async def hand_in(self, job: PlannedJob) -> Accepted:
+        """Raises ImagegenError, TimeoutError."""
+        accepted = Accepted(planned=job, job_id=await self._create(job))
+        self.evidence.accepted.append(accepted)
+        return accepted
 
-    async def repeat(self, accepted: Accepted, *, run: str) -> None:
-        assert accepted.planned.repeat_after_s is not None
-        await asyncio.sleep(accepted.planned.repeat_after_s)
-        accepted.repeated_as.append(await self.hand_in(accepted.planned, run=run))
+    async def fulfil(self, wish: Wish, accepted: Accepted) -> None:
+        """Raises ImagegenError for a refusal that has no excuse, TimeoutError."""
+        await asyncio.sleep(wish.after_s)
+        try:
+            await self._ask(wish, accepted)
+        except ImagegenError as error:
+            if error.reason not in _TOO_LATE:
+                raise
+            self.evidence.too_late[wish.kind] += 1
+        else:
+            self.evidence.granted[wish.kind] += 1
 
-    async def cancel(self, accepted: Accepted) -> None:
-        assert accepted.planned.cancel_after_s is not None
-        await asyncio.sleep(accepted.planned.cancel_after_s)
-        # Noted before: the cancel may take effect although its answer is lost.
-        accepted.is_cancel_accepted = True
-        await self.client.cancel(accepted.job_id)
+    async def _ask(self, wish: Wish, accepted: Accepted) -> None:
+        way, job_id = self.ways[wish.way], accepted.job_id
+        match wish.kind:
+            case WishKind.CANCEL:
+                # Noted before: the cancel may take effect although its answer is lost.
+                accepted.is_cancel_accepted = True
+                await way.cancel(job_id)
+            case WishKind.REPEAT:
+                accepted.repeated_as.append(await self._create(accepted.planned))
+            case WishKind.PAUSE:
+                await self._pause(wish, job_id)
+            case WishKind.MOVE:
+                others = [each.job_id for each in self.evidence.accepted if each is not accepted]
+                if others:
+                    await way.move(job_id, wish.to, others[-1])
+            case WishKind.RETRY:
+                await self._retry(wish, accepted)
 
-    async def _post(self, spec: JobSpec, request_id: str) -> str:
-        body = {"spec": MessageToDict(spec, preserving_proto_field_name=True)}
-        async with asyncio.timeout(GIVE_UP_AFTER_S):
-            while True:
-                try:
-                    headers = {"Idempotency-Key": request_id}
-                    async with self.session.post("/api/v1/jobs", json=body, headers=headers) as response:
-                        if response.status == 200:
-                            return str((await response.json())["job"]["job_id"])
-                        if response.status not in _PASSING:
-                            raise ImagegenError(f"the gateway answered {response.status}: {await response.text()}")
-                except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError):
-                    pass  # it is being started again
-                await asyncio.sleep(0.2)
+    async def _create(self, job: PlannedJob) -> str:
+        return await self.ways[job.way].create(spec_of(job, self.picture), f"{self.run}-{job.turn}")
 
+    async def _pause(self, wish: Wish, job_id: str) -> None:
+        way = self.ways[wish.way]
+        await way.pause(job_id, is_paused=True)
+        begin = time.time()
+        await asyncio.sleep(wish.seconds)
+        self.evidence.holds.append(Hold(kind=HoldKind.JOB, name=job_id, begin=begin, end=time.time()))
+        await way.pause(job_id, is_paused=False)
 
-def draw_picture() -> bytes:
-    """What image-to-image begins with."""
-    out = io.BytesIO()
-    Image.radial_gradient("L").resize((_SIDE, _SIDE)).convert("RGB").save(out, "PNG")
-    return out.getvalue()
+    async def _retry(self, wish: Wish, accepted: Accepted) -> None:
+        while not await self._has_ended(accepted.job_id):  # noqa: ASYNC110  # another process
+            await asyncio.sleep(_LOOK_INTERVAL_S)
+        request_id = f"{self.run}-retry-{accepted.planned.turn}"
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wish.seconds):
+                await self.ways[wish.way].retry(accepted.job_id, request_id, new_seeds=wish.new_seeds)
+        job_id, again = [
+            await way.retry(accepted.job_id, request_id, new_seeds=wish.new_seeds) for way in self.ways.values()
+        ]
+        retried = Accepted(
+            planned=replace(accepted.planned, wishes=(), watch=None),
+            job_id=job_id,
+            repeated_as=[again],
+            retry_of=accepted.job_id,
+            has_new_seeds=wish.new_seeds,
+        )
+        self.evidence.accepted.append(retried)
 
-
-def spec_of(job: PlannedJob, picture: str) -> JobSpec:
-    if job.kind is JobKind.GRAPH:
-        return JobSpec(graph=RawGraph(json=json.dumps(_graph(job))))
-    image = ImageParameters(
-        prompt=f"chaos {job.number}",
-        width=_SIDE,
-        height=_SIDE,
-        steps=job.steps,
-        seed=job.seed,
-        count=job.count,
-        batch_size=job.batch_size,
-    )
-    if job.kind is JobKind.IMAGE:
-        image.init_image = picture
-    return JobSpec(image=image)
-
-
-def _graph(job: PlannedJob) -> dict[str, object]:
-    sampler = {
-        "seed": job.seed,
-        "steps": job.steps,
-        "cfg": 7.0,
-        "sampler_name": "euler",
-        "scheduler": "normal",
-        "denoise": 1.0,
-        "model": ["1", 0],
-        "positive": ["2", 0],
-        "negative": ["3", 0],
-        "latent_image": ["4", 0],
-    }
-    return {
-        "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": CHECKPOINTS[0]}},
-        "2": {"class_type": "CLIPTextEncode", "inputs": {"text": f"chaos {job.number}", "clip": ["1", 1]}},
-        "3": {"class_type": "CLIPTextEncode", "inputs": {"text": "", "clip": ["1", 1]}},
-        "4": {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": job.count}},
-        "5": {"class_type": "KSampler", "inputs": sampler},
-        "6": {"class_type": "VAEDecode", "inputs": {"samples": ["5", 0], "vae": ["1", 2]}},
-        "7": {"class_type": "SaveImage", "inputs": {"filename_prefix": "chaos", "images": ["6", 0]}},
-    }
+    async def _has_ended(self, job_id: str) -> bool:
+        job = await self.client.get_job(job_id)
+        return job.state >= JobState.JOB_STATE_SUCCEEDED

@@ -1,15 +1,14 @@
 """What is known about a run when it is over: all that `checks` judges by."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from imagegen.v1.event_pb2 import JobEvent
 from imagegen.v1.job_pb2 import Job
-from tests.chaos.plan import PlannedJob, TroubleKind, Way
-
-DURABLE = frozenset(
-    {"state_changed", "attempt_started", "attempt_failed", "plan", "output_ready", "warning", "completed"}
-)
+from tests.chaos.plan import PlannedJob, TroubleKind, Way, WishKind
+from tests.e2e.stack import DURABLE
 
 Mark = tuple[int, str]
 """Sequence number and kind of a durable event."""
@@ -24,6 +23,8 @@ class Watched:
     marks: list[Mark] = field(default_factory=list)
     frames: list[tuple[int, int]] = field(default_factory=list)
     """Attempt and number of each preview."""
+    fractions: list[float] = field(default_factory=list)
+    """Of each progress."""
     resets: int = 0
     resumed: int = 0
     """How often it came back with its position."""
@@ -40,6 +41,8 @@ class Accepted:
     repeated_as: list[str] = field(default_factory=list)
     """The ids of the jobs that its repetitions were answered with."""
     is_cancel_accepted: bool = False
+    retry_of: str = ""
+    has_new_seeds: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +55,30 @@ class Incident:
     end: float
 
 
+class HoldKind(StrEnum):
+    JOB = "job"
+    OWNER = "owner"
+    """An empty name: all of them."""
+    BACKEND = "backend"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """From the answer to the one call until the other was made, no attempt of this may begin."""
+
+    kind: HoldKind
+    name: str
+    begin: float
+    end: float
+
+
 @dataclass(slots=True, kw_only=True)
 class Evidence:
     accepted: list[Accepted] = field(default_factory=list)
     jobs: dict[str, Job] = field(default_factory=dict)
     """Every job that the service lists, by id."""
+    jobs_of: dict[str, set[str]] = field(default_factory=dict)
+    """The ids of those that it lists for each owner."""
     histories: dict[str, list[JobEvent]] = field(default_factory=dict)
     """The durable events of each, replayed from the first."""
     completed: list[str] = field(default_factory=list)
@@ -64,6 +86,8 @@ class Evidence:
     watched: list[Watched] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     """A sentence for each output whose bytes cannot be had."""
+    seeds: dict[tuple[str, int], int | None] = field(default_factory=dict)
+    """By job and number of the output: the seed that the picture itself tells; None: it tells none."""
     handed_over: dict[str, list[list[str]]] = field(default_factory=dict)
     """By backend, for each of its lives: the attempts that it was given, by the id that we gave them."""
     succeeded: dict[str, set[str]] = field(default_factory=dict)
@@ -73,6 +97,10 @@ class Evidence:
     lines: dict[str, list[str]] = field(default_factory=dict)
     """By program: what it printed."""
     incidents: list[Incident] = field(default_factory=list)
+    holds: list[Hold] = field(default_factory=list)
+    granted: Counter[WishKind] = field(default_factory=Counter)
+    too_late: Counter[WishKind] = field(default_factory=Counter)
+    """Wishes that were refused because the job had gone on meanwhile."""
     problems: list[str] = field(default_factory=list)
     """A sentence for each thing that went wrong on the way."""
 

@@ -1,17 +1,30 @@
-"""What a run is going to do: jobs and disturbances, both from one seed. Pure."""
+"""What a run is going to do: jobs, what people wish for them, and disturbances, all from one seed. Pure."""
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 SERVER, GATEWAY = "server", "gateway"
 BACKENDS = ("new-comfyui", "old-comfyui", "a1111")
-"""Two ComfyUI of different versions, and an A1111 with its web page."""
-
+"""Two ComfyUI of different versions, and an A1111."""
 
 ENDLESS_STEPS = 400
-"""Of jobs that only a cancel ends in good time."""
+"""Of jobs that only a cancel or a deadline ends in good time."""
+
+
+DUMPER_WAITS, DUMPER_RUNS = 40, 3
+"""How many jobs of this one owner may wait, and run, at a time."""
+
+
+class Owner(StrEnum):
+    DUMPER = "dumper"
+    """Hands in nearly half of all jobs, many at a time; how many may wait and run at once is limited."""
+    ANNA = "anna"
+    BEN = "ben"
+    BOSS = "boss"
+    """Has priority."""
 
 
 class JobKind(StrEnum):
@@ -26,6 +39,27 @@ class Way(StrEnum):
 
     GRPC = "grpc"
     HTTP = "http"
+
+
+class WishKind(StrEnum):
+    CANCEL = "cancel"
+    REPEAT = "hand in again"
+    """Under the same request id."""
+    PAUSE = "pause"
+    """And resume it after `seconds`."""
+    MOVE = "move"
+    RETRY = "retry"
+    """Once it has ended. The first answer is thrown away after `seconds`, so that it is asked for again."""
+
+
+class Place(StrEnum):
+    """Where a job is moved."""
+
+    FIRST = "first"
+    LAST = "last"
+    BEFORE = "before"
+    """Before the job that was handed in last; so AFTER."""
+    AFTER = "after"
 
 
 class TroubleKind(StrEnum):
@@ -45,6 +79,23 @@ class TroubleKind(StrEnum):
     """It answers late for a while."""
     OUT_OF_MEMORY = "out of memory"
     """The next job there runs out of memory."""
+    DRAIN = "drain"
+    """Somebody drains it for a while."""
+    HOLD = "hold"
+    """Somebody pauses the queue for a while; an owner as target: only the jobs of this one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What somebody asks for a job."""
+
+    kind: WishKind
+    after_s: float
+    """From its acceptance."""
+    way: Way
+    seconds: float = 0.0
+    to: Place = Place.FIRST
+    new_seeds: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +103,9 @@ class PlannedJob:
     number: int
     at_s: float
     """When it is handed in, from the beginning of the run; so are all times of the plan."""
+    owner: Owner
+    turn: int
+    """Which of its owner's jobs it is, from 0."""
     kind: JobKind
     steps: int
     count: int
@@ -59,12 +113,12 @@ class PlannedJob:
     seed: int
     way: Way
     """By which it is handed in."""
-    cancel_after_s: float | None
-    """From its acceptance."""
-    repeat_after_s: float | None
-    """From its acceptance: when it is handed in once more under the same request id."""
-    watch: Way | None
-    hang_up_after: tuple[int, ...]
+    start_deadline_s: float | None = None
+    execution_deadline_s: float | None = None
+    fails_if_uncertain: bool = False
+    wishes: tuple[Wish, ...] = ()
+    watch: Way | None = None
+    hang_up_after: tuple[int, ...] = ()
     """The watcher over HTTP goes away after so many events each, and comes back."""
 
 
@@ -80,6 +134,8 @@ class Trouble:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     seed: int
+    has_task_ids: bool
+    """Whether the A1111 has its web page, and so can be asked about a job."""
     jobs: tuple[PlannedJob, ...]
     troubles: tuple[Trouble, ...]
 
@@ -91,6 +147,7 @@ _FIRST = (
     (TroubleKind.KILL, ""),
     (TroubleKind.CUT, ""),
     (TroubleKind.PAUSE, ""),
+    (TroubleKind.DRAIN, ""),
 )
 """What every run has; an empty target is a backend by chance."""
 _THEN = (
@@ -104,8 +161,18 @@ _THEN = (
     (TroubleKind.LOSE_ANSWER, ""),
     (TroubleKind.PAUSE, SERVER),
     (TroubleKind.PAUSE, ""),
+    (TroubleKind.DRAIN, ""),
+    (TroubleKind.HOLD, Owner.ANNA),
+    (TroubleKind.HOLD, SERVER),
 )
-_LONGEST_S = {TroubleKind.KILL: 2.5, TroubleKind.KILL_AGAIN: 2.0, TroubleKind.PAUSE: 12.0, TroubleKind.SLOW: 6.0}
+_LONGEST_S = {
+    TroubleKind.KILL: 2.5,
+    TroubleKind.KILL_AGAIN: 2.0,
+    TroubleKind.PAUSE: 12.0,
+    TroubleKind.SLOW: 6.0,
+    TroubleKind.DRAIN: 6.0,
+    TroubleKind.HOLD: 3.0,
+}
 
 _OUTAGE_S = 50.0
 """A long run has a ComfyUI that is silent for so long that its jobs are given up and move elsewhere."""
@@ -114,30 +181,52 @@ _OUTAGE_S = 50.0
 def make_plan(seed: int, *, jobs: int, troubles: int, seconds: float) -> Plan:
     """The same arguments give the same plan. Jobs are handed in early enough to end within `seconds` or soon after."""
     chance = random.Random(seed)
-    times = sorted(chance.uniform(0.0, 0.7 * seconds) for _ in range(jobs))
+    busy_s = 0.7 * seconds
+    dumps = [chance.uniform(0.0, 0.6 * busy_s) for _ in range(3)]
+    owners = chance.choices(list(Owner), weights=(9, 4, 4, 3), k=jobs)
+    arrivals = sorted(
+        (chance.choice(dumps) if owner is Owner.DUMPER else chance.uniform(0.0, busy_s), owner) for owner in owners
+    )
     return Plan(
         seed=seed,
-        jobs=tuple(_job(chance, number, at_s) for number, at_s in enumerate(times)),
+        has_task_ids=chance.random() < 0.5,
+        jobs=tuple(_jobs(chance, arrivals)),
         troubles=tuple(_troubles(chance, troubles, seconds)),
     )
 
 
-def _job(chance: random.Random, number: int, at_s: float) -> PlannedJob:
-    kind = chance.choices(list(JobKind), weights=(4, 2, 2, 3))[0]
+def _jobs(chance: random.Random, arrivals: Sequence[tuple[float, Owner]]) -> Iterator[PlannedJob]:
+    turns = Counter[Owner]()
+    for number, (at_s, owner) in enumerate(arrivals):
+        yield _job(chance, number, at_s, owner, turns[owner])
+        turns[owner] += 1
+
+
+def _job(chance: random.Random, number: int, at_s: float, owner: Owner, turn: int) -> PlannedJob:
+    kind = chance.choices(list(JobKind), weights=(4, 4, 2, 3))[0]
     count, batch_size = _images(chance, kind)
-    is_cancelled = chance.random() < 0.2
-    is_endless = is_cancelled and chance.random() < 0.5
+    wishes = tuple(_wishes(chance))
+    has_deadline = chance.random() < 0.15
+    start_deadline_s = chance.uniform(0.2, 6.0) if has_deadline else None
+    execution_deadline_s = chance.uniform(0.5, 4.0) if has_deadline and chance.random() < 0.5 else None
+    can_end = execution_deadline_s is not None or any(wish.kind is WishKind.CANCEL for wish in wishes)
+    is_retried = any(wish.kind is WishKind.RETRY for wish in wishes)
+    is_endless = can_end and not is_retried and chance.random() < 0.5
     return PlannedJob(
         number=number,
         at_s=at_s,
+        owner=owner,
+        turn=turn,
         kind=kind,
         steps=ENDLESS_STEPS if is_endless else chance.randint(4, 25),
         count=count,
         batch_size=batch_size,
         seed=chance.randrange(2**31),
         way=chance.choice(list(Way)),
-        cancel_after_s=chance.uniform(0.0, 4.0) if is_cancelled else None,
-        repeat_after_s=chance.uniform(0.0, 8.0) if chance.random() < 0.25 else None,
+        start_deadline_s=start_deadline_s,
+        execution_deadline_s=execution_deadline_s,
+        fails_if_uncertain=chance.random() < 0.3,
+        wishes=wishes,
         watch=chance.choice((Way.GRPC, Way.HTTP, None)),
         hang_up_after=tuple(chance.randint(1, 12) for _ in range(chance.randint(0, 3))),
     )
@@ -146,13 +235,35 @@ def _job(chance: random.Random, number: int, at_s: float) -> PlannedJob:
 def _images(chance: random.Random, kind: JobKind) -> tuple[int, int]:
     match kind:
         case JobKind.BATCH:
-            batch_size = chance.randint(1, 2)
-            return batch_size * chance.randint(1, 2) + 1, batch_size
+            return chance.randint(2, 4), chance.randint(1, 2)
         case JobKind.GRAPH:
             count = chance.randint(1, 2)
             return count, count
         case _:
             return 1, 1
+
+
+def _wishes(chance: random.Random) -> Iterator[Wish]:
+    def wish(kind: WishKind, *, latest_s: float, longest_s: float = 0.0) -> Wish:
+        return Wish(
+            kind=kind,
+            after_s=chance.uniform(0.0, latest_s),
+            way=chance.choice(list(Way)),
+            seconds=chance.uniform(0.0, longest_s),
+            to=chance.choice(list(Place)),
+            new_seeds=chance.random() < 0.5,
+        )
+
+    if chance.random() < 0.18:
+        yield wish(WishKind.CANCEL, latest_s=4.0)
+    if chance.random() < 0.2:
+        yield wish(WishKind.REPEAT, latest_s=8.0)
+    if chance.random() < 0.1:
+        yield wish(WishKind.PAUSE, latest_s=1.0, longest_s=4.0)
+    if chance.random() < 0.15:
+        yield wish(WishKind.MOVE, latest_s=2.0)
+    if chance.random() < 0.08:
+        yield wish(WishKind.RETRY, latest_s=1.0, longest_s=0.03)
 
 
 def _troubles(chance: random.Random, count: int, seconds: float) -> Iterator[Trouble]:

@@ -1,6 +1,7 @@
 """The programs under test, each started, killed and started again on the same ports and the same folder."""
 
 import asyncio
+import json
 import os
 import random
 import signal
@@ -10,11 +11,12 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.chaos.plan import BACKENDS, GATEWAY, SERVER
+from tests.chaos.plan import BACKENDS, DUMPER_RUNS, DUMPER_WAITS, GATEWAY, SERVER, Owner
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 20.0
 _MAX_LINE_BYTES = 4 * 1024 * 1024
+_LIMITS = {Owner.DUMPER: {"max_queued_jobs": DUMPER_WAITS, "max_running_jobs": DUMPER_RUNS}}
 
 
 class Program:
@@ -27,8 +29,6 @@ class Program:
         self.lines: list[str] = []
         """What it printed, in all its lives."""
         self.lives = 0
-        self.lock = asyncio.Lock()
-        """One disturbance at a time."""
         self._command = (sys.executable, "-m", module, *arguments)
         self._ready = ready
         self._env: Mapping[str, str] = {}
@@ -105,9 +105,9 @@ class Program:
 
 
 @asynccontextmanager
-async def running_programs(folder: Path) -> AsyncIterator[dict[str, Program]]:
+async def running_programs(folder: Path, *, has_task_ids: bool) -> AsyncIterator[dict[str, Program]]:
     """All of them, by name; whatever still runs at the end of the block is killed."""
-    programs = {program.name: program for program in _programs(folder)}
+    programs = {program.name: program for program in _programs(folder, has_task_ids=has_task_ids)}
     try:
         await asyncio.gather(*(programs[name].start() for name in BACKENDS))
         await programs[SERVER].start()
@@ -117,12 +117,12 @@ async def running_programs(folder: Path) -> AsyncIterator[dict[str, Program]]:
         await asyncio.gather(*(program.kill() for program in programs.values()))
 
 
-def _programs(folder: Path) -> list[Program]:
+def _programs(folder: Path, *, has_task_ids: bool) -> list[Program]:
     new, old, a1111, grpc, http = _free_ports(5)
     fakes = [
         _fake(BACKENDS[0], "comfyui", new, "--version", "0.3.64"),
         _fake(BACKENDS[1], "comfyui", old, "--version", "0.3.12"),
-        _fake(BACKENDS[2], "a1111", a1111, "--load-seconds", "0.3"),
+        _fake(BACKENDS[2], "a1111", a1111, "--load-seconds", "0.3", *([] if has_task_ids else ["--nowebui"])),
     ]
     server = Program(
         SERVER,
@@ -135,8 +135,15 @@ def _programs(folder: Path) -> list[Program]:
         f'{{"name": "{fake.name}", "kind": "{kind}", "url": "{fake.address}"}}'
         for fake, kind in zip(fakes, ("comfyui", "comfyui", "a1111"), strict=True)
     ]
-    # So often is nothing tried in real life: here every job must get through, whatever befalls it.
-    server.set_env({"IMAGEGEN_BACKENDS": f"[{', '.join(backends)}]", "IMAGEGEN_MAX_ATTEMPTS": "100"})
+    server.set_env(
+        {
+            "IMAGEGEN_BACKENDS": f"[{', '.join(backends)}]",
+            "IMAGEGEN_OWNERS": json.dumps(_LIMITS),
+            # So often is nothing tried in real life: here every job must get through, whatever befalls it.
+            "IMAGEGEN_MAX_ATTEMPTS": "100",
+            "IMAGEGEN_MAX_TAKEDOWNS": "100",
+        }
+    )
     gateway = Program(
         GATEWAY,
         "imagegen_client",

@@ -2,15 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import aiohttp
 
 from imagegen_adapters.comfyui.answers import ATTEMPT_TAG
-from tests.chaos.evidence import Evidence, Incident
-from tests.chaos.plan import BACKENDS, Trouble, TroubleKind
+from imagegen_client import Client, ImagegenError
+from tests.chaos.evidence import Evidence, Hold, HoldKind, Incident
+from tests.chaos.plan import BACKENDS, SERVER, Trouble, TroubleKind
 from tests.chaos.programs import Program
 
 _HEALTHY: Mapping[str, dict[str, Any]] = {
@@ -19,21 +22,29 @@ _HEALTHY: Mapping[str, dict[str, Any]] = {
 }
 
 
+_BY_PEOPLE = frozenset({TroubleKind.DRAIN, TroubleKind.HOLD})
+"""These do nothing to a program, and may come while another disturbance does."""
+
+
 class Troublemaker:
-    def __init__(self, programs: Mapping[str, Program], session: aiohttp.ClientSession, evidence: Evidence) -> None:
+    def __init__(
+        self, programs: Mapping[str, Program], session: aiohttp.ClientSession, client: Client, evidence: Evidence
+    ) -> None:
         self._programs = programs
         self._session = session
+        self._client = client
         self._evidence = evidence
+        self._locks = defaultdict[tuple[str, bool], asyncio.Lock](asyncio.Lock)
+        """One disturbance of a target at a time."""
 
     async def make(self, trouble: Trouble) -> None:
-        """Returns when the program is up again."""
+        """Returns when the target is as it was."""
         await asyncio.sleep(trouble.at_s)
-        program = self._programs[trouble.target]
-        async with program.lock:
+        async with self._locks[trouble.target, trouble.kind in _BY_PEOPLE]:
             begin = time.time()
             try:
-                await self._do(trouble, program)
-            except (TimeoutError, RuntimeError, OSError) as error:
+                await self._do(trouble)
+            except (ImagegenError, TimeoutError, RuntimeError, OSError) as error:
                 self._evidence.problems.append(f"{trouble.kind} of {trouble.target} failed: {error!r}")
             finally:
                 incident = Incident(kind=trouble.kind, target=trouble.target, begin=begin, end=time.time())
@@ -50,7 +61,9 @@ class Troublemaker:
         async with self._session.get(url, timeout=aiohttp.ClientTimeout(total=5.0)) as response:
             answer = await response.json()
         if _kind(name) == "a1111":
-            received, left, succeeded = answer["received"], answer["left"], answer["succeeded"]
+            # Without its web page it is given no ids.
+            received = [each for each in answer["received"] if each != "None"]
+            left, succeeded = answer["left"], answer["succeeded"]
         else:
             received, left = ([_attempt_of(each) for each in answer["prompts"][key]] for key in ("accepted", "left"))
             succeeded = answer["prompts"]["succeeded"]
@@ -59,7 +72,11 @@ class Troublemaker:
         self._evidence.succeeded.setdefault(name, set()).update(succeeded)
         return list(left)
 
-    async def _do(self, trouble: Trouble, program: Program) -> None:
+    async def _do(self, trouble: Trouble) -> None:
+        if trouble.kind in _BY_PEOPLE:
+            await self._hold(trouble)
+            return
+        program = self._programs[trouble.target]
         match trouble.kind:
             case TroubleKind.KILL:
                 await self._kill(trouble, program)
@@ -88,6 +105,21 @@ class Troublemaker:
             case TroubleKind.OUT_OF_MEMORY:
                 fault = {"fail_next": "oom"} if _kind(program.name) == "comfyui" else {"is_out_of_memory": True}
                 await self._set_faults(program, fault)
+
+    async def _hold(self, trouble: Trouble) -> None:
+        client = self._client
+        if trouble.kind is TroubleKind.DRAIN:
+            kind, name = HoldKind.BACKEND, trouble.target
+            hold: Callable[[], Awaitable[object]] = partial(client.drain_backend, name)
+            let_go: Callable[[], Awaitable[object]] = partial(client.undrain_backend, name)
+        else:
+            kind, name = HoldKind.OWNER, "" if trouble.target == SERVER else trouble.target
+            hold, let_go = partial(client.pause_queue, owner=name), partial(client.resume_queue, owner=name)
+        await hold()
+        begin = time.time()
+        await asyncio.sleep(trouble.seconds)
+        self._evidence.holds.append(Hold(kind=kind, name=name, begin=begin, end=time.time()))
+        await let_go()
 
     async def _kill(self, trouble: Trouble, program: Program) -> None:
         if program.name in BACKENDS:

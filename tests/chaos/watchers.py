@@ -5,10 +5,9 @@ import asyncio
 import aiohttp
 
 from imagegen_client import Client, ImagegenError
-from tests.chaos.evidence import DURABLE, Watched
-from tests.e2e.stack import SseEvent, read_events
-
-_PASSING = frozenset({502, 503, 504})
+from tests.chaos.evidence import Watched
+from tests.chaos.ways import PASSING
+from tests.e2e.stack import DURABLE, SseEvent, read_events
 
 
 async def watch_over_grpc(client: Client, watched: Watched) -> None:
@@ -21,6 +20,8 @@ async def watch_over_grpc(client: Client, watched: Watched) -> None:
                     watched.marks.append((event.sequence, kind))
                 elif kind == "preview":
                     watched.frames.append((event.attempt, event.preview.frame))
+                elif kind == "progress":
+                    watched.fractions.append(event.progress.fraction)
                 elif kind == "reset":
                     watched.resets += 1
     except ImagegenError as error:
@@ -52,7 +53,7 @@ class HttpWatcher:
         headers = {"Last-Event-ID": self._token} if self._token else {}
         query = "" if self._token else "?last_event_id=earliest"
         async with self._session.get(f"/api/v1/jobs/{self._watched.job_id}/events{query}", headers=headers) as stream:
-            if stream.status in _PASSING:
+            if stream.status in PASSING:
                 raise TimeoutError
             if stream.status != 200:
                 self._watched.problem = f"was answered {stream.status}: {await stream.text()}"
@@ -71,5 +72,7 @@ class HttpWatcher:
             self._watched.marks.append((event.sequence, event.event))
         elif event.event == "preview":
             self._watched.frames.append((int(event.data["attempt"]), int(event.data["preview"]["frame"])))
+        elif event.event == "progress":
+            self._watched.fractions.append(float(event.data["progress"].get("fraction", 0.0)))
         elif event.event == "reset":
             self._watched.resets += 1

@@ -14,6 +14,11 @@ from typing import Any
 
 import aiohttp
 
+DURABLE = frozenset(
+    {"state_changed", "attempt_started", "attempt_failed", "plan", "output_ready", "warning", "updated", "completed"}
+)
+"""The kinds of events that every watcher gets exactly once."""
+
 START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 20
 
@@ -137,5 +142,4 @@ async def read_events(response: aiohttp.ClientResponse) -> AsyncIterator[SseEven
 
 def durable(events: Sequence[SseEvent]) -> list[int]:
     """The sequence numbers of the durable events among these."""
-    kinds = {"state_changed", "attempt_started", "attempt_failed", "plan", "output_ready", "warning", "completed"}
-    return [event.sequence for event in events if event.event in kinds]
+    return [event.sequence for event in events if event.event in DURABLE]

@@ -10,7 +10,7 @@ import pytest
 
 from imagegen.v1.job_pb2 import ImageParameters, JobState
 from imagegen_client import Client
-from tests.e2e.stack import SseEvent, durable, imagegen, read_events
+from tests.e2e.stack import DURABLE, SseEvent, durable, imagegen, read_events
 from tests.fakes.comfyui.server import open_fake
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
@@ -69,6 +69,3 @@ async def test_watchers_and_job_survive_a_killed_server(tmp_path: Path) -> None:
             async with client.watch(queued.job_id, resume_token="earliest") as watched:
                 states = [e.completed.job.state async for e in watched if e.HasField("completed")]
             assert states == [JobState.JOB_STATE_SUCCEEDED]
-
-
-DURABLE = {"state_changed", "attempt_started", "attempt_failed", "plan", "output_ready", "warning", "completed"}

@@ -16,7 +16,7 @@ from imagegen.v1.image_gen_pb2_grpc import ImageGenServiceStub
 from imagegen.v1.job_pb2 import ImageParameters
 from imagegen_client import Client
 from tests.e2e.conftest import Stack, ready
-from tests.e2e.stack import SseEvent, durable, imagegen, read_events
+from tests.e2e.stack import DURABLE, SseEvent, durable, imagegen, read_events
 from tests.fakes.comfyui.server import open_fake
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
@@ -26,8 +26,6 @@ STALLED_PER_WAY = 25
 STEPS = 150
 MAX_GROWTH_BYTES = 120 * 1024 * 1024
 """25 stalled readers of each kind would hold some 500 MB of previews if anything queued for them."""
-
-DURABLE = {"state_changed", "attempt_started", "attempt_failed", "plan", "output_ready", "warning", "completed"}
 
 
 async def watch_over_sse(session: aiohttp.ClientSession, job_id: str) -> list[SseEvent]:
