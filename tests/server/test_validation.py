@@ -1,7 +1,7 @@
 """Which requests are refused before any backend sees them, and in which words."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,8 @@ def assets(tmp_path: Path, store: Store) -> AssetStore:
     return AssetStore(tmp_path / "assets", store, max_bytes=1_000_000)
 
 
-def member(name: str) -> Member:
-    return Member(config=BackendConfig(name=name, kind="demo"))
+def member(name: str, labels: Mapping[str, str]) -> Member:
+    return Member(config=BackendConfig(name=name, kind="demo"), labels=labels)
 
 
 @pytest.fixture
@@ -39,9 +39,11 @@ async def checker_for(assets: AssetStore) -> AsyncIterator[MakeChecker]:
     """Makes a checker over backends that have been asked, as far as they answer."""
     async with AsyncExitStack() as stack:
 
-        async def make(**adapters: ScriptedAdapter) -> SpecChecker:
+        async def make(
+            labels: Mapping[str, Mapping[str, str]] | None = None, **adapters: ScriptedAdapter
+        ) -> SpecChecker:
             backends = [
-                Backend(member(name), adapter, clock=time.time, on_change=lambda: None)
+                Backend(member(name, (labels or {}).get(name, {})), adapter, clock=time.time, on_change=lambda: None)
                 for name, adapter in adapters.items()
             ]
             for backend in backends:
@@ -74,6 +76,53 @@ async def test_an_unknown_backend_is_named_with_those_that_exist(checker_for: Ma
     reason, fields = await refusal(checker, text_to_image(backend="three"))
     assert reason == "BACKEND_NOT_FOUND"
     assert "one, two" in fields["spec.backend"]
+
+
+LABELS = {"one": {"gpu": "big", "room": "attic"}, "two": {"gpu": "small"}}
+
+
+@pytest.mark.parametrize(
+    ("labels", "batch_size", "is_fine"),
+    [
+        ({}, 4, True),
+        ({"gpu": "big"}, 4, False),
+        ({"gpu": "small"}, 4, True),
+        ({"gpu": "big", "room": "attic"}, 1, True),
+    ],
+)
+async def test_only_backends_with_the_labels_are_asked(
+    checker_for: MakeChecker, labels: dict[str, str], batch_size: int, is_fine: bool
+) -> None:
+    small, large = Capabilities(max_batch_size=1), Capabilities(max_batch_size=4)
+    checker = await checker_for(
+        LABELS, one=ScriptedAdapter(capabilities=small), two=ScriptedAdapter(capabilities=large)
+    )
+    spec = text_to_image(batch_size=batch_size)
+    spec.backend_labels.update(labels)
+    if is_fine:
+        assert (await checker.check(spec)).backend_labels == labels
+    else:
+        assert list((await refusal(checker, spec))[1]) == ["spec.image.batch_size"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "backend", "shown"),
+    [
+        ({"gpu": "huge"}, "", "one (gpu=big, room=attic), two (gpu=small), three (none)"),
+        ({"gpu": "small", "room": "attic"}, "", "one (gpu=big, room=attic), two (gpu=small), three (none)"),
+        ({"gpu": "big"}, "two", "two (gpu=small)"),
+    ],
+)
+async def test_labels_that_no_backend_has_are_refused_with_those_that_there_are(
+    checker_for: MakeChecker, labels: dict[str, str], backend: str, shown: str
+) -> None:
+    checker = await checker_for(LABELS, one=ScriptedAdapter(), two=ScriptedAdapter(), three=ScriptedAdapter())
+    spec = text_to_image(backend=backend)
+    spec.backend_labels.update(labels)
+    assert await refusal(checker, spec) == (
+        "INVALID_REQUEST",
+        {"spec.backend_labels": f"no backend has all of these; there are: {shown}"},
+    )
 
 
 async def test_an_unknown_model_is_named_with_those_of_all_backends(checker_for: MakeChecker) -> None:

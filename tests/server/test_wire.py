@@ -2,6 +2,7 @@
 
 import math
 from importlib.resources import files
+from typing import Any
 
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
@@ -9,10 +10,12 @@ from google.protobuf.struct_pb2 import Struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegen.v1 import error_pb2, event_pb2, job_pb2
+from imagegen.v1 import error_pb2, event_pb2, job_pb2, queue_pb2
 from imagegen.v1.image_gen_pb2 import (
     CreateJobRequest,
     GenerateImagesResponse,
+    Labels,
+    UpdateJobRequest,
     WatchJobRequest,
     WatchJobResponse,
     WatchJobsRequest,
@@ -29,7 +32,7 @@ from imagegen_adapters.contract import (
     Warned,
 )
 from imagegen_adapters.errors import AdapterError, NodeFailed, Rejected, Unreachable, Violation
-from imagegen_server.errors import Refused
+from imagegen_server.errors import Excess, Refused
 from imagegen_server.jobs import (
     Asset,
     AssetOrigin,
@@ -56,10 +59,13 @@ from imagegen_server.lifecycle import (
     DurableEvent,
     JobUpdated,
     StateChanged,
+    Updated,
 )
+from imagegen_server.scheduling import Place, WaitReason
 from imagegen_server.wire import errors, events
-from imagegen_server.wire.jobs import JobCodec
-from imagegen_server.wire.scalars import from_struct, from_timestamp, to_struct, to_timestamp
+from imagegen_server.wire.jobs import JobCodec, decode_update
+from imagegen_server.wire.queue import decode_move
+from imagegen_server.wire.scalars import from_duration, from_struct, from_timestamp, to_struct, to_timestamp
 from imagegen_server.wire.specs import Defaults, decode_spec, encode_spec
 from tests.server.serving import refusal_in
 
@@ -336,6 +342,50 @@ def test_enums_have_the_same_names() -> None:
     assert without_prefix(job_pb2.AttemptState.keys(), "ATTEMPT_STATE_") == {state.name for state in AttemptState}
     assert without_prefix(job_pb2.UncertainPolicy.keys(), "UNCERTAIN_POLICY_") == {p.name for p in UncertainPolicy}
     assert without_prefix(job_pb2.Phase.keys(), "PHASE_") == {phase.name for phase in Phase}
+    assert without_prefix(job_pb2.WaitReason.keys(), "WAIT_REASON_") == {reason.name for reason in WaitReason}
+
+
+# --- the queue -------------------------------------------------------------------------------------------------------
+
+
+def test_a_place_says_what_is_foreseen() -> None:
+    place = Place(ahead=1, length=3, start_s=2.5, finish_s=10.0, backend="one", reason=WaitReason.OWNER_LIMIT)
+    told = events.encode_place(place)
+    assert told is not None
+    assert (told.ahead, told.length, told.backend, told.reason) == (1, 3, "one", job_pb2.WAIT_REASON_OWNER_LIMIT)
+    assert (from_duration(told.start_eta), from_duration(told.finish_eta)) == (2.5, 10.0)
+
+
+def test_what_was_not_measured_is_not_foreseen() -> None:
+    told = events.encode_place(Place(ahead=0, length=1))
+    assert told == job_pb2.QueueInfo(length=1, reason=job_pb2.WAIT_REASON_TURN)
+    assert events.encode_place(None) is None
+
+
+@pytest.mark.parametrize(
+    ("to", "expected"),
+    [
+        ({"end": queue_pb2.QUEUE_END_FIRST}, Move(kind=MoveKind.FIRST, time=5.0)),
+        ({"end": queue_pb2.QUEUE_END_LAST}, None),
+        ({"before_job_id": "b"}, Move(kind=MoveKind.BEFORE, time=5.0, anchor="b")),
+        ({"after_job_id": "b"}, Move(kind=MoveKind.AFTER, time=5.0, anchor="b")),
+    ],
+)
+def test_every_place_to_move_to(to: dict[str, Any], expected: Move | None) -> None:
+    assert decode_move(queue_pb2.MoveJobRequest(job_id="a", **to), 5.0) == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, Updated()),
+        ({"priority": 0, "paused": False}, Updated(priority=0, is_paused=False)),
+        ({"labels": Labels()}, Updated(labels={})),
+        ({"labels": Labels(labels={"a": "b"}), "paused": True}, Updated(labels={"a": "b"}, is_paused=True)),
+    ],
+)
+def test_an_update_changes_what_is_given(fields: dict[str, Any], expected: Updated) -> None:
+    assert decode_update(UpdateJobRequest(job_id="a", **fields)) == expected
 
 
 # --- errors ----------------------------------------------------------------------------------------------------------
@@ -389,13 +439,19 @@ def test_a_kind_of_adapter_error_has_the_reason_of_its_parent() -> None:
 
 def test_a_refusal_has_everything_that_helps() -> None:
     refused = Refused(
-        "QUEUE_FULL", "full", violations=[Violation("a.b", "c")], metadata={"job_id": "j"}, retry_after_s=1.5
+        "QUEUE_FULL",
+        "full",
+        violations=[Violation("a.b", "c")],
+        excess=Excess(reason="QUEUE_FULL", subject="queue", description="5 jobs wait already"),
+        metadata={"job_id": "j"},
+        retry_after_s=1.5,
     )
     told = refusal_in(errors.encode_refusal(refused), errors.code_of("QUEUE_FULL"))
-    assert (told.reason, told.message, told.fields, told.retry_after_s, told.metadata) == (
+    assert (told.reason, told.message, told.fields, told.quota, told.retry_after_s, told.metadata) == (
         "QUEUE_FULL",
         "full",
         {"a.b": "c"},
+        {"queue": "5 jobs wait already"},
         1.5,
         {"job_id": "j"},
     )
