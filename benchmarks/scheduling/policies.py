@@ -1,10 +1,13 @@
 """Who decides in a replay: the real scheduler, and three simple ones."""
 
+# ruff: noqa: ARG002 # a policy gets more than a simple one needs
+
 import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from benchmarks.scheduling.day import Request
 from benchmarks.scheduling.replay import FIXED_S, Choice, Run, Station, Waiting
 from imagegen_adapters.contract import (
     Accepted,
@@ -40,6 +43,7 @@ class Ours:
         self._estimator = Estimator()
         self._shares = FairShares(lambda _: 1.0)
         self._meters: dict[int, _Told] = {}
+        self._jobs: dict[str, WaitingJob] = {}
 
     def choose(self, waiting: Sequence[Waiting], stations: Sequence[Station], now: float) -> Iterable[Choice]:
         situation = self._situation(waiting, stations, now)
@@ -49,7 +53,7 @@ class Ours:
             book(situation, decision)
             yield jobs[decision.job_id], by_name[decision.backend], decision.passes
 
-    def handed_over(self, run: Run, now: float) -> None:
+    def handed_over(self, run: Run) -> None:
         others = run.machine.runs[:-1]
         resident = others[-1].request.model.name if others else run.machine.resident
         self._meters[id(run)] = _Told(run, needs_load=resident != run.request.model.name)
@@ -73,7 +77,7 @@ class Ours:
         by_name = {station.name: station for station in stations}
         return Situation(
             now=now,
-            jobs=[_job(each) for each in waiting],
+            jobs=[self._job(each) for each in waiting],
             backends=[self._candidate(station, now) for station in stations],
             accepts=lambda job_id, name: by_name[name].can_run(jobs[job_id].request),
             estimator=self._estimator,
@@ -81,6 +85,26 @@ class Ours:
             room=lambda _: 1000,
             paused=lambda _: False,
         )
+
+    def _job(self, waiting: Waiting) -> WaitingJob:
+        # Made anew only where it has changed: queues are long, and looks are many.
+        job_id, passes = waiting.request.job_id, len(waiting.missing)
+        job = self._jobs.get(job_id)
+        if job is None or (job.passes, job.is_running, job.failed_on) != (
+            passes,
+            waiting.is_running,
+            waiting.failed_on,
+        ):
+            job = self._jobs[job_id] = WaitingJob(
+                job_id=job_id,
+                owner=waiting.request.owner,
+                queue_time=waiting.request.time,
+                work=_work(waiting.request),
+                passes=passes,
+                failed_on=waiting.failed_on,
+                is_running=waiting.is_running,
+            )
+        return job
 
     def _candidate(self, station: Station, now: float) -> Candidate:
         meters = [self._meters[id(run)] for run in station.runs]
@@ -103,7 +127,7 @@ class _Told:
 
     def __init__(self, run: Run, *, needs_load: bool) -> None:
         self._run = run
-        work = replace(_work(run), images=len(run.passes))
+        work = replace(_work(run.request), images=len(run.passes))
         self.meter = RunMeter(run.machine.name, work, run.handed_over, needs_load=needs_load)
         self.meter.note(Accepted(handle=Handle(remote_id="")), run.handed_over)
         self.meter.note(PhaseChanged(phase=Phase.WAITING), run.handed_over)
@@ -140,21 +164,8 @@ def _updates(run: Run) -> list[tuple[float, Update]]:
     ]
 
 
-def _work(run: Run | Waiting) -> Work:
-    request = run.request
-    return Work(model=request.model.name, pixels=request.pixels, steps=request.steps, images=1)
-
-
-def _job(waiting: Waiting) -> WaitingJob:
-    return WaitingJob(
-        job_id=waiting.request.job_id,
-        owner=waiting.request.owner,
-        queue_time=waiting.request.time,
-        work=_work(waiting),
-        passes=len(waiting.missing),
-        failed_on=waiting.failed_on,
-        is_running=waiting.is_running,
-    )
+def _work(request: Request) -> Work:
+    return Work(model=request.model.name, pixels=request.pixels, steps=request.steps)
 
 
 class Simple:
@@ -162,7 +173,7 @@ class Simple:
 
     name = ""
 
-    def handed_over(self, run: Run, now: float) -> None:
+    def handed_over(self, run: Run) -> None:
         """Nothing to note."""
 
     def ended(self, run: Run, now: float, *, well: bool) -> None:

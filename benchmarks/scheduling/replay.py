@@ -75,7 +75,7 @@ class Policy(Protocol):
     def choose(self, waiting: Sequence[Waiting], stations: Sequence[Station], now: float) -> Iterable[Choice]:
         """What to start now; `waiting` is in order of time."""
 
-    def handed_over(self, run: Run, now: float) -> None:
+    def handed_over(self, run: Run) -> None:
         """A run was given to a machine."""
 
     def ended(self, run: Run, now: float, *, well: bool) -> None:
@@ -157,7 +157,7 @@ class Replay:
             del self._waiting[waiting.request.job_id]
         run = Run(request=waiting.request, machine=station, passes=taken, handed_over=self.now)
         station.runs.append(run)
-        self._policy.handed_over(run, self.now)
+        self._policy.handed_over(run)
         if len(station.runs) == 1:
             self._at(self.now + HANDOVER_S, lambda: self._begin(run))
 
