@@ -13,10 +13,14 @@ const STATES = {
 };
 const EVENTS = [
   "snapshot", "state_changed", "queue_updated", "attempt_started", "attempt_failed", "model_loading", "phase_changed",
-  "progress", "preview", "output_ready", "warning", "completed", "reset",
+  "progress", "preview", "output_ready", "warning", "updated", "completed", "reset",
 ];
+const REASONS = {
+  WAIT_REASON_NO_BACKEND: "no backend is there for it", WAIT_REASON_PAUSED: "paused", WAIT_REASON_QUEUE_PAUSED: "the queue is paused",
+  WAIT_REASON_RETRY_DELAY: "trying again in a moment", WAIT_REASON_OWNER_LIMIT: "waiting for another of your jobs",
+};
 
-let watched = null; // { id, source, lastId, timer, attempt, outputs }
+let watched = null; // { id, state, source, lastId, timer, attempt, outputs }
 
 async function call(method, path, body, headers = {}) {
   const response = await fetch(path, {
@@ -81,7 +85,7 @@ function unwatch() {
 
 function watch(id) {
   unwatch();
-  watched = { id, source: null, lastId: "", timer: 0, attempt: 0, outputs: new Map() };
+  watched = { id, state: "", source: null, lastId: "", timer: 0, attempt: 0, outputs: new Map() };
   history.replaceState(null, "", `#${id}`);
   show("hint", false);
   show("picture", false);
@@ -139,7 +143,7 @@ function handle(target, kind, data) {
   switch (kind) {
     case "snapshot": return showJob(target, data);
     case "state_changed": return setState(data.to);
-    case "queue_updated": $("state").textContent = data.ahead ? `waiting, ${data.ahead} ahead` : "next in the queue"; return;
+    case "queue_updated": return showPlace(data);
     case "attempt_started": $("state").textContent = `at work on ${data.backend}`; return;
     case "attempt_failed": $("state").textContent = data.will_retry ? "trying again" : "failed"; return;
     case "model_loading": $("state").textContent = "loading the model"; return;
@@ -156,9 +160,24 @@ function setState(state) {
   $("state").textContent = STATES[state] || "";
   show("cancel", state === "JOB_STATE_QUEUED" || state === "JOB_STATE_RUNNING");
   const isFinal = FINAL.has(state);
+  show("retry", isFinal);
+  $("retry").textContent = state === "JOB_STATE_SUCCEEDED" ? "Make another" : "Try again";
   show("progress", !isFinal);
   if (!isFinal && state !== "JOB_STATE_RUNNING") $("progress").removeAttribute("value");
   if (isFinal) show("canvas", true);
+}
+
+// "about 40 s"; empty where nothing is foreseen.
+function about(duration) {
+  const seconds = parseFloat(duration);
+  if (Number.isNaN(seconds)) return "";
+  return seconds < 90 ? `about ${Math.max(1, Math.round(seconds))} s` : `about ${Math.round(seconds / 60)} min`;
+}
+
+function showPlace(queue) {
+  const place = queue.ahead ? `waiting, ${queue.ahead} ahead` : "next in the queue";
+  const eta = about(queue.finish_eta);
+  $("state").textContent = [place, REASONS[queue.reason], eta && `done in ${eta}`].filter(Boolean).join(" · ");
 }
 
 function showProgress(progress) {
@@ -208,6 +227,8 @@ function showJob(target, job) {
   setState(job.state);
   $("title").textContent = job.error?.message || job.spec?.image?.prompt || "";
   if (job.progress && job.state === "JOB_STATE_RUNNING") showProgress(job.progress);
+  if (job.queue) showPlace(job.queue);
+  target.state = job.state;
   for (const output of job.outputs) addOutput(target, output);
   showLinks(target, [...target.outputs.values()].pop());
   if (FINAL.has(job.state)) target.isOver = true;
@@ -219,6 +240,23 @@ async function cancel() {
     await call("POST", `/api/v1/jobs/${encodeURIComponent(watched.id)}:cancel`, {});
   } catch (error) {
     say(error.message);
+  }
+}
+
+// What went well is made with new seeds: with the old ones it would come out the same.
+async function retry() {
+  if (!watched) return;
+  say("");
+  $("retry").disabled = true;
+  const wish = { new_seeds: watched.state === "JOB_STATE_SUCCEEDED" };
+  try {
+    const { job } = await call("POST", `/api/v1/jobs/${encodeURIComponent(watched.id)}:retry`, wish, { "Idempotency-Key": randomKey() });
+    watch(job.job_id);
+    listJobs();
+  } catch (error) {
+    say(error.message);
+  } finally {
+    $("retry").disabled = false;
   }
 }
 
@@ -264,6 +302,7 @@ async function listModels() {
 
 $("form").addEventListener("submit", generate);
 $("cancel").addEventListener("click", cancel);
+$("retry").addEventListener("click", retry);
 $("prompt").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) $("form").requestSubmit();
 });
