@@ -145,7 +145,7 @@ class Ledger:
         if job_id in self._entries:
             message = f"job {job_id!r} has not ended; cancel it first"
             raise Refused("JOB_NOT_FINISHED", message, metadata={"job_id": job_id})
-        if not await self._store.delete_job(job_id):
+        if not await self._store.delete_ended([job_id]):
             raise job_not_found(job_id)
 
     # --- requests that come twice ---

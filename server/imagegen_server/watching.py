@@ -8,10 +8,10 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeAlias, assert_never
+from typing import TypeAlias
 
 from imagegen_server.errors import job_not_found
-from imagegen_server.history import Record, Replay, Scope, Snapshots, Start, plan_replay
+from imagegen_server.history import Plan, Record, Replay, Scope, Start, plan_replay
 from imagegen_server.hub import Hub, Latest, Watcher
 from imagegen_server.jobs import Job
 from imagegen_server.ledger import Ledger
@@ -126,24 +126,25 @@ class _Stream:
 
     async def _missed(self, start: Start | int) -> AsyncGenerator[Item, None]:
         ended = await self._ended_jobs()
-        first = 0
-        if self._scope.job_ids is not None:
-            first = min([self._first_position, *(stored.first_position for stored in ended)])
-        horizon = await self._store.horizon()
-        plan = plan_replay(start, first=first, horizon=horizon, newest=self._watcher.position)
-        match plan:
-            case Replay(after):
-                async for record in self._replay(after):
+        plan = await self._plan(start, ended)
+        while isinstance(plan, Replay):
+            page = await self._store.events_after(
+                plan.after, self._scope, until=self._watcher.position, limit=_REPLAY_PAGE
+            )
+            # Asked again behind the page: what it lacks has been forgotten by then.
+            plan = await self._plan(plan.after, ended)
+            if isinstance(plan, Replay):
+                for record in page:
                     yield record
-            case Snapshots(reset_reason):
-                if reset_reason is not None:
-                    yield Reset(reset_reason)
-                for snapshot in self._snapshots(ended):
-                    yield snapshot
-                async for record in self._last_records(ended):
-                    yield record
-            case _ as never:
-                assert_never(never)
+                if len(page) < _REPLAY_PAGE:
+                    return
+                plan = Replay(page[-1].position)
+        if plan.reset_reason is not None:
+            yield Reset(plan.reset_reason)
+        for snapshot in self._snapshots(ended):
+            yield snapshot
+        async for record in self._last_records(ended):
+            yield record
 
     async def _waiting(self) -> AsyncGenerator[Record | Latest, None]:
         """What queued meanwhile, and the newest values; bounded, so that a slow watcher gets to its caught_up."""
@@ -184,12 +185,12 @@ class _Stream:
                 self._open_ids.add(job_id)
         return sorted(ended, key=_end_position)
 
-    async def _replay(self, after: int) -> AsyncGenerator[Record, None]:
-        until = self._watcher.position
-        while page := await self._store.events_after(after, self._scope, until=until, limit=_REPLAY_PAGE):
-            for record in page:
-                yield record
-            after = page[-1].position
+    async def _plan(self, start: Start | int, ended: Sequence[StoredJob]) -> Plan:
+        first = 0
+        if self._scope.job_ids is not None:
+            first = min([self._first_position, *(stored.first_position for stored in ended)])
+        horizon = await self._store.horizon(self._scope)
+        return plan_replay(start, first=first, horizon=horizon, newest=self._watcher.position)
 
     def _snapshots(self, ended: Sequence[StoredJob]) -> Iterator[Snapshot]:
         # The `completed` of ended jobs follow the snapshots, so the token names a position before all of these.

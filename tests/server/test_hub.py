@@ -17,13 +17,21 @@ from imagegen_server.errors import Refused
 from imagegen_server.history import MAX_RECORDS, Ephemeral, Record, Scope, WatcherTooSlow
 from imagegen_server.hub import Hub, Latest, ShuttingDown, TooManyWatchers, Watcher
 from imagegen_server.jobs import JobState
-from imagegen_server.lifecycle import AttemptBroke, AttemptSucceeded, CancelRequested, Happening, OutputStored
+from imagegen_server.lifecycle import (
+    AttemptBroke,
+    AttemptSucceeded,
+    AttemptTold,
+    CancelRequested,
+    Happening,
+    OutputStored,
+)
 from imagegen_server.tokens import InvalidToken, TokenCodec
 from imagegen_server.watching import CaughtUp, Heartbeat, Item, Reset, Snapshot
 from tests.server.material import FAILURE, Said, a_job, a_record, an_asset, began
 from tests.server.workplace import Workplace, open_workplace
 
 PROGRESS, PREVIEW = Ephemeral.PROGRESS, Ephemeral.PREVIEW
+PLANNED = AttemptTold(number=1, update=Planned(images=1))
 
 
 def said(item: Item | None) -> Any:
@@ -229,7 +237,8 @@ async def step(place: Workplace, job_id: str, *happenings: Happening) -> None:
 
 
 async def finish(place: Workplace, job_id: str) -> None:
-    await step(place, job_id, began(await place.ledger.get(job_id)), OutputStored(asset=an_asset()), AttemptSucceeded())
+    began_now = began(await place.ledger.get(job_id))
+    await step(place, job_id, began_now, OutputStored(number=1, asset=an_asset()), AttemptSucceeded(number=1))
 
 
 async def collect(place: Workplace, *job_ids: str, token: str = "") -> list[Item]:
@@ -346,7 +355,7 @@ class TestStreams:
         await finish(workplace, "old")
         token = workplace.tokens.encode(1)
         assert names(await collect(workplace, "old", token=token))[0] == "attempt_started"
-        await workplace.store.forget_events(ended_before=1e12)
+        await workplace.store.compact(await workplace.store.oldest_uncompacted(limit=9))
         assert names(await collect(workplace, "old", token=token)) == ["Reset", "Snapshot", "completed"]
         await workplace.ledger.create(a_job("new"))
         assert names(await until_caught_up(workplace, "new", token="earliest")) == ["state_changed", "CaughtUp"]
@@ -382,11 +391,11 @@ class TestStreams:
         await step(workplace, "job-1", began(job))
         client = Client(workplace, "job-1", token="earliest")
         await client.read(2)
-        await asyncio.gather(*(workplace.ledger.apply("job-1", Planned(images=1)) for _ in range(MAX_RECORDS + 1)))
+        await asyncio.gather(*(workplace.ledger.apply("job-1", PLANNED) for _ in range(MAX_RECORDS + 1)))
         with pytest.raises(WatcherTooSlow):
             await client.read(2 * MAX_RECORDS)
         await client.drop()
-        await step(workplace, "job-1", AttemptSucceeded())
+        await step(workplace, "job-1", AttemptSucceeded(number=1))
         await client.read_to_the_end()
         assert client.sequences["job-1"] == list(range(1, MAX_RECORDS + 6))
 
@@ -503,15 +512,15 @@ async def perform(place: Workplace) -> None:
     second, _ = await place.ledger.create(a_job("b"))
     script: list[tuple[str, Happening]] = [
         ("a", began(first)),
-        ("a", Planned(images=2)),
+        ("a", PLANNED),
         ("b", began(second)),
-        ("a", AttemptBroke(failure=FAILURE, will_retry=True)),
+        ("a", AttemptBroke(number=1, failure=FAILURE, will_retry=True)),
         ("b", CancelRequested()),
         ("a", began(first)),
-        ("a", OutputStored(asset=an_asset())),
-        ("b", AttemptBroke(failure=FAILURE, will_retry=True)),
-        ("a", OutputStored(asset=an_asset())),
-        ("a", AttemptSucceeded()),
+        ("a", OutputStored(number=2, asset=an_asset())),
+        ("b", AttemptBroke(number=1, failure=FAILURE, will_retry=True)),
+        ("a", OutputStored(number=2, asset=an_asset())),
+        ("a", AttemptSucceeded(number=2)),
     ]
     for job_id, happening in script:
         tell(job_id)
@@ -546,7 +555,7 @@ async def test_dropped_at_every_item_and_resumed_each_event_comes_exactly_once(
         reading.done() or all(client.has_seen(*each) for each in last.items())
         for reading, client in zip(readings, clients, strict=True)
     ):
-        await workplace.store.horizon()
+        await workplace.store.count_ended()
     # How many values come between the durable events is a matter of luck.
     dropped = [reading.done() for reading in readings]
     assert all(dropped[: 1 + sum(last.values())]), "there were drops at every durable event, to the last"
@@ -579,7 +588,7 @@ def test_dropped_again_and_again_each_event_comes_exactly_once(reads: list[int],
                 await asyncio.wait([reading])
                 await client.drop()
                 for _ in range(pause):
-                    await place.store.horizon()
+                    await place.store.count_ended()
                 if performing.done():
                     break
             await performing

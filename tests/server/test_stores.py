@@ -1,6 +1,7 @@
 import asyncio
 import sqlite3
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,14 @@ from alembic.migration import MigrationContext
 from imagegen_adapters.contract import ImageParameters, RawGraph
 from imagegen_server.errors import CannotStart
 from imagegen_server.history import Record, Scope
-from imagegen_server.jobs import AssetOrigin, Job, JobSpec, JobState
+from imagegen_server.jobs import AssetOrigin, Ending, Job, JobSpec, JobState, Move, MoveKind, Slice
 from imagegen_server.stores.database import open_database
 from imagegen_server.stores.schema import metadata
 from imagegen_server.stores.store import AssetFilter, JobFilter, JobWrite, Store, StoreError, open_store
-from tests.server.material import DIGEST, PickleCodec, a_job, a_record, an_asset
+from imagegen_server.wire.jobs import JobCodec
+from tests.server.material import DIGEST, FAILURE, PickleCodec, a_job, a_record, an_asset
+
+DATABASES = Path(__file__).parent / "databases"
 
 
 async def write(store: Store, *writes: JobWrite) -> None:
@@ -56,6 +60,35 @@ async def test_an_empty_database_gets_the_tables_that_the_code_expects(database:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
     engine.dispose()
+
+
+async def test_what_an_older_version_has_stored_is_there(database: str, tmp_path: Path) -> None:
+    """`0001.sql` is the folder of a killed server: a job that had ended, one that ran, one that waited."""
+    with sqlite3.connect(tmp_path / "imagegen.db") as old:
+        old.executescript((DATABASES / "0001.sql").read_text())
+    old.close()
+    engine = open_database(database)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+    async with open_store(database, JobCodec()) as store:
+        running, waiting = (stored.job for stored in await store.unfinished_jobs())
+        (attempt,), (output,) = running.attempts, running.outputs
+        assert (running.state, attempt.slice, attempt.handle.remote_id) == (
+            JobState.RUNNING, Slice(count=2), attempt.attempt_id,
+        )  # fmt: skip
+        assert (output.seed, output.image_index) == (8, 0)
+        assert (waiting.state, waiting.queue_time, waiting.missing) == (
+            JobState.QUEUED, waiting.create_time, (Slice(count=1),),
+        )  # fmt: skip
+        (made,) = (await store.list_jobs(JobFilter(label="album=forest"), limit=9))[0]
+        assert (made.state, len(made.outputs), made.attempts[0].slice) == (JobState.SUCCEEDED, 2, Slice(count=2))
+        assert [each.job_id for each in await store.oldest_uncompacted(limit=9)] == [made.job_id]
+        assert [record.sequence for record in await store.events_after(0, Scope())] == [*range(1, 7), *range(1, 5), 1]
+        upload, *_ = (await store.list_assets(AssetFilter(origin=AssetOrigin.UPLOAD), limit=9))[0]
+        assert await store.is_asset_in_use(upload.digest)
+        outputs = await store.oldest_assets(limit=9)
+        assert [asset.kept_since for asset in outputs] == [each.asset.create_time for each in made.outputs]
 
 
 async def test_a_database_of_a_newer_version_is_left_alone(database: str, tmp_path: Path) -> None:
@@ -186,28 +219,71 @@ async def test_jobs_are_filtered(store: Store, wanted: JobFilter, found: set[str
     assert before is None
 
 
-async def test_only_an_ended_job_is_deleted_and_its_position_is_never_used_again(database: str) -> None:
+async def test_only_ended_jobs_are_deleted_and_their_positions_are_never_used_again(database: str) -> None:
     async with open_store(database, PickleCodec()) as store:
         job = a_job(labels={"album": "forest"})
         await write(store, new(job, 1))
-        assert not await store.delete_job("job-1")
+        assert await store.delete_ended(["job-1", "nobody"]) == 0
         await write(store, ended(job, 2))
-        assert await store.delete_job("job-1")
-        assert not await store.delete_job("job-1")
+        assert await store.delete_ended(["job-1", "nobody"]) == 1
+        assert await store.delete_ended(["job-1"]) == 0
         assert await store.get_job("job-1") is None
         assert await store.events_after(0, Scope()) == []
     async with open_store(database, PickleCodec()) as store:
         assert store.last_position == 2
 
 
-async def test_forgotten_events_raise_the_horizon_and_leave_the_last(store: Store) -> None:
-    old, young = a_job("old"), a_job("young")
-    await write(store, new(old, 1), new(young, 2), ended(old, 3, end_time=100.0), ended(young, 4, end_time=300.0))
-    assert await store.horizon() == 0
-    assert await store.forget_events(ended_before=50.0) == 0
-    assert await store.forget_events(ended_before=200.0) == 1
-    assert await store.horizon() == 1
-    assert [record.position for record in await store.events_after(0, Scope())] == [2, 3, 4]
+async def test_compacted_jobs_keep_their_last_event_and_set_the_horizon_of_those_who_watch_them(store: Store) -> None:
+    old, young, live = a_job("old"), a_job("young"), a_job("live")
+    await write(store, new(live, 1), new(old, 2), new(young, 3), ended(old, 4), ended(young, 6))
+    old_one, young_one = await store.oldest_uncompacted(limit=9)
+    assert (old_one.job_id, young_one.job_id) == ("old", "young")
+    assert await store.compact([old_one]) == 1
+    assert [record.position for record in await store.events_after(0, Scope())] == [1, 3, 4, 6]
+    assert await store.oldest_uncompacted(limit=9) == [young_one]
+
+    async def horizon(*job_ids: str) -> int:
+        return await store.horizon(Scope(job_ids=frozenset(job_ids) or None))
+
+    assert (await horizon(), await horizon("old"), await horizon("young"), await horizon("live")) == (3, 3, 0, 0)
+    assert await horizon("live", "old", "young") == 3
+    await store.delete_ended(["old"])
+    assert (await horizon(), await horizon("old"), await horizon("young")) == (4, 0, 0)
+    await store.compact([young_one])
+    assert (await horizon(), await horizon("old"), await horizon("young"), await horizon("live")) == (5, 0, 5, 0)
+
+
+async def test_labels_follow_an_update(store: Store) -> None:
+    def labelled(position: int, **labels: str) -> JobWrite:
+        job = a_job(labels=labels)
+        return JobWrite(job=job, records=(a_record(position, kind="updated"),))
+
+    async def found(label: str) -> bool:
+        return bool((await store.list_jobs(JobFilter(label=label), limit=9))[0])
+
+    await write(store, new(a_job(labels={"album": "forest", "kind": "draft"}), 1))
+    await write(store, labelled(2, album="lake"), labelled(3, album="lake", mood="calm"))
+    assert [await found(label) for label in ("album=forest", "kind", "album=lake", "mood=calm")] == [
+        False, False, True, True,
+    ]  # fmt: skip
+    await write(
+        store,
+        new(a_job("other"), 4),
+        JobWrite(job=a_job("other", labels={"a": "b"}), records=(a_record(5, "other", sequence=2, kind="updated"),)),
+    )
+    assert await found("a=b")
+
+
+async def test_a_job_is_stored_with_its_place_and_its_ending(database: str) -> None:
+    """Through the bytes that are really stored, and a new process."""
+    moved = a_job("moved", is_paused=True, lined_up=1500.0, move=Move(kind=MoveKind.AFTER, time=1600.0, anchor="other"))
+    stopping = replace(
+        a_job("stopping"), state=JobState.CANCELLING, ending=Ending(state=JobState.EXPIRED, failure=FAILURE)
+    )
+    async with open_store(database, JobCodec()) as store:
+        await write(store, new(moved, 1), new(stopping, 2))
+    async with open_store(database, JobCodec()) as store:
+        assert [stored.job for stored in await store.unfinished_jobs()] == [moved, stopping]
 
 
 async def test_a_failed_write_fails_what_was_submitted_until_then_and_nothing_later(store: Store) -> None:
@@ -225,7 +301,7 @@ async def test_errors_come_in_the_order_of_submission(store: Store) -> None:
         store.submit(new(a_job(name), position), lambda error, name=name: told.append((name, error is None)))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
     with pytest.raises(StoreError):
         # Submitted behind a write that fails.
-        await store.delete_job("a")
+        await store.delete_ended(["a"])
     assert [name for name, _ in told] == ["a", "b", "c", "d"]
     assert not any(good for _, good in told[1:])
 
@@ -259,6 +335,21 @@ async def test_a_closed_store_takes_nothing(database: str) -> None:
         await write(store, new(a_job(), 1))
 
 
+async def test_an_asset_that_is_put_again_counts_as_young(store: Store) -> None:
+    first, second = an_asset("11" * 32, create_time=100.0), an_asset("22" * 32, create_time=200.0)
+    for asset in (first, second):
+        await store.put_asset(asset)
+    oldest, _ = read = await store.oldest_assets(limit=9)
+    assert [asset.digest for asset in read] == [first.digest, second.digest]
+    assert await store.oldest_assets(limit=9, after=oldest) == read[1:]
+    await store.put_asset(an_asset(first.digest, create_time=300.0))
+    assert [asset.digest for asset in await store.oldest_assets(limit=9)] == [second.digest, first.digest]
+    assert await store.retire_assets(read) == [second.digest], "what was put again meanwhile stays"
+    assert await store.get_asset(first.digest) == first
+    assert await store.total_asset_bytes() == first.size_bytes
+    assert await store.unknown_digests([first.digest, second.digest]) == {second.digest}
+
+
 async def test_assets_are_kept_once(store: Store) -> None:
     first = an_asset(job_id="a")
     assert await store.put_asset(first) == first
@@ -287,6 +378,7 @@ async def test_an_asset_is_needed_until_its_job_has_ended(store: Store) -> None:
     await write(store, new(job, 1))
     assert await store.is_asset_in_use(DIGEST)
     assert not await store.delete_asset(DIGEST)
+    assert await store.oldest_assets(limit=9) == []
     await write(store, ended(job, 2))
     assert not await store.is_asset_in_use(DIGEST)
     assert await store.delete_asset(DIGEST)

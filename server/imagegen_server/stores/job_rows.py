@@ -12,11 +12,16 @@ from imagegen_server.stores import meta_rows
 from imagegen_server.stores.model import JobCodec, JobFilter, JobWrite, StoredJob
 from imagegen_server.stores.schema import events, job_assets, job_labels, jobs
 
+# Statements that are needed all the time are built once: building takes longer than running.
+_STORED: Select[Any] = select(jobs.c.record, jobs.c.request_digest, jobs.c.first_position, jobs.c.end_position)
+_JOB = _STORED.where(jobs.c.job_id == bindparam("of_job"))
+_REQUEST = _STORED.where(jobs.c.owner == bindparam("of_owner"), jobs.c.request_id == bindparam("of_request"))
 _UPDATE = (
     update(jobs)
     .where(jobs.c.job_id == bindparam("of_job"))
     .values({name: bindparam(name) for name in ("state", "end_time", "end_position", "record")})
 )
+_UNLABEL = delete(job_labels).where(job_labels.c.job_id == bindparam("of_job"))
 _RELEASE_ASSETS = delete(job_assets).where(job_assets.c.job_id == bindparam("of_job"))
 
 
@@ -29,9 +34,14 @@ def write_jobs(connection: Connection, codec: JobCodec, writes: Sequence[JobWrit
     changed = [write for job_id, write in newest.items() if job_id not in created]
     unfinished = [newest[job_id].job for job_id in created if not newest[job_id].job.state.is_final]
     ended = [write.job for write in changed if write.job.state.is_final]
+    # Whatever changes labels tells so.
+    updated = {record.job_id for write in writes for record in write.records if record.kind == "updated"}
+    relabelled = sorted(updated - created.keys())
     _execute(connection, insert(jobs), [_new_row(write, newest[job_id], codec) for job_id, write in created.items()])
     _execute(connection, _UPDATE, [{"of_job": w.job.job_id, **_changing_columns(w, codec)} for w in changed])
-    _execute(connection, insert(job_labels), [row for write in created.values() for row in _label_rows(write.job)])
+    _execute(connection, _UNLABEL, [{"of_job": job_id} for job_id in relabelled])
+    labelled = [newest[job_id].job for job_id in (*created, *relabelled)]
+    _execute(connection, insert(job_labels), [row for job in labelled for row in _label_rows(job)])
     _execute(
         connection,
         insert(job_assets),
@@ -42,34 +52,27 @@ def write_jobs(connection: Connection, codec: JobCodec, writes: Sequence[JobWrit
 
 
 def unfinished_jobs(connection: Connection, codec: JobCodec) -> list[StoredJob]:
-    query = select(jobs).where(jobs.c.end_time.is_(None)).order_by(jobs.c.first_position)
+    query = _STORED.where(jobs.c.end_position.is_(None)).order_by(jobs.c.first_position)
     return [_stored(row, codec) for row in connection.execute(query)]
 
 
 def get_job(connection: Connection, codec: JobCodec, job_id: str) -> StoredJob | None:
-    return _one(connection, codec, select(jobs).where(jobs.c.job_id == job_id))
+    return _one(connection, codec, _JOB, {"of_job": job_id})
 
 
 def find_request(connection: Connection, codec: JobCodec, owner: str, request_id: str) -> StoredJob | None:
-    return _one(connection, codec, select(jobs).where(jobs.c.owner == owner, jobs.c.request_id == request_id))
+    return _one(connection, codec, _REQUEST, {"of_owner": owner, "of_request": request_id})
 
 
 def list_jobs(
     connection: Connection, codec: JobCodec, wanted: JobFilter, limit: int, before: int | None
 ) -> tuple[list[Job], int | None]:
-    query = select(jobs).order_by(jobs.c.first_position.desc()).limit(limit + 1)
+    query = _STORED.order_by(jobs.c.first_position.desc()).limit(limit + 1)
     if before is not None:
         query = query.where(jobs.c.first_position < before)
     rows = connection.execute(_filtered(query, wanted)).all()
     page = rows[:limit]
     return [_stored(row, codec).job for row in page], page[-1].first_position if len(rows) > limit else None
-
-
-def delete_job(connection: Connection, job_id: str) -> bool:
-    # The newest position must not be given out again, although its record may go now.
-    meta_rows.raise_number(connection, "floor", newest_position(connection))
-    done = connection.execute(delete(jobs).where(jobs.c.job_id == job_id, jobs.c.end_time.is_not(None)))
-    return done.rowcount > 0
 
 
 def events_after(connection: Connection, position: int, scope: Scope, until: int | None, limit: int) -> list[Record]:
@@ -87,16 +90,6 @@ def events_after(connection: Connection, position: int, scope: Scope, until: int
     if scope.owner:
         query = query.where(jobs.c.owner == scope.owner)
     return [Record(**row) for row in connection.execute(query).mappings()]
-
-
-def forget_events(connection: Connection, ended_before: float) -> int:
-    old = select(jobs.c.job_id).where(jobs.c.end_time < ended_before)
-    going = (events.c.job_id.in_(old), events.c.kind != "completed")
-    last = connection.execute(select(func.max(events.c.position)).where(*going)).scalar_one()
-    if last is None:
-        return 0
-    meta_rows.raise_number(connection, "horizon", last)
-    return connection.execute(delete(events).where(*going)).rowcount
 
 
 def newest_position(connection: Connection) -> int:
@@ -165,8 +158,8 @@ def _stored(row: Row[Any], codec: JobCodec) -> StoredJob:
     )
 
 
-def _one(connection: Connection, codec: JobCodec, query: Select[Any]) -> StoredJob | None:
-    row = connection.execute(query).one_or_none()
+def _one(connection: Connection, codec: JobCodec, query: Select[Any], values: dict[str, str]) -> StoredJob | None:
+    row = connection.execute(query, values).one_or_none()
     return None if row is None else _stored(row, codec)
 
 

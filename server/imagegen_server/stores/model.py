@@ -42,6 +42,28 @@ class StoredJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EndedJob:
+    """A job that may be deleted."""
+
+    job_id: str
+    end_time: float
+    end_position: int
+    """Position of its last record."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptAsset:
+    """An asset that no job needs for its input."""
+
+    number: int
+    """Of the asset; growing."""
+    digest: str
+    size_bytes: int
+    kept_since: float
+    """When its bytes were stored last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
     """Which jobs to list. Empty fields do not filter."""
 

@@ -45,7 +45,8 @@ jobs = Table(
     Column("record", LargeBinary, nullable=False),
     UniqueConstraint("owner", "request_id"),
     Index(None, "state", "first_position"),
-    Index(None, "end_time"),
+    # In the order of their ends; NULL: not ended.
+    Index(None, "end_position"),
 )
 
 job_labels = Table(
@@ -80,6 +81,9 @@ assets = Table(
     Column("create_time", Double, nullable=False),
     Column("origin", String(16), nullable=False),
     Column("job_id", String(64), nullable=False, index=True),
+    # When its bytes were stored last: by this its age is counted.
+    Column("kept_since", Double, nullable=False, server_default="0"),
+    Index(None, "kept_since", "number"),
     # Numbers are never given twice, so that pages stay in order of creation.
     sqlite_autoincrement=True,
 )
@@ -92,7 +96,8 @@ job_assets = Table(
     Column("digest", String(64), primary_key=True, index=True),
 )
 
-# epoch, token_key; horizon: records up to it may have been forgotten; floor: positions up to it were given out.
+# epoch, token_key; floor: positions up to it were given out; compacted: of jobs that ended up to it only the last event
+# is kept; deleted: jobs that ended up to it may be gone.
 meta = Table(
     "meta",
     metadata,

@@ -4,7 +4,7 @@ SQLAlchemy Core on SQLite in WAL mode, and nothing that PostgreSQL would not und
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -14,12 +14,32 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from imagegen_server.history import Record, Scope
 from imagegen_server.jobs import Asset, Job
-from imagegen_server.stores import asset_rows, job_rows, meta_rows, named_values
+from imagegen_server.stores import asset_rows, history_rows, job_rows, meta_rows, named_values
 from imagegen_server.stores.database import open_database
-from imagegen_server.stores.model import AssetFilter, JobCodec, JobFilter, JobWrite, StoredJob, StoreError
+from imagegen_server.stores.model import (
+    AssetFilter,
+    EndedJob,
+    JobCodec,
+    JobFilter,
+    JobWrite,
+    KeptAsset,
+    StoredJob,
+    StoreError,
+)
 from imagegen_server.stores.writer import Writer
 
-__all__ = ["AssetFilter", "JobCodec", "JobFilter", "JobWrite", "Store", "StoreError", "StoredJob", "open_store"]
+__all__ = [
+    "AssetFilter",
+    "EndedJob",
+    "JobCodec",
+    "JobFilter",
+    "JobWrite",
+    "KeptAsset",
+    "Store",
+    "StoreError",
+    "StoredJob",
+    "open_store",
+]
 
 _READERS = 4
 
@@ -73,9 +93,17 @@ class Store:
         """A page of jobs, newest first, and what to give as `before` for the next one; None: this is the last."""
         return await self._read(lambda c: job_rows.list_jobs(c, self._codec, wanted, limit, before))
 
-    async def delete_job(self, job_id: str) -> bool:
-        """Removes a job and its events; False: there is none that has ended."""
-        return await self._write(lambda c: job_rows.delete_job(c, job_id))
+    async def count_ended(self) -> int:
+        """How many jobs there are that have ended."""
+        return await self._read(history_rows.count_ended)
+
+    async def oldest_ended(self, *, limit: int) -> list[EndedJob]:
+        """The jobs that ended first, in the order of their ends."""
+        return await self._read(lambda c: history_rows.oldest_ended(c, limit))
+
+    async def delete_ended(self, job_ids: Sequence[str]) -> int:
+        """Removes those of the jobs that have ended, with their events. Gives how many."""
+        return await self._write(lambda c: history_rows.delete_ended(c, job_ids))
 
     async def events_after(
         self, position: int, scope: Scope, *, until: int | None = None, limit: int = 500
@@ -83,16 +111,26 @@ class Store:
         """The first `limit` records of the scope with positions above `position`, up to `until`, in order."""
         return await self._read(lambda c: job_rows.events_after(c, position, scope, until, limit))
 
-    async def horizon(self) -> int:
-        """Records up to this position may have been forgotten; 0: none was."""
-        return await self._read(lambda c: meta_rows.get_number(c, "horizon"))
+    async def horizon(self, scope: Scope) -> int:
+        """Records of the scope up to this position may be gone; 0: none is.
 
-    async def forget_events(self, *, ended_before: float) -> int:
-        """Removes the events, but the last, of jobs that ended before then. Gives how many."""
-        return await self._write(lambda c: job_rows.forget_events(c, ended_before))
+        What was deleted counts only where no jobs are named.
+        """
+        return await self._read(lambda c: history_rows.horizon(c, scope))
+
+    async def oldest_uncompacted(self, *, limit: int) -> list[EndedJob]:
+        """The jobs that ended first among those whose events are all there, in the order of their ends."""
+        return await self._read(lambda c: history_rows.oldest_uncompacted(c, limit))
+
+    async def compact(self, going: Sequence[EndedJob]) -> int:
+        """Removes the events, but the last, of the first of `oldest_uncompacted`. Gives how many events."""
+        return await self._write(lambda c: history_rows.compact(c, going))
 
     async def put_asset(self, asset: Asset) -> Asset:
-        """Adds a description, and gives the one that counts: the first that was put for this digest."""
+        """Adds a description, and gives the one that counts: the first that was put for this digest.
+
+        The age of the asset is counted anew.
+        """
         return await self._write(lambda c: asset_rows.put_asset(c, asset))
 
     async def get_asset(self, digest: str) -> Asset | None:
@@ -111,6 +149,21 @@ class Store:
     async def is_asset_in_use(self, digest: str) -> bool:
         """Whether a job that has not ended needs it."""
         return await self._read(lambda c: asset_rows.is_in_use(c, digest))
+
+    async def total_asset_bytes(self) -> int:
+        return await self._read(asset_rows.total_bytes)
+
+    async def oldest_assets(self, *, limit: int, after: KeptAsset | None = None) -> list[KeptAsset]:
+        """The assets that were put first and are not the input of a job that has not ended, in order."""
+        return await self._read(lambda c: asset_rows.oldest_assets(c, limit, after))
+
+    async def retire_assets(self, going: Sequence[KeptAsset]) -> list[str]:
+        """Removes those that were neither put again nor made an input meanwhile. Gives the digests of the removed."""
+        return await self._write(lambda c: asset_rows.retire_assets(c, going))
+
+    async def unknown_digests(self, digests: Sequence[str]) -> set[str]:
+        """Those of the digests that no asset has."""
+        return await self._read(lambda c: asset_rows.unknown_digests(c, digests))
 
     async def get_value(self, key: str) -> bytes | None:
         """What was kept under this name; None: nothing was."""
