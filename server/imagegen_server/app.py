@@ -29,8 +29,10 @@ from imagegen_server.datadir import locked
 from imagegen_server.errors import CannotStart
 from imagegen_server.fleet import Intervals, Member, OpenAdapter, open_fleet
 from imagegen_server.hub import Hub
+from imagegen_server.janitor import FIRST_ROUND_S, ROUND_S, Janitor
 from imagegen_server.ledger import Ledger
 from imagegen_server.quotas import Quotas
+from imagegen_server.retention import Policy
 from imagegen_server.runner import open_runner
 from imagegen_server.services.admission import Admission
 from imagegen_server.services.assets import AssetService
@@ -42,6 +44,7 @@ from imagegen_server.services.rpc import bind
 from imagegen_server.services.streams import Streams
 from imagegen_server.services.views import JobViews
 from imagegen_server.stores.store import Store, open_store
+from imagegen_server.tasks import running
 from imagegen_server.tokens import TokenCodec
 from imagegen_server.validation import SpecChecker
 from imagegen_server.watching import HEARTBEAT_S
@@ -83,6 +86,8 @@ class Rhythm:
     intervals: Intervals = field(default_factory=Intervals)
     patience: Patience = field(default_factory=Patience)
     heartbeat_s: float = HEARTBEAT_S
+    first_tidying_s: float = FIRST_ROUND_S
+    tidying_s: float = ROUND_S
 
 
 @asynccontextmanager
@@ -131,6 +136,8 @@ async def serve(
                 max_queued_jobs=settings.max_queued_jobs,
             )
         )
+        janitor = Janitor(policy=_policy(settings), store=store, assets=assets, ledger=ledger, clock=time.time)
+        await stack.enter_async_context(running(janitor.work(first_s=rhythm.first_tidying_s, every_s=rhythm.tidying_s)))
         views = JobViews(ledger=ledger, hub=hub, runner=runner)
         quotas = Quotas(max_queued_jobs=settings.max_queued_jobs, owners=settings.owners)
         admission = Admission(
@@ -207,6 +214,16 @@ def _executor() -> Iterator[Executor]:
         yield executor
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _policy(settings: ServerSettings) -> Policy:
+    return Policy(
+        keep_jobs=settings.keep_jobs,
+        keep_jobs_s=settings.keep_jobs_days * 86_400,
+        keep_events_s=settings.keep_events_hours * 3600,
+        keep_assets_s=settings.keep_assets_days * 86_400,
+        keep_assets_bytes=settings.keep_assets_bytes,
+    )
 
 
 def _database_url(settings: ServerSettings) -> str:

@@ -11,8 +11,8 @@ import re
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 from weakref import WeakValueDictionary
@@ -20,11 +20,13 @@ from weakref import WeakValueDictionary
 from imagegen_server.errors import Refused, asset_not_found, bad_field
 from imagegen_server.image_headers import Kind, UnreadableImage, read_image, sniff
 from imagegen_server.jobs import Asset, AssetOrigin
-from imagegen_server.stores.store import Store, StoreError
+from imagegen_server.stores.store import KeptAsset, Store, StoreError
 
 CHUNK_BYTES = 256 * 1024
 _READ_BYTES = 4 * CHUNK_BYTES
 """Going to a thread and back takes longer than reading a chunk there: several are read at once."""
+
+_SWEEP_PAGE = 500
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -122,7 +124,7 @@ class AssetStore:
         """
         path = self._unfinished / uuid.uuid4().hex
         try:
-            with _disk_faults(), await asyncio.to_thread(path.open, "xb") as file:
+            with _disk_faults("write"), await asyncio.to_thread(path.open, "xb") as file:
                 yield AssetWriter(self, path, file, self._max_bytes)
         finally:
             # Not in a thread: it is quick, and must happen also while this task is being cancelled.
@@ -167,7 +169,7 @@ class AssetStore:
         """Refused: ASSET_NOT_FOUND, ASSET_IN_USE."""
         await self.get(digest)
         async with self._lock(digest):
-            is_held = self._held[digest] > 0
+            is_held = digest in self._held
             if not is_held and await self._store.delete_asset(digest):
                 # The row first: a file without a row is waste, a row without a file would be a broken promise.
                 await asyncio.to_thread(self._path(digest).unlink, missing_ok=True)
@@ -176,6 +178,48 @@ class AssetStore:
             message = f"a job that has not ended needs asset {digest}"
             raise Refused("ASSET_IN_USE", message, metadata={"digest": digest})
         raise asset_not_found(digest)
+
+    @property
+    def held(self) -> frozenset[str]:
+        """The digests that `holding` is entered for."""
+        return frozenset(self._held)
+
+    async def retire(self, going: Sequence[KeptAsset]) -> list[KeptAsset]:
+        """Removes those that nobody needs and that were not stored again meanwhile. Gives the removed.
+
+        Raises StoreError, also when a file cannot be removed: `sweep` finds it later.
+        """
+        async with AsyncExitStack() as locks:
+            for asset in going:
+                await locks.enter_async_context(self._lock(asset.digest))
+            free = [asset for asset in going if asset.digest not in self._held]
+            gone = set(await self._store.retire_assets(free))
+            with _disk_faults("remove"):
+                await asyncio.to_thread(self._unlink, gone)
+            return [asset for asset in free if asset.digest in gone]
+
+    async def sweep(self) -> int:
+        """Removes the files that no row describes, as a crash between the two steps leaves them. Gives how many.
+
+        Raises StoreError.
+        """
+        removed = 0
+        for folder in range(256):
+            with _disk_faults("look for"):
+                digests = await asyncio.to_thread(self._digests_in, f"{folder:02x}")
+            for start in range(0, len(digests), _SWEEP_PAGE):
+                for digest in await self._store.unknown_digests(digests[start : start + _SWEEP_PAGE]):
+                    removed += await self._sweep_one(digest)
+        return removed
+
+    async def _sweep_one(self, digest: str) -> bool:
+        async with self._lock(digest):
+            # It may be that of an asset that was being kept.
+            is_unknown = bool(await self._store.unknown_digests([digest]))
+            if is_unknown:
+                with _disk_faults("remove"):
+                    await asyncio.to_thread(self._unlink, [digest])
+            return is_unknown
 
     @asynccontextmanager
     async def holding(self, digests: Iterable[str]) -> AsyncIterator[None]:
@@ -217,6 +261,15 @@ class AssetStore:
             finally:
                 os.close(descriptor)
 
+    def _digests_in(self, name: str) -> list[str]:
+        folder = self._folder / name
+        found = [name + path.name for path in folder.iterdir()] if folder.exists() else []
+        return [digest for digest in found if _DIGEST.fullmatch(digest)]
+
+    def _unlink(self, digests: Iterable[str]) -> None:
+        for digest in digests:
+            self._path(digest).unlink(missing_ok=True)
+
     def _path(self, digest: str) -> Path:
         assert _DIGEST.fullmatch(digest)
         return self._folder / digest[:2] / digest[2:]
@@ -228,8 +281,8 @@ def _check_size(size_bytes: int, max_bytes: int, field: str) -> None:
 
 
 @contextmanager
-def _disk_faults() -> Iterator[None]:
+def _disk_faults(verb: str) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        raise StoreError(f"could not write a file: {exc.strerror or type(exc).__name__}") from exc
+        raise StoreError(f"could not {verb} a file: {exc.strerror or type(exc).__name__}") from exc
