@@ -18,5 +18,6 @@ class BackendConfig:
 
     demo: "speed", a factor, 0.001..1000, default 1. comfyui: "client_id" of the websocket, so that an attempt of an
     earlier process still sends its frames here. a1111: "preview_every_n_steps", 0..500, for our own jobs; without it
-    the server's setting holds.
+    the server's setting holds. comfyui and a1111: "patience_s", 5..3600, default 30: after so long a silence an attempt
+    is given up.
     """

@@ -329,7 +329,7 @@ class Adapter(Protocol):
         """What this adapter can do; constant."""
 
     async def status(self) -> BackendStatus:
-        """Asks the backend how it is. Raises AdapterError; answers or raises within 10 s."""
+        """Asks the backend how it is. Raises AdapterError; answers or raises within 5 s."""
 
     async def catalog(self) -> Catalog:
         """Asks the backend what it has, anew, and remembers it for `validate`. Raises AdapterError."""
@@ -356,5 +356,6 @@ class Adapter(Protocol):
         """The same stream for an attempt that an earlier process handed over. Iteration raises Lost if it is gone.
 
         Only where `Capabilities.reattach`. Otherwise an attempt that the backend is known to be at work on is stopped,
-        because nobody can have its results, and iteration raises Lost.
+        because nobody can have its results, and iteration raises Lost; or Uncertain, where the backend cannot tell
+        whether it is at work on it.
         """

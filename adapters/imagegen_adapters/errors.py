@@ -15,7 +15,8 @@ AdapterError
 └── Cancelled            the run's own `cancel` took effect
 
 Each class says by `can_retry` whether the same request may succeed in another attempt, and by `backend_at_fault`
-whether the next attempt should rather go elsewhere and the backend be looked at.
+whether the next attempt should rather go elsewhere and the backend be looked at. Each error says by `backend_died`
+whether the backend's process or device was found dead: if that happens wherever a request runs, the request may be why.
 """
 
 from collections.abc import Sequence
@@ -38,11 +39,18 @@ class AdapterError(Exception):
 
     can_retry: ClassVar[bool] = False
     backend_at_fault: ClassVar[bool] = False
+    backend_died = False
 
 
 class Unreachable(AdapterError):
+    """`backend_died`: nothing listens there, so what the process had in memory is gone. Otherwise it may live on."""
+
     can_retry = True
     backend_at_fault = True
+
+    def __init__(self, message: str, *, backend_died: bool = False) -> None:
+        super().__init__(message)
+        self.backend_died = backend_died
 
 
 class Unauthenticated(AdapterError):
@@ -50,7 +58,13 @@ class Unauthenticated(AdapterError):
 
 
 class Lost(AdapterError):
+    """`backend_died`: it restarted in the middle of the attempt."""
+
     can_retry = True
+
+    def __init__(self, message: str, *, backend_died: bool = False) -> None:
+        super().__init__(message)
+        self.backend_died = backend_died
 
 
 class Uncertain(AdapterError):
@@ -76,6 +90,7 @@ class OutOfMemory(AdapterError):
 class GpuFault(AdapterError):
     can_retry = True
     backend_at_fault = True
+    backend_died = True
 
 
 class NodeFailed(AdapterError):

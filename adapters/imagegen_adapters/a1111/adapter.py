@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 
 from imagegen_adapters.a1111.catalog import MODEL_OPTION, find_violations
 from imagegen_adapters.a1111.client import Client, Timeouts, open_client
 from imagegen_adapters.a1111.knowledge import Knowledge
-from imagegen_adapters.a1111.orphan import stop_orphan
+from imagegen_adapters.a1111.orphan import Orphan, settle
 from imagegen_adapters.a1111.protocol import GlobalProgress, Memory
 from imagegen_adapters.a1111.requests import MAX_BATCH_SIZE, find_request_violations, plan_posts, task_id
 from imagegen_adapters.a1111.run import A1111Run
@@ -24,6 +25,7 @@ from imagegen_adapters.contract import (
     Task,
 )
 from imagegen_adapters.errors import AdapterError, Lost, Rejected, Unreachable, Violation
+from imagegen_adapters.options import PATIENCE, check_names, read_patience
 from imagegen_adapters.updates import UpdateBuffer
 
 CAPABILITIES = Capabilities(
@@ -43,9 +45,12 @@ async def open_a1111(config: BackendConfig, timeouts: Timeouts | None = None) ->
 
     `config.options` may hold "preview_every_n_steps": previews then come every so many steps instead of as the server
     is set up (every 10). It is an override that holds for our jobs only; without it no preview setting is touched.
+    And "patience_s": the seconds of silence after which a job is given up. Raises ValueError for other options.
     """
-    preview_every = _read_options(config)
+    check_names(config, PREVIEW_EVERY, PATIENCE)
+    preview_every = _read_preview_every(config)
     limits = timeouts or Timeouts()
+    limits = replace(limits, silence_s=read_patience(config, limits.silence_s))
     async with open_client(config.url, limits) as client:
         adapter = A1111Adapter(client, timeouts=limits, preview_every_n_steps=preview_every)
         try:
@@ -78,7 +83,7 @@ class A1111Adapter:
             async with asyncio.timeout(self._timeouts.status_s):
                 return await self._ask_status()
         except TimeoutError as exc:
-            raise Unreachable("the server does not answer in time") from exc
+            raise Unreachable(f"the server did not answer within {self._timeouts.status_s:g} s") from exc
 
     async def catalog(self) -> Catalog:
         return (await self._knowledge.fetch_catalog()).as_contract()
@@ -105,9 +110,11 @@ class A1111Adapter:
 
     @asynccontextmanager
     async def reattach(self, task: Task, handle: Handle) -> AsyncIterator[Run]:  # noqa: ARG002  # contract
+        error: AdapterError = Lost("A1111 servers take no graphs")
         if isinstance(task.source, ImageParameters):
-            await self._stop_what_is_left(task.attempt_id, task.source)
-        async with _failed(Lost("this server gives a job's images to nobody but the one who posted it")) as run:
+            task_ids = [post.task_id for post in plan_posts(task.attempt_id, task.source)]
+            error = await settle(self._client, Orphan(task_ids=task_ids), self._timeouts)
+        async with _failed(error) as run:
             yield run
 
     async def abandon(self) -> None:
@@ -138,13 +145,6 @@ class A1111Adapter:
                 # If the server does not obey in time, the driver goes on without us.
                 await run.cancel()
             await asyncio.wait({driver}, timeout=self._timeouts.leave_s)
-
-    async def _stop_what_is_left(self, attempt_id: str, request: ImageParameters) -> None:
-        limits = self._timeouts
-        for post in plan_posts(attempt_id, request):
-            # One that cannot be stopped is the one at work, or the server is away.
-            if not await stop_orphan(self._client, post.task_id, limit_s=limits.leave_s, pace_s=limits.pace.max_s):
-                return
 
     async def _ask_status(self) -> BackendStatus:
         instance = await self._knowledge.notice_restart()
@@ -201,10 +201,7 @@ def _device(memory: Memory) -> Device:
     )
 
 
-def _read_options(config: BackendConfig) -> int | None:
-    unknown = config.options.keys() - {PREVIEW_EVERY}
-    if unknown:
-        raise ValueError(f"backend {config.name!r}: unknown option {min(unknown)!r}; allowed: {PREVIEW_EVERY}")
+def _read_preview_every(config: BackendConfig) -> int | None:
     text = config.options.get(PREVIEW_EVERY)
     if text is None:
         return None

@@ -34,10 +34,14 @@ class Timeouts:
     connect_s: float = 10.0
     request_s: float = 10.0
     """Every answer but a job's. With more than 40 jobs waiting the whole API freezes until one ends."""
-    status_s: float = 9.0
-    """All that `status` asks."""
-    silence_s: float = 90.0
-    """Polls without any answer, while a job is out: the server counts as unreachable."""
+    status_s: float = 4.5
+    """All that `status` asks; the contract gives it five seconds."""
+    refused_s: float = 3.0
+    """Nothing but refused connections after a job's own broke: the process is taken for dead."""
+    silence_s: float = 30.0
+    """Polls without any answer, while a job is out: the server counts as unreachable. Not sooner: one that reads a
+    large checkpoint can answer nothing for a while, and that looks the same as one that hangs.
+    """
     answer_s: float = 120.0
     """A job that is no longer active, and no answer to its POST: lost."""
     stall_s: float = 3600.0
@@ -114,7 +118,11 @@ class Client:
         return await self._call_optional(protocol.decode_app_id, "GET", "app_id") or ""
 
     async def pending_tasks(self) -> int:
-        return await self._call_optional(protocol.decode_pending, "GET", "internal/pending-tasks") or 0
+        return await self._count_pending_tasks() or 0
+
+    async def tells_tasks(self) -> bool:
+        """Whether tasks can be asked about by the ids that we give them: both came with 1.8.0."""
+        return await self._count_pending_tasks() is not None
 
     async def memory(self) -> protocol.Memory | None:
         return await self._call_optional(protocol.decode_memory, "GET", "sdapi/v1/memory")
@@ -137,6 +145,9 @@ class Client:
             embeddings=await self._list("embeddings", lists.decode_embeddings) or (),
             styles=await self._list("prompt-styles", lists.decode_names) or (),
         )
+
+    async def _count_pending_tasks(self) -> int | None:
+        return await self._call_optional(protocol.decode_pending, "GET", "internal/pending-tasks")
 
     async def _list(self, name: str, decode: Callable[[bytes], T]) -> T | None:
         return await self._call_optional(decode, "GET", f"sdapi/v1/{name}")
@@ -162,7 +173,7 @@ class Client:
         self, method: str, path: str, json: Mapping[str, Any] | None, timeout_s: float
     ) -> tuple[int, bytes]:
         data, headers = (None, None) if json is None else (orjson.dumps(json), _JSON)
-        with _translate_call_failures():
+        with _translate_call_failures(timeout_s):
             async with (
                 asyncio.timeout(timeout_s),
                 self._calls.request(
@@ -250,13 +261,13 @@ async def _read(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
 
 
 @contextmanager
-def _translate_call_failures() -> Iterator[None]:
+def _translate_call_failures(timeout_s: float) -> Iterator[None]:
     try:
         yield
     except TimeoutError as exc:  # aiohttp's own are its subclasses
-        raise Unreachable("the server does not answer in time") from exc
+        raise Unreachable(f"the server did not answer within {timeout_s:g} s") from exc
     except aiohttp.ClientConnectorError as exc:
-        raise Unreachable(f"the server cannot be reached: {exc.strerror or 'connection failed'}") from exc
+        raise _not_connected(exc) from exc
     except aiohttp.ClientPayloadError as exc:
         raise Unreachable("the server broke off its answer") from exc
     except (aiohttp.ClientConnectionError, OSError) as exc:
@@ -272,9 +283,15 @@ def _translate_job_failures() -> Iterator[None]:
     except aiohttp.ConnectionTimeoutError as exc:
         raise Unreachable("the server does not accept connections") from exc
     except aiohttp.ClientConnectorError as exc:
-        raise Unreachable(f"the server cannot be reached: {exc.strerror or 'connection failed'}") from exc
+        raise _not_connected(exc) from exc
     except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError) as exc:
         # Never sent again: a server that lives runs the job to its end although nobody listens.
         raise Lost("the connection broke before the job's answer; the job may still be running there") from exc
     except aiohttp.ClientError as exc:
         raise Unintelligible("the server answered something that is not HTTP") from exc
+
+
+def _not_connected(error: aiohttp.ClientConnectorError) -> Unreachable:
+    if isinstance(error.os_error, ConnectionRefusedError):
+        return Unreachable("the server refused the connection", backend_died=True)
+    return Unreachable(f"the server cannot be reached: {error.strerror or 'connection failed'}")

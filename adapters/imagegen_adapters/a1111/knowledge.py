@@ -25,7 +25,8 @@ class Knowledge:
         """Only job answers tell it cheaply."""
         self.last_answer: Answer | None = None
         """Of our newest job, without its images."""
-        self._instance: str | None = None
+        self.instance: str | None = None
+        """Of the server, as last noticed; empty where it cannot be told, None: not asked yet."""
         self._pinned: set[str] = set()
 
     async def notice_restart(self) -> str:
@@ -34,8 +35,8 @@ class Knowledge:
             instance = await self._client.app_id()
         except Unintelligible:  # a page for lost visitors, from a proxy
             instance = ""
-        if instance != self._instance:
-            self._instance = instance
+        if instance != self.instance:
+            self.instance = instance
             self.has_task_ids = None
             self.last_answer = None
             self._pinned.clear()

@@ -61,6 +61,8 @@ class Tracker:
         """When our standing or progress last changed."""
         self.is_accepted = False
         """The server has the POST, as far as can be told before its answer."""
+        self.was_at_work = False
+        """A poll showed the server at work on our job."""
         self.was_stopped = False
         """A poll showed our job with the mark of an interrupt or skip."""
         self.preview_id = -1
@@ -191,6 +193,7 @@ class Tracker:
         yield from self._reporter.advance(self._post, fraction, step, steps)
 
     def _stand(self, standing: Standing, now: float) -> None:
+        self.was_at_work = self.was_at_work or standing is Standing.ACTIVE
         if standing is not self.standing:
             self.standing = standing
             self._move(now)

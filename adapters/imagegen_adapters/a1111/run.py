@@ -11,7 +11,7 @@ from imagegen_adapters.a1111.attribution import Attribution
 from imagegen_adapters.a1111.catalog import Names, ServerCatalog, find_style_violations, find_violations, resolve_names
 from imagegen_adapters.a1111.client import Client, Timeouts
 from imagegen_adapters.a1111.knowledge import Knowledge
-from imagegen_adapters.a1111.orphan import stop_orphan
+from imagegen_adapters.a1111.orphan import Orphan, settle, unanswered
 from imagegen_adapters.a1111.progress import Tracker
 from imagegen_adapters.a1111.protocol import Answer, GlobalProgress
 from imagegen_adapters.a1111.reporting import Reporter
@@ -47,6 +47,7 @@ from imagegen_adapters.errors import (
     Lost,
     NoOutput,
     Rejected,
+    Uncertain,
     Unintelligible,
     Unreachable,
     Violation,
@@ -133,7 +134,7 @@ class A1111Run:
         if not self._wish.is_wanted or isinstance(error, Cancelled):
             self._buffer.fail(error)
             return
-        if isinstance(error, Lost | Unreachable | Unintelligible):
+        if isinstance(error, Lost | Uncertain | Unreachable | Unintelligible):
             self._warn_of_unconfirmed_cancel(str(error))
         self._buffer.fail(Cancelled("cancelled"))
 
@@ -187,6 +188,7 @@ class A1111Run:
     async def _make(self, post: Post, names: Names, settings: dict[str, Any]) -> Answer:
         body = await asyncio.to_thread(build_body, self._task, self._request, post, names, settings)
         tracker = await self._track(post, names)
+        instance = self._knowledge.instance or ""
         self._is_posted = True
         job = asyncio.create_task(
             self._client.post_job(
@@ -197,13 +199,13 @@ class A1111Run:
         try:
             await asyncio.wait({job, watch}, return_when=asyncio.FIRST_COMPLETED)
             answer = await (job if job.done() else watch)
-        except Lost:
+        except Lost as error:
             await _end(job, watch)
-            limits = self._timeouts
-            is_gone = await stop_orphan(self._client, post.task_id, limit_s=limits.leave_s, pace_s=limits.pace.max_s)
-            if is_gone and self._wish.is_wanted:
-                raise Cancelled("stopped at the server") from None
-            raise
+            raise await self._settle(post, tracker, instance) from error
+        except Unreachable as error:
+            if job.done():
+                raise  # it was not sent
+            raise unanswered(str(error), has_task_ids=tracker.has_task_ids) from error
         finally:
             await _end(job, watch)
             self._knowledge.has_task_ids = tracker.has_task_ids
@@ -212,6 +214,17 @@ class A1111Run:
             raise Cancelled("stopped at the server")
         await self._check_for_strangers_interrupt(post, answer, was_stopped=tracker.was_stopped)
         return answer
+
+    async def _settle(self, post: Post, tracker: Tracker, instance: str) -> AdapterError:
+        """What the attempt ends in, of which no answer will come."""
+        orphan = Orphan(
+            task_ids=[post.task_id],
+            instance=instance,
+            was_at_work=tracker.was_at_work,
+            has_task_ids=tracker.has_task_ids,
+        )
+        error = await settle(self._client, orphan, self._timeouts)
+        return Cancelled("stopped at the server") if isinstance(error, Lost) and self._wish.is_wanted else error
 
     def _watch(self, post: Post, tracker: Tracker) -> Watch:
         def report(updates: list[Update]) -> None:

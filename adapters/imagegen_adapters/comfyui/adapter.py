@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from uuid import uuid4
 
 from imagegen_adapters.comfyui.attempt import Attempt, driven
@@ -22,9 +23,7 @@ from imagegen_adapters.contract import (
     Task,
 )
 from imagegen_adapters.errors import Unreachable, Violation
-
-_STATUS_S = 9.0
-"""For both questions that `status` asks; the contract gives it ten seconds."""
+from imagegen_adapters.options import PATIENCE, check_names, read_patience
 
 
 class ComfyUIAdapter:
@@ -42,12 +41,13 @@ class ComfyUIAdapter:
         return CAPABILITIES
 
     async def status(self) -> BackendStatus:
+        limit_s = self._backend.timing.status_s
         try:
-            async with asyncio.timeout(_STATUS_S):
+            async with asyncio.timeout(limit_s):
                 info = await self._backend.refresh_info()
                 queue_depth = await self._backend.client.queue_remaining()
         except TimeoutError:
-            raise Unreachable("the backend did not tell its status in time") from None
+            raise Unreachable(f"the backend did not answer within {limit_s:g} s") from None
         return BackendStatus(
             version=info.version,
             devices=info.devices,
@@ -76,12 +76,15 @@ class ComfyUIAdapter:
 
 @asynccontextmanager
 async def open_comfyui(config: BackendConfig, timing: Timing | None = None) -> AsyncIterator[Adapter]:
-    """An adapter for the server at `config.url`, which need not be there yet.
+    """An adapter for the server at `config.url`, which need not be there yet. Raises ValueError for bad options.
 
     Option "client_id": the websocket client id. Give the one of stored handles, and their attempts' progress and
     previews go on after a restart of this process; their results are found with any.
+    Option "patience_s": the seconds of silence after which an attempt is given up.
     """
+    check_names(config, "client_id", PATIENCE)
     timing = timing or Timing()
+    timing = replace(timing, unreachable_s=read_patience(config, timing.unreachable_s))
     client_id = config.options.get("client_id") or uuid4().hex
     async with open_client(config.url, timing) as client, open_link(client, client_id, timing) as link:
         backend = Backend(client, link, timing)

@@ -55,8 +55,14 @@ class Timing:
     """Between questions over HTTP while frames cannot be relied on."""
     silence_s: float = 15.0
     """Without a frame for so long, HTTP is asked; after twice as long the websocket is opened again."""
-    unreachable_s: float = 45.0
-    """After so long without any sensible answer an attempt is given up."""
+    status_s: float = 4.5
+    """Everything that `status` asks; the contract gives it five seconds."""
+    refused_s: float = 3.0
+    """After so long of nothing but refused connections the process is taken for dead."""
+    unreachable_s: float = 30.0
+    """After so long without any sensible answer an attempt is given up. Not sooner: a server that reads a large
+    checkpoint can answer nothing for a while, and that looks the same as one that hangs.
+    """
     cancel_s: float = 20.0
     """A cancel that is not confirmed by then is reported as such."""
 
@@ -223,6 +229,8 @@ def _translated(url: URL) -> Iterator[None]:
     except AdapterError:
         raise
     except aiohttp.ClientConnectorError as exc:
+        if isinstance(exc.os_error, ConnectionRefusedError):
+            raise Unreachable(f"the backend at {url} refused the connection", backend_died=True) from exc
         reason = os.strerror(exc.errno).lower() if exc.errno and exc.errno > 0 else "unknown host"
         raise Unreachable(f"no connection to the backend at {url}: {reason}") from exc
     except TimeoutError as exc:

@@ -10,7 +10,7 @@ from imagegen_adapters.comfyui.answers import HistoryEntry, Place, QueueEntry
 from imagegen_adapters.comfyui.backend import Backend
 from imagegen_adapters.comfyui.images import media_type_of
 from imagegen_adapters.comfyui.nodes import NodeClasses
-from imagegen_adapters.comfyui.patience import CancelWish, insist
+from imagegen_adapters.comfyui.patience import CancelWish, Outage, insist
 from imagegen_adapters.comfyui.progress import checkpoint_of
 from imagegen_adapters.comfyui.protocol import PromptFrame
 from imagegen_adapters.comfyui.stopping import Stopper
@@ -60,7 +60,8 @@ class Follower:
         self._has_lost_link = False
         self._is_renewing = False
         self._waiting_behind: int | None = None
-        self._last_contact = self._last_frame = self._now()
+        self._last_frame = self._now()
+        self._outage = Outage(backend.timing, self._last_frame)
         self._next_question = self._now() + (self._timing.poll_s if submitted_at is not None else 0)
         self._next_cancel = 0.0
         self._renew_after_s = 2 * self._timing.silence_s
@@ -68,7 +69,8 @@ class Follower:
     # --- what the link calls ---
 
     def on_frame(self, frame: PromptFrame) -> None:
-        self._last_contact = self._last_frame = self._now()
+        self._last_frame = self._now()
+        self._outage.end(self._last_frame)
         self._next_question = self._last_frame + self._timing.silence_s
         for step in self._tracker.feed(frame):
             match step:
@@ -141,12 +143,10 @@ class Follower:
             entry = next((entry for entry in queue if entry.prompt_id == self._prompt_id), None)
             ended = await self._client.history(self._prompt_id) if entry is None else None
         except (Unreachable, Unintelligible) as error:
-            self._wish.check()
-            if not self._wish.is_made and self._now() - self._last_contact >= self._timing.unreachable_s:
-                raise
+            self._outage.judge(error, self._wish, self._now())
             log.debug("backend does not answer", prompt_id=self._prompt_id, reason=str(error))
             return None
-        self._last_contact = self._now()
+        self._outage.end(self._now())
         if entry is not None:
             self._note_place(entry)
         elif ended is None and not self._tracker.has_ended:
@@ -187,7 +187,9 @@ class Follower:
             return Cancelled("cancelled")
         if not self._was_away and not self._tracker.has_started:
             return Interrupted("somebody took it out of the backend's queue")
-        return Lost("the backend does not know the attempt any more: it restarted, or its history was cleared")
+        message = "the backend does not know the attempt any more: it restarted, or its history was cleared"
+        # Nobody can clear away what runs.
+        return Lost(message, backend_died=self._tracker.has_started and self._was_away)
 
     @property
     def _was_away(self) -> bool:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from imagegen_adapters.comfyui.client import Timing
-from imagegen_adapters.errors import Cancelled, Unintelligible, Unreachable
+from imagegen_adapters.errors import AdapterError, Cancelled, Unintelligible, Unreachable
 
 T = TypeVar("T")
 
@@ -55,15 +55,45 @@ class CancelWish:
             self._scope = None
 
 
+class Outage:
+    """How long a server has given no sensible answer, and whether that is long enough. Time is an argument."""
+
+    def __init__(self, timing: Timing, now: float) -> None:
+        self._timing = timing
+        self._heard_at = now
+        self._refused_since: float | None = None
+
+    def end(self, now: float) -> None:
+        """The server was heard."""
+        self._heard_at = now
+        self._refused_since = None
+
+    def judge(self, error: AdapterError, wish: CancelWish, now: float) -> None:
+        """Raises if there is no sense in asking again after this answer, or lack of one."""
+        wish.check()
+        is_dead = self._is_dead(error, now)
+        if is_dead and wish.is_made:
+            raise NotConfirmedError  # there is nobody who could, now
+        if is_dead or (not wish.is_made and now - self._heard_at >= self._timing.unreachable_s):
+            raise error
+
+    def _is_dead(self, error: AdapterError, now: float) -> bool:
+        # Not believed at once: a server that is started again, or moved, refuses for a moment.
+        if not error.backend_died:
+            self._refused_since = None
+            return False
+        if self._refused_since is None:
+            self._refused_since = now
+        return now - self._refused_since >= self._timing.refused_s
+
+
 async def insist(call: Callable[[], Awaitable[T]], timing: Timing, wish: CancelWish) -> T:
     """Repeats a call while the server cannot be reached, up to the limit that a run has for that."""
     clock = asyncio.get_running_loop()
-    since = clock.time()
+    outage = Outage(timing, clock.time())
     while True:
         try:
             return await call()
-        except (Unreachable, Unintelligible):
-            wish.check()
-            if not wish.is_made and clock.time() - since >= timing.unreachable_s:
-                raise
+        except (Unreachable, Unintelligible) as error:
+            outage.judge(error, wish, clock.time())
         await asyncio.sleep(timing.poll_s)

@@ -17,6 +17,7 @@ from tests.fakes.a1111 import FakeA1111, open_fake
 SHORT = Timeouts(
     connect_s=2.0,
     request_s=1.0,
+    refused_s=0.3,
     silence_s=1.0,
     answer_s=0.5,
     stall_s=5.0,

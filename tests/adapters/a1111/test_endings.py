@@ -29,6 +29,7 @@ from imagegen_adapters.errors import (
     NoOutput,
     OutOfMemory,
     Rejected,
+    Uncertain,
     Unintelligible,
     Unreachable,
 )
@@ -264,6 +265,40 @@ async def test_what_an_earlier_process_left_is_stopped_and_lost(adapter: A1111Ad
     assert not fake.engine.succeeded
 
 
+async def test_what_an_earlier_process_left_cannot_be_told_without_task_ids(nowebui: FakeA1111) -> None:
+    task = task_for(LONG)
+    async with running(nowebui, task) as (adapter, run):
+        run.detach()
+        assert isinstance(await fate_of(adapter, task), Uncertain)
+        nowebui.engine.jobs[0].is_cut_short = True
+        await nowebui.engine.wait_until(lambda: not nowebui.engine.jobs)
+        assert isinstance(await fate_of(adapter, task), Lost), "nothing runs, and something has run"
+    assert nowebui.engine.interrupts == 0
+
+
+async def test_a_server_without_task_ids_that_has_run_nothing_may_be_loading_its_model(nowebui: FakeA1111) -> None:
+    async with open_a1111(config_for(nowebui), SHORT) as adapter:
+        assert isinstance(await fate_of(adapter, task_for()), Uncertain)
+
+
+async def fate_of(adapter: A1111Adapter, task: Task) -> AdapterError | None:
+    async with adapter.reattach(task, adapter.handle_for(task.attempt_id)) as run:
+        return (await ending(run))[1]
+
+
+async def test_memory_is_freed_only_while_nothing_runs(either: FakeA1111) -> None:
+    async with running(either, task_for(LONG)) as (adapter, _):
+        await adapter.free_memory()
+        assert either.engine.loaded_model is not None
+    either.faults.is_memory_full = True
+    async with open_a1111(config_for(either), SHORT) as adapter:
+        async with adapter.run(task_for()) as run:
+            with pytest.raises(OutOfMemory):
+                await collect(run)
+        await adapter.free_memory()
+        assert any(isinstance(update, ImageReady) for update in await run_to_end(adapter, task_for()))
+
+
 # --- failures -------------------------------------------------------------------------------------------------------
 
 
@@ -299,12 +334,10 @@ async def test_a_mark_of_an_earlier_interrupt_means_nothing(fake: FakeA1111, ada
     assert any(isinstance(update, ImageReady) for update in await run_to_end(adapter, task_for()))
 
 
-async def test_a_broken_connection_is_lost_and_the_job_not_posted_again(either: FakeA1111) -> None:
-    async with running(either, task_for(replace(REQUEST, steps=60))) as (_, run):
+async def test_a_job_whose_connection_broke_is_not_posted_again(either: FakeA1111) -> None:
+    async with running(either, task_for(LONG)) as (_, run):
         either.drop_job_connections()
-        _, error = await ending(run)
-        assert isinstance(error, Lost)
-        assert "may still be running" in str(error)
+        await ending(run)
         assert len(either.engine.received) == 1
 
 
@@ -328,11 +361,12 @@ async def test_a_cancel_reaches_a_job_whose_connection_broke(fake: FakeA1111) ->
     assert not fake.engine.jobs
 
 
-async def test_a_strangers_job_is_not_stopped_for_one_of_ours(nowebui: FakeA1111) -> None:
-    """Without task ids the running job could be anybody's."""
-    async with running(nowebui, task_for(replace(REQUEST, steps=60))) as (_, run):
+async def test_without_task_ids_a_broken_connection_is_uncertain(nowebui: FakeA1111) -> None:
+    """The running job could be anybody's, so it is not stopped either."""
+    async with running(nowebui, task_for(LONG)) as (_, run):
         nowebui.drop_job_connections()
-        await ending(run)
+        _, error = await ending(run)
+    assert isinstance(error, Uncertain)
     assert nowebui.engine.interrupts == 0
 
 
@@ -341,13 +375,26 @@ async def test_a_restart_in_the_middle_is_lost(either: FakeA1111) -> None:
         await either.restart()
         _, error = await ending(run)
         assert isinstance(error, Lost)
+        assert error.backend_died
 
 
-async def test_a_server_that_falls_silent_is_unreachable(either: FakeA1111) -> None:
-    async with running(either, task_for(LONG), request_s=0.1, silence_s=0.3, leave_s=0.1) as (_, run):
-        either.faults.is_silent = True
+async def test_a_server_that_dies_is_noticed_by_refused_connections(either: FakeA1111) -> None:
+    async with running(either, task_for(LONG)) as (_, run):
+        await either.stop()
         _, error = await ending(run)
         assert isinstance(error, Unreachable)
+        assert error.backend_died
+
+
+@pytest.mark.parametrize("is_webui", [True, False])
+async def test_a_server_that_falls_silent_can_be_asked_later_only_by_task_ids(is_webui: bool) -> None:
+    async with (
+        open_fake(is_webui=is_webui) as fake,
+        running(fake, task_for(LONG), request_s=0.1, silence_s=0.3, leave_s=0.1) as (_, run),
+    ):
+        fake.faults.is_silent = True
+        _, error = await ending(run)
+        assert type(error) is (Unreachable if is_webui else Uncertain)
 
 
 async def test_an_answer_that_never_comes_is_lost(either: FakeA1111) -> None:
@@ -357,11 +404,12 @@ async def test_an_answer_that_never_comes_is_lost(either: FakeA1111) -> None:
         assert isinstance(error, Lost)
 
 
-async def test_a_job_that_stands_still_is_lost(either: FakeA1111) -> None:
+async def test_a_job_that_stands_still_is_uncertain(either: FakeA1111) -> None:
+    """It is there, and may go on at any time."""
     async with running(either, task_for(LONG), stall_s=0.3, leave_s=0.1) as (_, run):
         either.engine.gate.clear()
         _, error = await ending(run)
-        assert isinstance(error, Lost)
+        assert isinstance(error, Uncertain)
 
 
 async def test_a_closed_port_is_no_silence(nowebui: FakeA1111) -> None:

@@ -17,11 +17,13 @@ U = TypeVar("U", bound=Update)
 
 FAST = Timing(
     request_s=1.0,
+    status_s=1.0,
     transfer_s=3.0,
     reconnect_pause_s=0.1,
     reconnect_limit_s=0.2,
     poll_s=0.05,
     silence_s=0.3,
+    refused_s=0.3,
     unreachable_s=1.0,
     cancel_s=1.5,
 )

@@ -25,6 +25,7 @@ from imagegen_adapters.errors import (
     Interrupted,
     Lost,
     NoOutput,
+    OutOfMemory,
     Rejected,
     Unauthenticated,
     Unintelligible,
@@ -288,8 +289,33 @@ async def test_a_server_that_stays_away_is_unreachable() -> None:
         await until(run, has_stepped)
         await bench.fake.stop_listening()
 
-        with pytest.raises(Unreachable):
+        with pytest.raises(Unreachable, match="refused") as error:
             await until(run, lambda _: False)
+    assert error.value.backend_died
+
+
+async def test_a_server_that_vanishes_is_unreachable_and_may_live_on() -> None:
+    async with open_bench() as bench, bench.adapter.run(task(LONG)) as run:
+        await until(run, has_stepped)
+        bench.fake.faults.vanished = True
+
+        with pytest.raises(Unreachable) as error:
+            await until(run, lambda _: False)
+        assert not error.value.backend_died
+        with pytest.raises(Unreachable, match="did not answer"):
+            await bench.adapter.status()
+        bench.fake.faults.vanished = False
+
+
+async def test_memory_that_is_freed_can_be_used_again() -> None:
+    async with open_bench() as bench:
+        bench.fake.faults.memory_full = True
+        with pytest.raises(OutOfMemory):
+            await bench.run(request())
+
+        await bench.adapter.free_memory()
+
+        assert images(await bench.run(request(seed=2)))
 
 
 async def test_a_server_that_comes_later_is_used() -> None:
@@ -297,7 +323,7 @@ async def test_a_server_that_comes_later_is_used() -> None:
         await bench.fake.stop_listening()
         with pytest.raises(Unreachable):
             await bench.run(request())
-        with pytest.raises(Unreachable, match="connection refused"):
+        with pytest.raises(Unreachable, match="refused the connection"):
             await bench.adapter.status()
 
         await bench.fake.start_listening()
@@ -325,6 +351,13 @@ async def test_a_restart_loses_what_waits_too() -> None:
 
             with pytest.raises(Lost):
                 await until(run, lambda _: False)
+
+
+@pytest.mark.parametrize("patience_s", ["4", "x", "1e3", "3601"])
+async def test_patience_has_limits(patience_s: str) -> None:
+    with pytest.raises(ValueError, match="patience_s"):
+        async with open_adapter("http://127.0.0.1:1", patience_s=patience_s):
+            pass
 
 
 async def test_files_that_are_gone_are_told_of() -> None:

@@ -17,9 +17,11 @@ OpenSubject: TypeAlias = Callable[[], AbstractAsyncContextManager[Subject]]
 LIVE_TIMEOUT_S = 600
 
 
-def _subjects() -> Iterator[object]:
+def _subjects(*, with_variants: bool) -> Iterator[object]:
     for kind, module in (("demo", demo), ("comfyui", comfyui), ("a1111", a1111)):
         yield pytest.param(module.fake, id=kind)
+    if with_variants:
+        yield pytest.param(a1111.fake_without_task_ids, id="a1111-without-task-ids")
     for kind, live in (("comfyui", comfyui.live), ("a1111", a1111.live)):
         url = os.environ.get(f"IMAGEGEN_TEST_{kind.upper()}_URL")
         if url:
@@ -27,7 +29,14 @@ def _subjects() -> Iterator[object]:
             yield pytest.param(partial(live, url), id=f"{kind}-live", marks=marks)
 
 
-@pytest.fixture(params=_subjects())
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A module that sets WITH_VARIANTS is run on servers, too, that differ only in what they can be asked."""
+    if "subject" in metafunc.fixturenames:
+        subjects = _subjects(with_variants=getattr(metafunc.module, "WITH_VARIANTS", False))
+        metafunc.parametrize("subject", list(subjects), indirect=True)
+
+
+@pytest.fixture
 async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
     open_subject: OpenSubject = request.param
     async with open_subject() as opened:

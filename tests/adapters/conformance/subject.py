@@ -40,6 +40,8 @@ class Fault(Enum):
     """The connection that tells about the attempt is cut; a new one is accepted, and the attempt runs on."""
     SILENCE = "silence"
     """No frame and no answer about the attempt arrives any more, on connections that stay open."""
+    DEATH = "death"
+    """The backend's process ends: connections are cut and refused, for good."""
     DUPLICATES = "duplicates"
     """Every frame or answer comes twice."""
     EARLY_FRAMES = "early_frames"
@@ -64,10 +66,17 @@ class Fault(Enum):
         match self:
             case Fault.REFUSED:
                 return Moment.BEFORE_OPEN
-            case Fault.DROPPED_SOCKET | Fault.SILENCE | Fault.RESTART | Fault.GARBAGE | Fault.FOREIGN_INTERRUPT:
-                return Moment.DURING_RUN
-            case _:
+            case (
+                Fault.DUPLICATES
+                | Fault.EARLY_FRAMES
+                | Fault.OUT_OF_MEMORY
+                | Fault.EVICTED_HISTORY
+                | Fault.SLOWNESS
+                | Fault.NODE_FAILURE
+            ):
                 return Moment.BEFORE_RUN
+            case _:
+                return Moment.DURING_RUN
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +102,8 @@ class Promises:
     """The images of one pass of `batch_size` are made from the seed of its first one (ComfyUI)."""
     kept_area_tolerance: float = 0.0
     """Inpainting: mean difference per channel value (0..255) in the black area of the mask, away from its edge."""
+    tells_of_attempts: bool = True
+    """It can be asked whether it is at work on an attempt that nobody hears of any more."""
     sends_previews: bool = True
     """A `paced` request brings at least one preview frame. False: whether it does is the live server's setting."""
     has_foreign_jobs: bool = True

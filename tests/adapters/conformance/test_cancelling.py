@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 
 from imagegen_adapters.contract import Accepted, Adapter, Run, Update
-from imagegen_adapters.errors import Cancelled, Lost
+from imagegen_adapters.errors import Cancelled
 from tests.adapters.conformance.observing import images_of, observed, performed, task_of, until, until_moving
 from tests.adapters.conformance.subject import Subject
 
@@ -166,35 +166,6 @@ async def test_a_foreign_job_that_waits_survives(subject: Subject, adapter: Adap
     await _until_idle(subject)
     assert await subject.has_foreign(foreign)
     await subject.finish_foreign(foreign)
-
-
-async def test_an_attempt_is_found_again(subject: Subject, adapter: Adapter) -> None:
-    """By another adapter, as after a restart of the server."""
-    if not adapter.capabilities.reattach:
-        pytest.skip("reattaching not declared")
-    task = task_of(subject.paced())
-    handle = adapter.handle_for(task.attempt_id)
-    async with adapter.run(task) as run:
-        async for update in run:
-            if isinstance(update, Accepted):
-                handle = update.handle
-                break
-        run.detach()
-    async with (
-        asyncio.timeout(subject.patience_s),
-        subject.open_adapter() as other,
-        other.reattach(task, handle) as again,
-    ):
-        seen = await observed(again)
-    assert seen.error is None, repr(seen.error)
-    assert len(seen.images) == 1
-
-
-async def test_an_unknown_attempt_is_lost(subject: Subject, adapter: Adapter) -> None:
-    task = task_of(subject.quick())
-    async with asyncio.timeout(subject.patience_s), adapter.reattach(task, adapter.handle_for(task.attempt_id)) as run:
-        seen = await observed(run)
-    assert isinstance(seen.error, Lost)
 
 
 async def test_a_short_run_can_be_cancelled_at_any_moment(subject: Subject, adapter: Adapter) -> None:

@@ -17,8 +17,11 @@ from tests.adapters.conformance.observing import (
 )
 from tests.adapters.conformance.subject import Ending, Fault, Moment, Subject
 
-LASTING = frozenset({Fault.REFUSED, Fault.SILENCE, Fault.SLOWNESS, Fault.GARBAGE})
+WITH_VARIANTS = True
+LASTING = frozenset({Fault.REFUSED, Fault.SILENCE, Fault.DEATH, Fault.SLOWNESS, Fault.GARBAGE})
 """After these nothing is promised about the next run."""
+FATAL = frozenset({Fault.DEATH, Fault.RESTART})
+"""These end the backend's process."""
 
 
 def _ending(subject: Subject, fault: Fault) -> Ending:
@@ -37,6 +40,9 @@ async def test_a_fault_ends_as_declared(subject: Subject, fault: Fault) -> None:
     async with subject.open_adapter() as adapter:
         seen = await _with_fault(subject, adapter, fault)
         _check(seen, ending)
+        if fault in FATAL:
+            assert seen.error is not None
+            assert seen.error.backend_died
         if fault not in LASTING:
             assert len(await images_of(adapter, subject.quick(), subject.patience_s)) == 1
 

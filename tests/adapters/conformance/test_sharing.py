@@ -74,6 +74,16 @@ async def test_the_status_tells_of_our_attempt(subject: Subject, adapter: Adapte
     assert status.queue_depth >= 1
 
 
+async def test_freeing_memory_harms_nothing(subject: Subject, adapter: Adapter) -> None:
+    async with adapter.run(task_of(subject.paced())) as run:
+        await until_moving(run, subject.patience_s)
+        await adapter.free_memory()
+        seen = await asyncio.wait_for(observed(run), subject.patience_s)
+    assert len(seen.images) == 1
+    await adapter.free_memory()
+    assert len(await images_of(adapter, subject.quick(), subject.patience_s)) == 1
+
+
 async def test_closing_with_an_open_run_does_not_hang(subject: Subject) -> None:
     async with subject.open_adapter() as adapter:
         block = adapter.run(task_of(subject.endless()))

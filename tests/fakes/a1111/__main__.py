@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import json
 
 from tests.fakes.a1111.server import Flavor, open_fake
 
@@ -15,6 +16,9 @@ def main() -> None:
     parser.add_argument("--api-auth", default="", metavar="USER:PASSWORD")
     parser.add_argument("--step-seconds", type=float, default=0.1)
     parser.add_argument("--load-seconds", type=float, default=2.0)
+    parser.add_argument(
+        "--faults", type=json.loads, default={}, metavar="JSON", help="misbehaves so from the start"
+    )
     arguments = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve(arguments))
@@ -30,6 +34,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
         load_s=arguments.load_seconds,
         is_loaded=False,
     ) as fake:
+        fake.faults.set(arguments.faults)
         print(f"fake {arguments.flavor} at {fake.url}; misbehaves by POST {fake.url}/_fake/faults", flush=True)
         await asyncio.Event().wait()
 

@@ -110,6 +110,11 @@ class Engine:
             wanted |= {"hash": sha256[:10], "sha256": sha256, "title": f"{wanted['title']} [{sha256[:10]}]"}
         self.loaded_model = wanted
 
+    def unload(self) -> None:
+        """Waits for nobody, not even for a running job."""
+        self.loaded_model = None
+        self.faults.is_memory_full = False
+
     # --- jobs ---
 
     async def run(self, kind: str, body: Any, *, is_foreign: bool = False) -> dict[str, Any]:
@@ -248,7 +253,7 @@ class Engine:
         return 1.0
 
     def _fail_on_command(self) -> None:
-        if self.faults.take("is_out_of_memory"):
+        if self.faults.take("is_out_of_memory") or self.faults.is_memory_full:
             raise ServerError(
                 500,
                 "OutOfMemoryError",

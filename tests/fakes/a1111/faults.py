@@ -12,6 +12,8 @@ class Faults:
     """Jobs run and are never answered; everything else is."""
     is_out_of_memory: bool = False
     """The next job runs out of memory in the middle. Once."""
+    is_memory_full: bool = False
+    """Every job runs out of memory in the middle, until the model was unloaded."""
     gives_nan: bool = False
     """The next job ends in NaNs. Once."""
     breaks_gpu: bool = False

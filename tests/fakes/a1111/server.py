@@ -85,8 +85,10 @@ class FakeA1111:
             await self._runner.cleanup()
             self._runner = None
 
-    async def restart(self) -> None:
+    async def restart(self, *, dead_s: float = 0.0) -> None:
+        """For so long connections are refused."""
         await self.stop()
+        await asyncio.sleep(dead_s)
         self._begin()
         await self.start()
 
@@ -196,7 +198,7 @@ class FakeA1111:
                 return await self._global_progress(request)
             case "POST", "/internal/progress" if self._is_webui:
                 return await self._task_progress(request)
-            case "GET", "/internal/pending-tasks" if self._is_webui:
+            case "GET", "/internal/pending-tasks" if self._is_webui and self._has_task_ids:
                 tasks = list(self.engine.tasks.pending)
                 return web.json_response({"size": len(tasks), "tasks": tasks})
             case "GET", "/app_id" if self._is_webui:
@@ -207,6 +209,9 @@ class FakeA1111:
             case "POST", "/sdapi/v1/skip":
                 self.engine.skip()
                 return self._done(None)
+            case "POST", "/sdapi/v1/unload-checkpoint":
+                self.engine.unload()
+                return self._done({})
             case "GET", "/sdapi/v1/options":
                 return self._options()
             case "POST", "/sdapi/v1/options":
@@ -294,11 +299,14 @@ class FakeA1111:
         return web.json_response(recorded(name)) if name in names else _not_found()
 
     async def _set_faults(self, request: web.Request) -> web.Response:
-        """Fields of `Faults`, or {"do": "restart" | "drop_job_connections" | "interrupt" | "post_foreign"}."""
+        """Fields of `Faults`, or {"do": "restart" | "drop_job_connections" | "interrupt" | "post_foreign"}; with
+        "dead_s" a restart refuses connections for so many seconds.
+        """
         values = await request.json()
+        dead_s = float(values.pop("dead_s", 0))
         match values.pop("do", None):
             case "restart":
-                asyncio.get_running_loop().call_soon(lambda: asyncio.ensure_future(self.restart()))
+                asyncio.get_running_loop().call_soon(lambda: asyncio.ensure_future(self.restart(dead_s=dead_s)))
             case "drop_job_connections":
                 self.drop_job_connections()
             case "interrupt":

@@ -6,6 +6,7 @@ Misbehaves on command: curl -d '{"fail_next": "oom"}' http://127.0.0.1:8188/_fak
 import argparse
 import asyncio
 import contextlib
+import json
 
 from tests.fakes.comfyui.profiles import PROFILES
 from tests.fakes.comfyui.server import open_fake
@@ -17,6 +18,7 @@ async def _serve(options: argparse.Namespace) -> None:
     )
     async with fake as server:
         server.worker.preview_size = 512
+        server.misbehave(options.faults)
         print(f"fake ComfyUI {options.version} on {server.url}", flush=True)
         await asyncio.Event().wait()
 
@@ -27,6 +29,9 @@ def main() -> None:
     parser.add_argument("--version", choices=sorted(PROFILES), default="0.3.64")
     parser.add_argument("--step-seconds", type=float, default=0.1)
     parser.add_argument("--preview-method", choices=("none", "auto", "latent2rgb", "taesd"), default="latent2rgb")
+    parser.add_argument(
+        "--faults", type=json.loads, default={}, metavar="JSON", help="misbehaves so from the start"
+    )
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve(parser.parse_args()))
 

@@ -103,6 +103,7 @@ class Worker:
 
     def free(self) -> None:
         self._cache.clear()
+        self._faults.memory_full = False
 
     async def work(self) -> None:
         while True:
@@ -209,7 +210,8 @@ class _Execution:
         return self._worker.files.read_annotated(name)
 
     def take_fault(self) -> NodeError | None:
-        name, self._worker.faults.fail_next = self._worker.faults.fail_next, ""
+        faults = self._worker.faults
+        name, faults.fail_next = faults.fail_next or ("oom" if faults.memory_full else ""), ""
         return fault_named(name) if name else None
 
     # --- one node ---

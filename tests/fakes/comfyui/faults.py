@@ -9,6 +9,10 @@ class Faults:
 
     silent: bool = False
     """Nothing is sent over websockets any more."""
+    vanished: bool = False
+    """Nothing is sent or answered at all any more, on connections that are taken and stay open."""
+    memory_full: bool = False
+    """Every sampler runs out of memory, until POST /free."""
     duplicate_frames: bool = False
     early_frames: bool = False
     """A prompt is answered only when its first node is at work."""

@@ -73,10 +73,11 @@ class FakeComfyUI:
     def drop_sockets(self) -> None:
         self.sockets.drop_all()
 
-    async def restart(self) -> None:
-        """Everything but stored files is forgotten, and every connection cut."""
+    async def restart(self, *, dead_s: float = 0.0) -> None:
+        """Everything but stored files is forgotten, and every connection cut; for so long new ones are refused."""
         await self.stop_listening()
         await self._end()
+        await asyncio.sleep(dead_s)
         self.files.wipe_temp()
         self._number = 0
         self._accepted = []
@@ -140,6 +141,8 @@ class FakeComfyUI:
             return web.Response(status=self.faults.proxy_status, text="<html>bad gateway</html>")
         if 0 < self.faults.max_request_bytes < (request.content_length or 0):
             return web.Response(status=413)
+        while self.faults.vanished:  # noqa: ASYNC110  # the switch has no event
+            await asyncio.sleep(0.02)
         if self.faults.slowness_s:
             await asyncio.sleep(self.faults.slowness_s)
         if segment in self.faults.garbage_paths:
@@ -352,15 +355,19 @@ class FakeComfyUI:
         return web.json_response({"sockets": sockets, "requests": self.requests, "prompts": prompts})
 
     async def _post_faults(self, request: web.Request) -> web.Response:
-        """Sets switches of `Faults` by name; "drop_sockets" and "restart" are done at once."""
-        body = await request.json()
-        if body.pop("drop_sockets", False):
-            self.drop_sockets()
-        if body.pop("restart", False):
-            self._restarting = asyncio.create_task(self.restart())
-        for name, value in body.items():
-            setattr(self.faults, name, set(value) if name == "garbage_paths" else value)
+        self.misbehave(await request.json())
         return web.Response()
+
+    def misbehave(self, wanted: dict[str, Any]) -> None:
+        """Sets switches of `Faults` by name. At once are done "drop_sockets", "restart", and "dead_s": a restart during
+        which new connections are refused for so many seconds.
+        """
+        if wanted.pop("drop_sockets", False):
+            self.drop_sockets()
+        if "dead_s" in wanted or wanted.pop("restart", False):
+            self._restarting = asyncio.create_task(self.restart(dead_s=float(wanted.pop("dead_s", 0))))
+        for name, value in wanted.items():
+            setattr(self.faults, name, set(value) if name == "garbage_paths" else value)
 
     def object_info(self) -> dict[str, Any]:
         classes: dict[str, Any] = json.loads(_OBJECT_INFO)

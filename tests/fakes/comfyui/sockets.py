@@ -107,7 +107,7 @@ class Sockets:
                     self.send("feature_flags", FEATURES, client_id)
 
     def _disturbed(self, message: str | bytes) -> list[str | bytes]:
-        if self._faults.silent:
+        if self._faults.silent or self._faults.vanished:
             return []
         self._garbage_sent += 1
         garbage = _GARBAGE[self._garbage_sent % len(_GARBAGE)]

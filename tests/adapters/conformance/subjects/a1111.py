@@ -14,17 +14,20 @@ from imagegen_adapters.errors import (
     Lost,
     NodeFailed,
     OutOfMemory,
+    Uncertain,
     Unintelligible,
     Unreachable,
 )
 from tests.adapters.conformance.subject import SUCCESS, Ending, Fault, Promises
 from tests.fakes.a1111 import FakeA1111, open_fake
+from tests.fakes.a1111.server import Flavor
 
 STEP_S = 0.01
 TIMEOUTS = Timeouts(
     connect_s=1.0,
     request_s=1.0,
-    silence_s=2.0,
+    refused_s=0.3,
+    silence_s=1.0,
     answer_s=2.0,
     stall_s=10.0,
     cancel_s=2.0,
@@ -36,6 +39,7 @@ ENDINGS: Mapping[Fault, Ending] = {
     # The POST's own connection is the only one that tells about the result, and there is no second one to be had.
     Fault.DROPPED_SOCKET: Ending(errors=(Lost,)),
     Fault.SILENCE: Ending(errors=(Unreachable,)),
+    Fault.DEATH: Ending(errors=(Unreachable,)),
     Fault.OUT_OF_MEMORY: Ending(errors=(OutOfMemory,)),
     Fault.RESTART: Ending(errors=(Lost,)),
     Fault.GARBAGE: Ending(errors=(Unintelligible,)),
@@ -43,13 +47,19 @@ ENDINGS: Mapping[Fault, Ending] = {
     Fault.NODE_FAILURE: Ending(errors=(NodeFailed,)),
     Fault.FOREIGN_INTERRUPT: Ending(errors=(Interrupted,)),
 }
+ENDINGS_WITHOUT_TASK_IDS = {
+    **ENDINGS,
+    Fault.DROPPED_SOCKET: Ending(errors=(Uncertain,)),
+    Fault.SILENCE: Ending(errors=(Uncertain,)),
+}
 
 
 class FakeSubject:
     """Implements `Subject`."""
 
-    def __init__(self, fake: FakeA1111) -> None:
+    def __init__(self, fake: FakeA1111, *, has_task_ids: bool = True) -> None:
         self._fake = fake
+        self._has_task_ids = has_task_ids
         self._is_refusing = False
         self._foreign: dict[str, asyncio.Task[object]] = {}
 
@@ -59,11 +69,11 @@ class FakeSubject:
 
     @property
     def promises(self) -> Promises:
-        return Promises()
+        return Promises(tells_of_attempts=self._has_task_ids)
 
     @property
     def faults(self) -> Mapping[Fault, Ending]:
-        return ENDINGS
+        return ENDINGS if self._has_task_ids else ENDINGS_WITHOUT_TASK_IDS
 
     @property
     def patience_s(self) -> float:
@@ -95,7 +105,7 @@ class FakeSubject:
     async def inject(self, fault: Fault) -> None:
         faults = self._fake.faults
         match fault:
-            case Fault.REFUSED:
+            case Fault.REFUSED | Fault.DEATH:
                 await self._fake.stop()
             case Fault.DROPPED_SOCKET:
                 self._fake.drop_job_connections()
@@ -204,6 +214,12 @@ class LiveSubject:
 async def fake() -> AsyncIterator[FakeSubject]:
     async with open_fake(step_s=STEP_S) as server:
         yield FakeSubject(server)
+
+
+@asynccontextmanager
+async def fake_without_task_ids() -> AsyncIterator[FakeSubject]:
+    async with open_fake(step_s=STEP_S, flavor=Flavor.SDNEXT) as server:
+        yield FakeSubject(server, has_task_ids=False)
 
 
 @asynccontextmanager

@@ -22,6 +22,7 @@ FAST = Timing(
     reconnect_limit_s=0.2,
     poll_s=0.1,
     silence_s=0.4,
+    refused_s=0.3,
     unreachable_s=2.0,
     cancel_s=2.0,
 )
@@ -74,6 +75,7 @@ class FakeSubject(_Requests):
         Fault.REFUSED: Ending((Unreachable,)),
         Fault.DROPPED_SOCKET: SUCCESS,
         Fault.SILENCE: SUCCESS,
+        Fault.DEATH: Ending((Unreachable,)),
         Fault.DUPLICATES: SUCCESS,
         Fault.EARLY_FRAMES: SUCCESS,
         Fault.OUT_OF_MEMORY: Ending((OutOfMemory,)),
@@ -95,7 +97,7 @@ class FakeSubject(_Requests):
     async def inject(self, fault: Fault) -> None:
         faults = self._server.faults
         match fault:
-            case Fault.REFUSED:
+            case Fault.REFUSED | Fault.DEATH:
                 await self._server.stop_listening()
             case Fault.DROPPED_SOCKET:
                 self._server.drop_sockets()
