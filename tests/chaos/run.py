@@ -19,11 +19,12 @@ from imagegen_client import Backoff, Client, ImagegenError
 from tests.chaos.callers import Caller
 from tests.chaos.evidence import Accepted, Evidence, Watched
 from tests.chaos.plan import BACKENDS, GATEWAY, SERVER, Owner, Plan, PlannedJob, Way
-from tests.chaos.programs import Program, running_programs
+from tests.chaos.programs import running_programs
 from tests.chaos.specs import draw_picture, seed_of
 from tests.chaos.troubles import Troublemaker
 from tests.chaos.watchers import HttpWatcher, watch_over_grpc
 from tests.chaos.ways import GIVE_UP_AFTER_S, GrpcWay, HttpWay
+from tests.e2e.programs import Program
 
 if TYPE_CHECKING:  # a name that is in the stubs only
     from imagegen.v1.image_gen_pb2_grpc import ImageGenServiceAsyncStub

@@ -14,7 +14,7 @@ from imagegen_adapters.comfyui.answers import ATTEMPT_TAG
 from imagegen_client import Client, ImagegenError
 from tests.chaos.evidence import Evidence, Hold, HoldKind, Incident
 from tests.chaos.plan import BACKENDS, SERVER, Trouble, TroubleKind
-from tests.chaos.programs import Program
+from tests.e2e.programs import Program
 
 _HEALTHY: Mapping[str, dict[str, Any]] = {
     "comfyui": {"slowness_s": 0.0, "fail_next": "", "lost_posts": 0},
