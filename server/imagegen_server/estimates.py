@@ -68,7 +68,7 @@ class Sample:
 
 
 def work_of(source: ImageParameters | RawGraph, images: int) -> Work:
-    """The work of a run that makes so many images of the source."""
+    """The work of a run that makes so many images of the source. Of a graph, which is parsed, best asked once."""
     if isinstance(source, RawGraph):
         return _work_of_graph(source, images)
     pixels, steps = source.width * source.height, float(source.steps)
@@ -167,17 +167,18 @@ class Estimator:
         estimator = cls()
         try:
             estimator._read(json.loads(text))
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
             return cls()
         return estimator
 
     def _read(self, document: Mapping[str, Any]) -> None:
         for backend, model, recipe, sizes in document["runs"][-MAX_KEYS:]:
-            runs = _recent(self._runs, (str(backend), str(model), str(recipe)), _Runs)
             for pixels, steps, images, durations in sizes:
-                work = Work(model=model, pixels=int(pixels), steps=int(steps), images=int(images), recipe=recipe)
-                for duration in _positive(durations):
-                    runs.add(work, duration)
+                work = Work(
+                    model=str(model), pixels=int(pixels), steps=int(steps), images=int(images), recipe=str(recipe)
+                )
+                for run_s in _positive(durations):
+                    self.learn(Sample(backend=str(backend), work=work, run_s=run_s, load_s=None))
         for backend, model, durations in document["loads"][-MAX_KEYS:]:
             for duration in _positive(durations):
                 _recent(self._loads, (str(backend), str(model)), _Window).add(duration)
@@ -274,11 +275,14 @@ def _fixed_part(points: list[tuple[float, float]]) -> float:
 
 def _work_of_graph(source: RawGraph, images: int) -> Work:
     """Texts and seeds do not change how long a graph takes; every other input may."""
-    graph: dict[str, Any] = json.loads(source.json)
+    graph = json.loads(source.json)
     model, parts = "", []
-    for node_id, node in sorted(graph.items()):
-        inputs = node.get("inputs", {}) if isinstance(node, dict) else {}
-        model = model or next((str(inputs[name]) for name in ("ckpt_name", "unet_name") if name in inputs), "")
+    for node_id, node in sorted(graph.items()) if isinstance(graph, dict) else ():
+        inputs = node.get("inputs") if isinstance(node, dict) else None
+        if not isinstance(inputs, dict):
+            continue
+        named = (inputs[name] for name in ("ckpt_name", "unet_name") if isinstance(inputs.get(name), str))
+        model = model or next(named, "")
         kept = {name: value for name, value in inputs.items() if not _is_varied(name, value)}
         parts.append([node_id, node.get("class_type"), kept])
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -114,7 +114,7 @@ class Planner:
     def _place(self, order: FairOrder, coming: Coming) -> None:
         turns = order.first(LOOK_AHEAD)
         wanted = {turn.job.work.model for turn in turns}
-        index, option = 0, self._best(turns[0].job, wanted, coming)
+        index, option = 0, self._best(turns[0], wanted, coming)
         if option.load.seconds > 0:
             overtaking = self._overtaking(turns, option, wanted, coming)
             index, option = overtaking or (index, option)
@@ -134,7 +134,8 @@ class Planner:
         self.placements.append(placement)
         self._placed.add(job.job_id)
 
-    def _best(self, job: WaitingJob, wanted: Set[str], coming: Coming) -> Option:
+    def _best(self, turn: Turn, wanted: Set[str], coming: Coming) -> Option:
+        job = turn.job
         earliest_s = coming.earliest_s(job)
         options = [self._predict.option(timeline, job, job.passes, earliest_s) for timeline in self.able(job)]
         first_s = min(option.start_s for option in options)
@@ -151,7 +152,9 @@ class Planner:
         assert best is not None
         is_sure = best.timeline.is_known and best.run.is_measured and prompt.run.is_measured
         is_clear = prompt_s - best_s > max(CLEARLY_S, CLEARLY_SHARE * (prompt_s - first_s))
-        return best if is_sure and is_clear else prompt
+        # Predictions fail: it is not held back for longer than the other backend would have needed for it.
+        has_patience = self._at.now + first_s - turn.since < prompt.finish_s - first_s
+        return best if is_sure and is_clear and has_patience else prompt
 
     def _overtaking(
         self, turns: Sequence[Turn], option: Option, wanted: Set[str], coming: Coming
@@ -165,7 +168,7 @@ class Planner:
             if timeline not in self.able(job):
                 continue
             if index and timeline.resident and job.work.model == timeline.resident:
-                theirs = self._best(job, wanted, coming)
+                theirs = self._best(turn, wanted, coming)
                 until = self._at.now + theirs.finish_s
                 if theirs.timeline is timeline and all(_lets_pass(each, turn, until) for each in passed):
                     return index, theirs

@@ -6,7 +6,7 @@ of placements answers both questions: what of it begins now is started (`decide`
 (`foresee`).
 
 * A job may wait for a busy backend while a slower one is idle, if by what was *measured* it is finished clearly earlier
-  so. The idle one goes to whoever is next.
+  so; but not for longer than the idle one would have needed. That one goes to whoever is next.
 * Where a backend would have to load another model for the job whose turn it is, one of the next LOOK_AHEAD may overtake
   it that needs the resident model. It must be of the same class. A job of another owner may do so while the one it
   overtakes has been first of its flow for less than PATIENCE_S altogether; one of the same owner if it was submitted
