@@ -105,8 +105,8 @@ def without(descriptor: Descriptor, taken: frozenset[str]) -> Schema:
     """The schema of a body: the request less what the path holds."""
     if not taken:
         return reference(descriptor)
-    rest = {field.name: field_schema(field) for field in descriptor.fields if field.name not in taken}
-    return {"type": "object", "properties": rest, "additionalProperties": False}
+    schema = message_schema(descriptor)
+    return schema | {"properties": {name: one for name, one in schema["properties"].items() if name not in taken}}
 
 
 def path_parameter(binding: Binding, name: str) -> Schema:

@@ -155,6 +155,9 @@ def test_rules_of_the_proto_are_rules_of_the_schema() -> None:
     assert schemas["JobSpec"]["properties"]["labels"]["maxProperties"] == 32
     assert schemas["CreateJobRequest"]["required"] == ["spec"]
     assert "Exactly one of `image`, `graph`" in schemas["JobSpec"]["description"]
+    move = DOCUMENT["paths"]["/api/v1/queue/entries/{job_id}:move"]["post"]["requestBody"]["content"]
+    assert "Exactly one of `end`, `before_job_id`" in move["application/json"]["schema"]["description"]
+    assert "job_id" not in move["application/json"]["schema"]["properties"]
     [kind] = [
         one for one in DOCUMENT["paths"]["/api/v1/models/{type}/{name}"]["get"]["parameters"] if one["name"] == "type"
     ]

@@ -64,7 +64,8 @@ function properties(schema) {
 
 function bodyOf(described) {
   return Object.entries(described.content || {}).map(([type, { schema }]) =>
-    make("div", "", make("p", "", make("code", "", type), " ", typeOf(schema)), schema.properties ? properties(schema) : null));
+    make("div", "", make("p", "", make("code", "", type), " ", typeOf(schema)),
+      schema.description ? prose(schema.description) : null, schema.properties ? properties(schema) : null));
 }
 
 function operation(path, verb, described) {
