@@ -10,7 +10,8 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 import typer
 
 from imagegen_client.__about__ import __version__
-from imagegen_client.commands import assets, catalog, generate, jobs, up
+from imagegen_client.calls.connection import checked_owner
+from imagegen_client.commands import assets, backends, generate, jobs, models, queue, retry, up
 from imagegen_client.commands.exits import EPILOG
 from imagegen_client.commands.printing import give
 from imagegen_client.commands.session import Session
@@ -38,13 +39,20 @@ def options(
             help="Address of the gRPC server. Default: 127.0.0.1:50051.",
         ),
     ] = None,
+    owner: Annotated[
+        str,
+        typer.Option(metavar="NAME", envvar="IMAGEGEN_OWNER", help="Who asks. Default: nobody in particular."),
+    ] = "",
 ) -> None:
     """What holds for all commands."""
     if server is not None:
         address = _ADDRESS.fullmatch(server)
         if address is None or int(address["port"]) > _MAX_PORT:  # gRPC would take the remainder of a larger one
             raise typer.BadParameter(f"{server!r} is no HOST:PORT", param_hint="--server")
-    context.obj = Session(given_server=server)
+    try:
+        context.obj = Session(given_server=server, owner=checked_owner(owner))
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc), param_hint="--owner") from None
 
 
 def version() -> None:
@@ -57,9 +65,12 @@ app.command(epilog=EPILOG)(generate.generate)
 app.command(epilog=EPILOG)(jobs.jobs)
 app.command(epilog=EPILOG)(jobs.watch)
 app.command(epilog=EPILOG)(jobs.cancel)
+app.command(epilog=EPILOG)(retry.retry)
+app.command(epilog=EPILOG)(jobs.update)
 app.command(epilog=EPILOG)(jobs.delete)
-app.command(epilog=EPILOG)(catalog.models)
-app.command(epilog=EPILOG)(catalog.backends)
+app.add_typer(queue.app, name="queue", epilog=EPILOG)
+app.command(epilog=EPILOG)(models.models)
+app.add_typer(backends.app, name="backends", epilog=EPILOG)
 app.add_typer(assets.app, name="assets", epilog=EPILOG)
 app.command(epilog=EPILOG)(up.up)
 app.command(epilog=EPILOG)(up.server)

@@ -6,7 +6,7 @@ import pytest
 from google.protobuf.json_format import ParseDict
 
 from imagegen.v1.event_pb2 import JobEvent
-from imagegen.v1.job_pb2 import Job, JobState
+from imagegen.v1.job_pb2 import Job, JobState, UncertainPolicy
 from tests.client.conftest import Run, lines
 from tests.client.fake import png
 
@@ -95,6 +95,7 @@ def test_refusal_is_json_too(run: Run) -> None:
                 "reason": "INVALID_REQUEST",
                 "message": "the request breaks a rule",
                 "violations": [{"field": "spec.image.width", "description": "must be a multiple of 8"}],
+                "quotas": [],
                 "retry_after_s": None,
             }
         }
@@ -107,9 +108,10 @@ def test_options_become_the_specification(run: Run, tmp_path: Path) -> None:
 
     arguments = "--negative dog --model dusk --size 768x512 --steps 30 --cfg 0 --sampler euler --scheduler karras"
     more = "--seed 0 --count 2 --batch-size 2 --init-image cat.png --mask mask.png --denoise 0 --backend demo"
-    result = run(
-        "generate", "fox", *arguments.split(), *more.split(), "--label", "a=b=c", "--label", "d=", "--detach", "--json"
-    )
+    late = "--priority -3 --start-deadline 1.5m --deadline 2h --on-uncertain fail --backend-label gpu=h200"
+    labels = "--label a=b=c --label d="
+    rest = f"{arguments} {more} {late} {labels}".split()
+    result = run("generate", "fox", *rest, "--detach", "--json")
 
     spec = ParseDict(lines(result)[-1]["job"], Job()).spec
     image = spec.image
@@ -122,14 +124,20 @@ def test_options_become_the_specification(run: Run, tmp_path: Path) -> None:
     assert not image.HasField("hires")
     assert (len(image.init_image), len(image.mask)) == (64, 64)
     assert (spec.backend, dict(spec.labels)) == ("demo", {"a": "b=c", "d": ""})
+    assert (spec.priority, dict(spec.backend_labels)) == (-3, {"gpu": "h200"})
+    assert (spec.start_deadline.seconds, spec.execution_deadline.seconds) == (90, 7200)
+    assert spec.on_uncertain == UncertainPolicy.UNCERTAIN_POLICY_FAIL
 
 
 def test_what_is_not_said_is_left_to_the_server(run: Run) -> None:
-    image = ParseDict(lines(run("generate", "fox", "--hires", "2", "--detach", "--json"))[-1]["job"], Job()).spec.image
+    spec = ParseDict(lines(run("generate", "fox", "--hires", "2", "--detach", "--json"))[-1]["job"], Job()).spec
+    image = spec.image
 
     assert image.hires.scale == 2.0
     assert not any(image.HasField(field) for field in ("steps", "cfg_scale", "seed", "denoise"))
     assert (image.width, image.height) == (0, 0)
+    assert not any(spec.HasField(field) for field in ("priority", "start_deadline", "execution_deadline"))
+    assert spec.on_uncertain == UncertainPolicy.UNCERTAIN_POLICY_UNSPECIFIED
 
 
 def test_graph_is_sent_as_it_is_with_its_images(run: Run, tmp_path: Path) -> None:
@@ -159,6 +167,36 @@ def test_what_a_graph_does_not_take_is_refused(run: Run, tmp_path: Path, argumen
 
     assert result.exit_code == 2
     assert says in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_graph_takes_the_options_of_running_it(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "graph.json").write_text("{}")
+
+    assert run("generate", "--graph", "graph.json", "--priority", "1", "--deadline", "5m", "--detach").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("prompt", "says"),
+    [
+        ("moved", "attempt 1 on old failed: the backend is silent; trying again"),
+        ("uncertain", "attempt 1 on old was lost and may still be running there: the backend is silent; trying again"),
+    ],
+)
+def test_broken_attempt_is_said(run: Run, prompt: str, says: str) -> None:
+    result = run("generate", prompt)
+
+    assert result.exit_code == 0
+    assert says in result.stderr.splitlines()
+
+
+def test_job_that_is_spread_is_said_without_the_steps_of_each(run: Run) -> None:
+    result = run("generate", "spread", "--count", "4", "-o", "x.png")
+
+    said = result.stderr.splitlines()
+    assert "running on demo and big, 0 of 4 made" in said
+    assert "running on demo and big, 1 of 4 made" in said
+    assert not any("step" in line for line in said)
+    assert len(result.stdout.split()) == 4
 
 
 def test_graph_that_is_no_text_is_refused(run: Run, tmp_path: Path) -> None:
@@ -191,6 +229,6 @@ def test_what_goes_on_is_said_in_lines_where_there_is_no_terminal(run: Run) -> N
     result = run("generate", "a red fox")
 
     assert "\x1b" not in result.output
-    assert result.stderr.splitlines()[:1] == ["queued"]
+    assert result.stderr.splitlines()[:2] == ["queued", "queued, next, starts in about 40 s"]
     assert "sampling (KSampler) on demo" in result.stderr
     assert result.stderr.splitlines()[-1] == "succeeded"

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.client.conftest import Run
+
 TIMEOUT_S = 15.0
 
 
@@ -48,6 +50,22 @@ def test_ctrl_c_cancels_the_job_and_says_so(server_process: str, tmp_path: Path)
     assert "cancelled" in rest
     assert "Traceback" not in rest
     assert state_of(server_process, tmp_path, job_id) == "JOB_STATE_CANCELLED"
+
+
+def test_ctrl_c_cancels_the_job_that_is_made_once_more(
+    server_process: str, tmp_path: Path, run: Run, job_id: str
+) -> None:
+    run("cancel", job_id)
+    assert run("watch", job_id).exit_code == 130
+    with command(server_process, tmp_path, "retry", job_id) as process:
+        wait_for_line(process, "sampling")
+        process.send_signal(signal.SIGINT)
+        retried = wait_for_line(process, "cancelling job").split()[2].rstrip(";")
+        process.communicate(timeout=TIMEOUT_S)
+
+    assert process.returncode == 130
+    assert retried != job_id
+    assert state_of(server_process, tmp_path, retried) == "JOB_STATE_CANCELLED"
 
 
 def test_second_ctrl_c_leaves_at_once(server_process: str, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from imagegen.v1.job_pb2 import Job
 from imagegen_client import Client, InvalidRequest, NotFound
-from imagegen_client.commands.jobs import resolve
+from imagegen_client.commands.job_ids import resolve
 from tests.client.fake import FakeServer, Record
 
 IDS = [f"{start}-0000-4000-8000-000000000000" for start in ("abcd1111", "abcd2222", "ffff3333")]

@@ -13,6 +13,7 @@ from PIL import Image
 from imagegen.v1.event_pb2 import JobEvent
 from imagegen_client.commands.pictures import Drawing, Undrawable, draw, drawing_for, fitted
 from imagegen_client.commands.printing import plain, size_text
+from imagegen_client.commands.status import Status
 from imagegen_client.commands.views import Pictures
 from tests.client.fake import png
 
@@ -125,7 +126,7 @@ def test_preview_that_is_no_picture_is_said() -> None:
     stream, event = io.StringIO(), JobEvent()
     event.preview.data = b"no picture"
 
-    Pictures(stream, Drawing.HALF_BLOCKS, columns=60, rows=2).show(event)
+    Pictures(stream, Drawing.HALF_BLOCKS, Status(), columns=60, rows=2).show(event)
 
     assert "preview not shown" in stream.getvalue()
 

@@ -1,20 +1,38 @@
 """`imagegen assets`: the files that the server keeps."""
 
+import re
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
 from imagegen.v1.asset_pb2 import Asset, AssetOrigin
 from imagegen_client.client import Client
+from imagegen_client.commands.output import STDOUT
 from imagegen_client.commands.printing import as_json as message_as_json
 from imagegen_client.commands.printing import give, give_json, give_table, local_time, size_text
 from imagegen_client.commands.session import AsJson, run
 
 app = typer.Typer(help="List, get, put and delete files on the server.", invoke_without_command=True)
 
-Digest = Annotated[str, typer.Argument(metavar="DIGEST", help="SHA-256 of the file, as lists show it.")]
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+def _digest(text: str) -> str:
+    digest = text.strip().lower()
+    if not _DIGEST.fullmatch(digest):
+        raise typer.BadParameter(f"{text!r} is no digest: 64 hexadecimal digits, as `imagegen assets` shows them")
+    return digest
+
+
+def _digests(texts: list[str]) -> list[str]:
+    return [_digest(text) for text in texts]
+
+
+Digest: TypeAlias = Annotated[
+    str, typer.Argument(metavar="DIGEST", help="SHA-256 of the file, as lists show it.", callback=_digest)
+]
 
 
 @app.callback()
@@ -63,6 +81,8 @@ def get(
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
 ) -> None:
     """Download a file, checked against its digest."""
+    if output == STDOUT:
+        output = None
     if output is None and sys.stdout.isatty():
         raise typer.BadParameter("bytes are not for a terminal: say where to write them", param_hint="-o")
 
@@ -100,7 +120,7 @@ def put(
 @app.command()
 def delete(
     context: typer.Context,
-    digests: Annotated[list[str], typer.Argument(metavar="DIGEST...")],
+    digests: Annotated[list[str], typer.Argument(metavar="DIGEST...", callback=_digests)],
     as_json: AsJson = False,
 ) -> None:
     """Delete files."""

@@ -12,8 +12,8 @@ from imagegen_client.commands.interrupts import cancelling
 from imagegen_client.commands.output import results, save_results
 from imagegen_client.commands.printing import as_json, give, give_json, plain, say
 from imagegen_client.commands.session import WATCH_PATIENCE_S, sentences
-from imagegen_client.commands.status import state_text
 from imagegen_client.commands.views import View, open_view
+from imagegen_client.commands.wording import state_text
 from imagegen_client.errors import ImagegenError, error_from_status
 
 _PREVIEW_PIXELS = 512
@@ -33,12 +33,12 @@ class Wish:
     overwrites: bool
 
 
-async def see_through(client: Client, job_id: str, wish: Wish, *, interrupted: asyncio.Event) -> Exit:
+async def see_through(client: Client, job_id: str, wish: Wish, *, interrupted: asyncio.Event, images: int = 0) -> Exit:
     """Shows a job until it has ended, saves what it made (also when it did not succeed), and says how it ended.
 
-    The job is cancelled when the event is set.
+    The job is cancelled when the event is set. `images` says how many it will make; 0: not known.
     """
-    with open_view(as_json=wish.as_json, with_pictures=wish.shows_pictures) as view:
+    with open_view(as_json=wish.as_json, with_pictures=wish.shows_pictures, images=images) as view:
         async with cancelling(client, job_id, view, when=interrupted):
             job = await _follow(client, job_id, view, wish)
         saved = await _save(client, job, view, wish) if wish.saves else []

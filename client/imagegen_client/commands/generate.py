@@ -1,23 +1,26 @@
 """`imagegen generate`: from a prompt to files."""
 
 import sys
+from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from imagegen.v1.job_pb2 import JobSpec
+from imagegen.v1.job_pb2 import JobSpec, UncertainPolicy
 from imagegen_client.client import Client
 from imagegen_client.commands.exits import Exit
 from imagegen_client.commands.following import Wish, see_through
 from imagegen_client.commands.interrupts import interruptions
-from imagegen_client.commands.output import check_free
+from imagegen_client.commands.output import Force, OutputPath, check_free
 from imagegen_client.commands.printing import as_json as message_as_json
 from imagegen_client.commands.printing import give, give_json
 from imagegen_client.commands.request import (
     Request,
     check_sources,
     check_values,
+    parse_duration,
     parse_images,
     parse_labels,
     parse_size,
@@ -25,6 +28,7 @@ from imagegen_client.commands.request import (
     spec_of,
 )
 from imagegen_client.commands.session import AsJson, run
+from imagegen_client.specs import JobOptions
 
 _PICTURE = "The picture"
 _IMAGES = "Starting from images"
@@ -32,16 +36,25 @@ _GRAPH = "ComfyUI graphs"
 _RUN = "Running it"
 
 
+class OnUncertain(StrEnum):
+    """What to do after an attempt of which nobody can tell whether it still runs."""
+
+    RETRY = "retry"
+    FAIL = "fail"
+
+
+_POLICIES: Mapping[OnUncertain | None, UncertainPolicy.ValueType] = {
+    None: UncertainPolicy.UNCERTAIN_POLICY_UNSPECIFIED,
+    OnUncertain.RETRY: UncertainPolicy.UNCERTAIN_POLICY_RETRY,
+    OnUncertain.FAIL: UncertainPolicy.UNCERTAIN_POLICY_FAIL,
+}
+
+
 def generate(
     context: typer.Context,
     prompt: Annotated[str | None, typer.Argument(help="What the picture should show.", show_default=False)] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o", "--output", help="File or folder; several pictures are numbered. Default: JOB-NUMBER.png here."
-        ),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite files.")] = False,
+    output: OutputPath = None,
+    force: Force = False,
     model: Annotated[str, typer.Option(help="A checkpoint, see `imagegen models`.", rich_help_panel=_PICTURE)] = "",
     negative: Annotated[str, typer.Option(help="What it should not show.", rich_help_panel=_PICTURE)] = "",
     size: Annotated[
@@ -79,6 +92,23 @@ def generate(
         typer.Option(metavar="NODE.INPUT=FILE", help="Upload for an input; repeatable.", rich_help_panel=_GRAPH),
     ] = None,
     backend: Annotated[str, typer.Option(help="The only backend to run it.", rich_help_panel=_RUN)] = "",
+    backend_label: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Only on backends with this label; repeatable.", rich_help_panel=_RUN),
+    ] = None,
+    priority: Annotated[
+        int | None, typer.Option(min=-10, max=10, help="Its class; higher ones go first.", rich_help_panel=_RUN)
+    ] = None,
+    start_deadline: Annotated[
+        str, typer.Option(metavar="TIME", help="It expires if it waits longer: 90s, 5m, 2h.", rich_help_panel=_RUN)
+    ] = "",
+    deadline: Annotated[
+        str, typer.Option(metavar="TIME", help="It expires if it runs longer: 90s, 5m, 2h.", rich_help_panel=_RUN)
+    ] = "",
+    on_uncertain: Annotated[
+        OnUncertain | None,
+        typer.Option(help="When nobody can tell whether an attempt still runs. Default: retry.", rich_help_panel=_RUN),
+    ] = None,
     label: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Your own note; repeatable.", rich_help_panel=_RUN)
     ] = None,
@@ -119,8 +149,15 @@ def generate(
         hires=hires,
         graph=read_graph(graph) if graph else None,
         images=parse_images(image or ()),
-        backend=backend,
-        labels=parse_labels(label or ()),
+        options=JobOptions(
+            backend=backend,
+            backend_labels=parse_labels(backend_label or (), "--backend-label"),
+            labels=parse_labels(label or ()),
+            priority=priority,
+            start_deadline_s=parse_duration(start_deadline, "--start-deadline"),
+            execution_deadline_s=parse_duration(deadline, "--deadline"),
+            on_uncertain=_POLICIES[on_uncertain],
+        ),
     )
     check_sources(request)
     check_values(request)
@@ -141,7 +178,8 @@ def generate(
             return await _hand_in(client, spec, request_id, validate_only=validate_only, as_json=as_json)
         async with interruptions() as interrupted:
             job = await client.create_job(spec, request_id=request_id)
-            return await see_through(client, job.job_id, wish, interrupted=interrupted)
+            images = job.spec.image.count
+            return await see_through(client, job.job_id, wish, interrupted=interrupted, images=images)
 
     run(context, body, as_json=as_json)
 

@@ -1,10 +1,9 @@
-"""`imagegen jobs`, `watch`, `cancel`, `delete`."""
+"""`imagegen jobs`, `watch`, `cancel`, `update`, `delete`."""
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -12,21 +11,16 @@ from imagegen.v1.job_pb2 import Job, JobState
 from imagegen_client.client import Client
 from imagegen_client.commands.exits import Exit
 from imagegen_client.commands.following import Wish, see_through
+from imagegen_client.commands.job_ids import JobId, JobIds, for_each_job, resolve
+from imagegen_client.commands.output import Force, check_name
 from imagegen_client.commands.printing import as_json as message_as_json
 from imagegen_client.commands.printing import give, give_json, give_table, local_time
-from imagegen_client.commands.session import AsJson, Session, report, run
-from imagegen_client.commands.status import queue_text, state_text
-from imagegen_client.errors import ImagegenError, InvalidRequest, NotFound
+from imagegen_client.commands.request import parse_labels
+from imagegen_client.commands.session import AsJson, run
+from imagegen_client.commands.wording import backends_text, queue_text, state_text
 
-MIN_PREFIX = 4
-MAX_SEARCHED_JOBS = 5000
-"""How far back the beginning of an id is looked for."""
-
-_ID_LENGTH = 36
 _STATES = {state_text(value): value for value in JobState.values() if value != JobState.JOB_STATE_UNSPECIFIED}
 _PROMPT_WIDTH = 60
-
-JobIds = Annotated[list[str], typer.Argument(metavar="JOB...", help="Ids, or their first 4 or more characters.")]
 
 
 def jobs(
@@ -35,6 +29,7 @@ def jobs(
         list[str] | None, typer.Option(help=f"Only these: {', '.join(_STATES)}; repeatable.", show_default=False)
     ] = None,
     label: Annotated[str, typer.Option(metavar="KEY[=VALUE]", help="Only with this label.")] = "",
+    owner: Annotated[str, typer.Option(metavar="NAME", help="Only this owner's.")] = "",
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
     as_json: AsJson = False,
 ) -> None:
@@ -46,7 +41,7 @@ def jobs(
 
     async def body(client: Client) -> None:
         found: list[Job] = []
-        async for job in client.list_jobs(states=states, label=label, page_size=min(limit, 500)):
+        async for job in client.list_jobs(states=states, owner=owner, label=label, page_size=min(limit, 500)):
             found.append(job)
             if len(found) == limit:
                 break
@@ -54,7 +49,8 @@ def jobs(
             for job in found:
                 give_json({"job": message_as_json(job)})
         else:
-            give_table(["JOB", "STATE", "CREATED", "BACKEND", "PROMPT"], [_row(job) for job in found])
+            headings = ["JOB", "OWNER", "STATE", "CREATED", "BACKEND", "PROMPT"]
+            give_table(headings, [_row(job) for job in found], optional={"OWNER"})
 
     run(context, body, as_json=as_json)
 
@@ -65,17 +61,19 @@ def _row(job: Job) -> list[str]:
         state += f" {100 * job.progress.fraction:.0f} %"
     if job.HasField("queue"):
         state += f", {queue_text(job.queue)}"
-    backend = job.attempts[-1].backend if job.attempts else job.spec.backend
     prompt = " ".join(job.spec.image.prompt.split()) if job.spec.HasField("image") else "(graph)"
     shown = prompt if len(prompt) <= _PROMPT_WIDTH else prompt[: _PROMPT_WIDTH - 1] + "…"
-    return [job.job_id[:8], state, local_time(job.create_time), backend, shown]
+    return [job.job_id[:8], job.owner, state, local_time(job.create_time), backends_text(job), shown]
 
 
 def watch(
     context: typer.Context,
-    job: Annotated[str, typer.Argument(metavar="JOB", help="Its id, or the first 4 or more characters.")],
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Save the results: file or folder.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite files.")] = False,
+    job: JobId,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Save the results: file or folder.", callback=check_name),
+    ] = None,
+    force: Force = False,
     pictures: Annotated[bool, typer.Option("--watch", help="Show previews in the terminal.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -106,7 +104,38 @@ def cancel(context: typer.Context, jobs: JobIds, as_json: AsJson = False) -> Non
         else:
             give(f"{job.job_id} {state_text(job.state)}")
 
-    _for_each(context, jobs, one, as_json=as_json)
+    for_each_job(context, jobs, one, as_json=as_json)
+
+
+def update(
+    context: typer.Context,
+    jobs: JobIds,
+    priority: Annotated[int | None, typer.Option(min=-10, max=10, help="The new priority class.")] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="A new label in place of all old ones; repeatable.", show_default=False),
+    ] = None,
+    no_labels: Annotated[bool, typer.Option("--no-labels", help="Take all labels away.")] = False,
+    pause: Annotated[
+        bool | None, typer.Option("--pause/--resume", help="Keep its place and do not start it, or do.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change jobs that have not ended."""
+    if label and no_labels:
+        raise typer.BadParameter("say it once: --label or --no-labels", param_hint="--no-labels")
+    labels = parse_labels(label or ()) if label or no_labels else None
+    if priority is None and labels is None and pause is None:
+        raise typer.BadParameter("say what to change: --priority, --label, --no-labels, --pause or --resume")
+
+    async def one(client: Client, job_id: str) -> None:
+        job = await client.update_job(job_id, priority=priority, labels=labels, paused=pause)
+        if as_json:
+            give_json({"job": message_as_json(job)})
+        else:
+            give(f"{job.job_id} updated")
+
+    for_each_job(context, jobs, one, as_json=as_json)
 
 
 def delete(context: typer.Context, jobs: JobIds, as_json: AsJson = False) -> None:
@@ -119,42 +148,4 @@ def delete(context: typer.Context, jobs: JobIds, as_json: AsJson = False) -> Non
         else:
             give(f"{job_id} deleted")
 
-    _for_each(context, jobs, one, as_json=as_json)
-
-
-def _for_each(
-    context: typer.Context, jobs: list[str], one: Callable[[Client, str], Awaitable[None]], *, as_json: bool
-) -> NoReturn:
-    """Does it to every job, whatever becomes of the others; the first error is the exit status."""
-    session: Session = context.obj
-
-    async def body(client: Client) -> Exit:
-        statuses = []
-        for job in jobs:
-            try:
-                await one(client, await resolve(client, job))
-            except ImagegenError as error:
-                statuses.append(report(error, as_json=as_json, server=session.server))
-        return next(iter(statuses), Exit.SUCCESS)
-
-    run(context, body, as_json=as_json)
-
-
-async def resolve(client: Client, text: str) -> str:
-    """The id that begins so. Raises NotFound, and InvalidRequest for too short a text or more than one such job."""
-    if len(text) >= _ID_LENGTH:
-        return text
-    if len(text) < MIN_PREFIX:
-        raise InvalidRequest(f"{text!r} is too short for a job: give at least {MIN_PREFIX} characters of its id")
-    matches, searched = [], 0
-    async for job in client.list_jobs(page_size=500):
-        if job.job_id.startswith(text.lower()):
-            matches.append(job.job_id)
-        searched += 1
-        if searched == MAX_SEARCHED_JOBS:
-            break
-    if not matches:
-        raise NotFound(f"no job begins with {text!r}")
-    if len(matches) > 1:
-        raise InvalidRequest(f"{text!r} is not one job but {len(matches)}: {', '.join(matches[:5])}")
-    return matches[0]
+    for_each_job(context, jobs, one, as_json=as_json)

@@ -2,11 +2,37 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
 
 from imagegen.v1.job_pb2 import Job, Output, OutputKind
 from imagegen_client.client import Client
 
+STDOUT = Path("-")
+"""What this name means elsewhere, and in `imagegen assets get`."""
+
 _SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "image/gif": ".gif", "video/mp4": ".mp4"}
+
+
+def check_name(target: Path | None) -> Path | None:
+    """As a callback of the option: refuses what elsewhere means stdout, where the names of the files go."""
+    if target == STDOUT:
+        raise typer.BadParameter("needs a name: `imagegen assets get DIGEST` writes a picture to stdout")
+    return target
+
+
+OutputPath: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        help="File or folder; several pictures are numbered. Default: JOB-NUMBER.png here.",
+        callback=check_name,
+        show_default=False,
+    ),
+]
+Force: TypeAlias = Annotated[bool, typer.Option("--force", help="Overwrite files.")]
 
 
 def results(job: Job) -> list[Output]:

@@ -1,7 +1,7 @@
 """What goes where: results to stdout, everything said to a person to stderr, nothing with escape codes off a tty."""
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -53,16 +53,25 @@ def error_as_json(error: ImagegenError) -> dict[str, Any]:
             "reason": error.reason,
             "message": error.message,
             "violations": [{"field": each.field, "description": each.description} for each in error.violations],
+            "quotas": [{"subject": each.subject, "description": each.description} for each in error.quotas],
             "retry_after_s": error.retry_after_s,
         }
     }
 
 
-def give_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table: as wide as the terminal, and not cut off in a pipe."""
-    table = Table(*headings, box=None, pad_edge=False, header_style="bold")
+def give_table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], *, optional: Collection[str] = frozenset()
+) -> None:
+    """A table: as wide as the terminal, and not cut off in a pipe.
+
+    Columns with one of the headings `optional` are left out when no row has anything there.
+    """
+    shown = [
+        column for column, heading in enumerate(headings) if heading not in optional or any(row[column] for row in rows)
+    ]
+    table = Table(*(headings[column] for column in shown), box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*(Text(plain(cell)) for cell in row))
+        table.add_row(*(Text(plain(row[column])) for column in shown))
     # Explicitly and by stdout alone: rich would also take FORCE_COLOR for a terminal.
     is_tty = sys.stdout.isatty()
     Console(file=sys.stdout, force_terminal=is_tty, width=None if is_tty else _WIDE).print(table)

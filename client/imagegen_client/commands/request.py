@@ -1,5 +1,6 @@
 """From options to a job's specification. Pure; what is wrong raises typer.BadParameter, which is exit status 2."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,8 +8,14 @@ from pathlib import Path
 import typer
 
 from imagegen.v1.job_pb2 import HiresParameters, ImageParameters, JobSpec, RawGraph
+from imagegen_client.specs import JobOptions
+from imagegen_client.specs import spec_of as spec_with
 
 MAX_GRAPH_BYTES = 4 * 1024 * 1024
+MAX_DEADLINE_S = 30 * 86400
+
+_DURATION = re.compile(r"(?P<number>[0-9]{1,9}(\.[0-9]{1,6})?)(?P<unit>[smhd]?)", re.ASCII)
+_UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +42,8 @@ class Request:
     """JSON text of a ComfyUI graph."""
     images: Mapping[str, Path]
     """Files for the graph's inputs, keyed by "NODE.INPUT"."""
-    backend: str = ""
-    labels: Mapping[str, str]
+    options: JobOptions
+    """Where, when and how it is to be run."""
 
     @property
     def files(self) -> frozenset[Path]:
@@ -46,13 +53,10 @@ class Request:
 
 def spec_of(request: Request, digests: Mapping[Path, str]) -> JobSpec:
     """The specification; `digests` names the asset of every file of the request."""
-    spec = JobSpec(backend=request.backend, labels=request.labels)
-    if request.graph is not None:
-        images = {target: digests[path] for target, path in request.images.items()}
-        spec.graph.CopyFrom(RawGraph(json=request.graph, images=images))
-    else:
-        spec.image.CopyFrom(_image_parameters(request, digests))
-    return spec
+    if request.graph is None:
+        return spec_with(_image_parameters(request, digests), **request.options)
+    images = {target: digests[path] for target, path in request.images.items()}
+    return spec_with(JobSpec(graph=RawGraph(json=request.graph, images=images)), **request.options)
 
 
 def _image_parameters(request: Request, digests: Mapping[Path, str]) -> ImageParameters:
@@ -83,8 +87,14 @@ def check_sources(request: Request) -> None:
             raise typer.BadParameter("say what to make: a prompt, or --graph FILE")
         if request.images:
             raise typer.BadParameter("goes with --graph only", param_hint="--image")
+        if request.init_image is None and request.denoise is not None:
+            raise typer.BadParameter(
+                "goes with --init-image: it is the share of that to replace", param_hint="--denoise"
+            )
+        if request.init_image is None and request.mask is not None:
+            raise typer.BadParameter("goes with --init-image: it says which part to repaint", param_hint="--mask")
         return
-    used = Request(graph=request.graph, images=request.images, backend=request.backend, labels=request.labels)
+    used = Request(graph=request.graph, images=request.images, options=request.options)
     if request != used:
         raise typer.BadParameter(
             "takes everything from the graph: leave out the prompt and the options of the picture", param_hint="--graph"
@@ -113,15 +123,28 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 5
 
 
-def parse_labels(pairs: Sequence[str]) -> dict[str, str]:
+def parse_labels(pairs: Sequence[str], option: str = "--label") -> dict[str, str]:
     """From "key=value"s."""
     labels = {}
     for pair in pairs:
         key, separator, value = pair.partition("=")
         if not separator or not key:
-            raise typer.BadParameter(f"{pair!r} is no KEY=VALUE", param_hint="--label")
+            raise typer.BadParameter(f"{pair!r} is no KEY=VALUE", param_hint=option)
         labels[key] = value
     return labels
+
+
+def parse_duration(text: str, option: str) -> float | None:
+    """Seconds of "90", "90s", "1.5m", "2h" or "1d"; None for an empty text."""
+    if not text:
+        return None
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is no time, as 90s, 5m, 2h or 1d", param_hint=option)
+    seconds = float(match["number"]) * _UNITS_S[match["unit"]]
+    if not 0 < seconds <= MAX_DEADLINE_S:
+        raise typer.BadParameter(f"{text!r} must be above 0 and at most 30 days", param_hint=option)
+    return seconds
 
 
 def parse_images(pairs: Sequence[str]) -> dict[str, Path]:

@@ -32,6 +32,8 @@ class Session:
 
     given_server: str | None = None
     """Address of the server as it was given; None: the default."""
+    owner: str = ""
+    """Who asks; empty: nobody in particular."""
 
     @property
     def server(self) -> str:
@@ -47,7 +49,7 @@ def run(context: typer.Context, body: Callable[[Client], Awaitable[Exit | None]]
     session: Session = context.obj
 
     async def main() -> Exit | None:
-        async with Client(session.server, give_up_after_s=CALL_PATIENCE_S) as client:
+        async with Client(session.server, owner=session.owner, give_up_after_s=CALL_PATIENCE_S) as client:
             return await body(client)
 
     try:
@@ -59,6 +61,21 @@ def run(context: typer.Context, body: Callable[[Client], Awaitable[Exit | None]]
     except (Interrupted, KeyboardInterrupt):
         status = Exit.CANCELLED
     raise typer.Exit(status)
+
+
+def is_alone(context: typer.Context) -> bool:
+    """Whether a command that has commands of its own was called without one of them.
+
+    Options before such a command would be ignored, so they are refused.
+    """
+    command = context.invoked_subcommand
+    if command is None:
+        return True
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        if source is not None and source.name == "COMMANDLINE":  # by name: newer typers bring a click of their own
+            raise typer.BadParameter(f"goes after {command!r}, if it goes with it", param_hint=option.opts[0])
+    return False
 
 
 def report(error: ImagegenError, *, as_json: bool, server: str) -> Exit:
@@ -78,6 +95,7 @@ def sentences(error: ImagegenError, server: str) -> list[str]:
     lines = [f"imagegen: {error.message}"]
     untold = [violation for violation in error.violations if violation.description not in error.message]
     lines += [f"  {violation.field}: {violation.description}" for violation in untold]
+    lines += [f"  {quota.subject}: {quota.description}" for quota in error.quotas if quota.description not in lines[0]]
     if error.retry_after_s is not None:
         lines.append(f"  try again in {error.retry_after_s:.0f} s")
     return lines

@@ -2,8 +2,25 @@
 
 from dataclasses import dataclass, replace
 
-from imagegen.v1.event_pb2 import JobEvent
-from imagegen.v1.job_pb2 import Job, JobState, Phase, Progress, QueueInfo
+from imagegen.v1.event_pb2 import AttemptStarted, JobEvent
+from imagegen.v1.job_pb2 import AttemptState, Job, JobState, Output, OutputKind, Phase, Progress, QueueInfo
+from imagegen_client.commands.wording import broken_text, listed, phase_text, queue_text, state_text, warning_text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """An attempt, as far as it was not said to have failed."""
+
+    number: int
+    backend: str
+    images: int
+    """How many it makes; 0: not known."""
+    delivered: int = 0
+
+    @property
+    def is_under_way(self) -> bool:
+        # No event tells that an attempt succeeded: that all of its images are there does.
+        return not self.images or self.delivered < self.images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -11,7 +28,7 @@ class Status:
     """How a job stands, as far as its events told."""
 
     state: JobState.ValueType = JobState.JOB_STATE_UNSPECIFIED
-    backend: str = ""
+    runs: tuple[Run, ...] = ()
     phase: Phase.ValueType = Phase.PHASE_UNSPECIFIED
     title: str = ""
     """What the backend calls what it is doing, or the model that it is loading."""
@@ -22,25 +39,55 @@ class Status:
     """Which image is being made, from 0."""
     images: int = 0
     """How many there will be; 0: not known."""
-    ahead: int | None = None
-    """Jobs before it in the queue; None: not known."""
+    delivered: int = 0
+    """How many there are."""
+    queue: QueueInfo | None = None
+    """Its place; None: not known."""
 
     @property
     def headline(self) -> str:
-        """What goes on, without the numbers that change with every step."""
+        """What goes on, without the numbers that change all the time."""
+        return self._text(has_eta=False)
+
+    @property
+    def news(self) -> str:
+        """The headline, with what is foreseen at this moment."""
+        return self._text(has_eta=True)
+
+    @property
+    def line(self) -> str:
+        """All of it, with the step."""
+        has_step = self.state == JobState.JOB_STATE_RUNNING and self.steps and not self._is_spread
+        return f"{self.news}, step {self.step}/{self.steps}" if has_step else self.news
+
+    @property
+    def under_way(self) -> tuple[Run, ...]:
+        """The attempts that still have something to make."""
+        return tuple(run for run in self.runs if run.is_under_way)
+
+    def _text(self, *, has_eta: bool) -> str:
+        if self.state == JobState.JOB_STATE_QUEUED and self.queue is not None:
+            return f"queued, {queue_text(self.queue, has_eta=has_eta)}"
         if self.state != JobState.JOB_STATE_RUNNING:
-            waiting = f", {self.ahead} ahead" if self.state == JobState.JOB_STATE_QUEUED and self.ahead else ""
-            return state_text(self.state) + waiting
+            return state_text(self.state)
+        return self._text_of_several if self._is_spread else self._text_of_one
+
+    @property
+    def _is_spread(self) -> bool:
+        return len(self.under_way) > 1
+
+    @property
+    def _text_of_one(self) -> str:
         image = f", image {self.image + 1} of {self.images}" if self.images > 1 else ""
-        place = f" on {self.backend}" if self.backend else ""
+        runs = self.under_way or self.runs
+        place = f" on {runs[-1].backend}" if runs else ""
         title = f" ({self.title})" if self.title else ""
         return phase_text(self.phase) + title + image + place
 
     @property
-    def line(self) -> str:
-        """What goes on, with the step."""
-        has_step = self.state == JobState.JOB_STATE_RUNNING and self.steps
-        return f"{self.headline}, step {self.step}/{self.steps}" if has_step else self.headline
+    def _text_of_several(self) -> str:
+        # What each of them is doing would change with every event: what counts is what they have made.
+        return f"running on {listed([run.backend for run in self.under_way])}, {self.delivered} of {self.images} made"
 
 
 def next_status(status: Status, event: JobEvent) -> Status:
@@ -52,15 +99,19 @@ def next_status(status: Status, event: JobEvent) -> Status:
             is_whole = event.completed.job.state == JobState.JOB_STATE_SUCCEEDED
             return replace(_of_job(event.completed.job), fraction=1.0 if is_whole else status.fraction)
         case "state_changed":
-            return replace(status, state=event.state_changed.to)
+            is_waiting = event.state_changed.to == JobState.JOB_STATE_QUEUED
+            return replace(status, state=event.state_changed.to, queue=None, runs=() if is_waiting else status.runs)
         case "queue_updated":
-            return replace(status, ahead=event.queue_updated.ahead)
+            return replace(status, queue=event.queue_updated)
         case "attempt_started":
-            return replace(
-                Status(backend=event.attempt_started.backend, images=status.images), state=JobState.JOB_STATE_RUNNING
-            )
-        case "plan":
+            return _with_attempt(status, event.attempt_started)
+        case "attempt_failed":
+            number = event.attempt_failed.attempt.number
+            return replace(status, runs=tuple(run for run in status.runs if run.number != number))
+        case "plan" if not any(run.images for run in status.runs):
             return replace(status, images=event.plan.images)
+        case "output_ready" if event.output_ready.kind != OutputKind.OUTPUT_KIND_INTERMEDIATE:
+            return _with_output(status, event.output_ready)
         case "model_loading":
             return replace(status, phase=Phase.PHASE_LOADING_MODEL, title=event.model_loading.model, step=0, steps=0)
         case "phase_changed":
@@ -72,13 +123,43 @@ def next_status(status: Status, event: JobEvent) -> Status:
 
 
 def _of_job(job: Job) -> Status:
+    results = [output for output in job.outputs if output.kind != OutputKind.OUTPUT_KIND_INTERMEDIATE]
     status = Status(
         state=job.state,
-        backend=job.attempts[-1].backend if job.attempts else "",
+        runs=tuple(
+            Run(
+                number=each.number,
+                backend=each.backend,
+                images=each.image_count,
+                delivered=sum(output.attempt == each.number for output in results),
+            )
+            for each in job.attempts
+            if each.state == AttemptState.ATTEMPT_STATE_RUNNING
+        ),
         images=job.spec.image.count,
-        ahead=job.queue.ahead if job.HasField("queue") else None,
+        delivered=len(results),
+        queue=job.queue if job.HasField("queue") else None,
     )
     return _with_progress(status, job.progress) if job.HasField("progress") else status
+
+
+def _with_attempt(status: Status, started: AttemptStarted) -> Status:
+    run = Run(number=started.number, backend=started.backend, images=started.image_count)
+    images = max(status.images, started.first_image + started.image_count)
+    if status.under_way:
+        return replace(status, runs=(*status.under_way, run), images=images)
+    return Status(
+        state=JobState.JOB_STATE_RUNNING,
+        runs=(run,),
+        images=images,
+        delivered=status.delivered,
+        fraction=status.delivered / images if images else 0.0,
+    )
+
+
+def _with_output(status: Status, output: Output) -> Status:
+    runs = (replace(run, delivered=run.delivered + (run.number == output.attempt)) for run in status.runs)
+    return replace(status, runs=tuple(runs), delivered=status.delivered + 1)
 
 
 def _with_progress(status: Status, progress: Progress) -> Status:
@@ -93,39 +174,20 @@ def _with_progress(status: Status, progress: Progress) -> Status:
     )
 
 
-def remark(event: JobEvent) -> str | None:
-    """A sentence worth keeping on the screen; None for most events."""
+def remarks(event: JobEvent) -> list[str]:
+    """Sentences worth keeping on the screen; none for most events."""
     match event.WhichOneof("event"):
+        case "snapshot":
+            broken = [broken_text(attempt) for attempt in event.snapshot.attempts if attempt.HasField("error")]
+            return broken + [warning_text(warning) for warning in event.snapshot.warnings]
         case "attempt_failed":
-            attempt = event.attempt_failed.attempt
             after = "trying again" if event.attempt_failed.will_retry else "not trying again"
-            return f"attempt {attempt.number} on {attempt.backend} failed: {attempt.error.message}; {after}"
+            return [f"{broken_text(event.attempt_failed.attempt)}; {after}"]
         case "warning":
-            return f"warning: {event.warning.message} ({event.warning.code})"
+            return [warning_text(event.warning)]
+        case "updated":
+            return ["somebody changed or moved the job" + ("; it is paused" if event.updated.job.paused else "")]
         case "reset":
-            return f"some events were missed: {event.reset.reason}"
+            return [f"some events were missed: {event.reset.reason}"]
         case _:
-            return None
-
-
-def state_text(state: JobState.ValueType) -> str:
-    """ "queued", "running", ..."""
-    if state == JobState.JOB_STATE_UNSPECIFIED:
-        return "accepted"
-    return _words(JobState.Name(state), "JOB_STATE_") if state in JobState.values() else f"state {state}"
-
-
-def phase_text(phase: Phase.ValueType) -> str:
-    """ "sampling", "loading model", ..."""
-    if phase == Phase.PHASE_UNSPECIFIED:
-        return "running"
-    return _words(Phase.Name(phase), "PHASE_") if phase in Phase.values() else f"phase {phase}"
-
-
-def _words(name: str, prefix: str) -> str:
-    return name.removeprefix(prefix).lower().replace("_", " ")
-
-
-def queue_text(queue: QueueInfo) -> str:
-    """A place in the queue."""
-    return f"{queue.ahead} ahead" if queue.ahead else "next"
+            return []

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from imagegen.v1.event_pb2 import JobEvent
 from imagegen_client.commands.pictures import Drawing, Undrawable, draw, drawing_for
 from imagegen_client.commands.printing import as_json, give_json, plain, say
-from imagegen_client.commands.status import Status, next_status, remark
+from imagegen_client.commands.status import Status, next_status, remarks
 
 _MAX_ROWS = 24
 _MAX_COLUMNS = 96
@@ -32,13 +32,17 @@ class View(Protocol):
         """A finished picture; only shown where previews are."""
 
 
-def open_view(*, as_json: bool, with_pictures: bool) -> AbstractContextManager[View]:
-    """The view for this terminal: JSON lines, pictures, a bar, or plain lines where stderr is no terminal."""
+def open_view(*, as_json: bool, with_pictures: bool, images: int = 0) -> AbstractContextManager[View]:
+    """The view for this terminal: JSON lines, pictures, a bar, or plain lines where stderr is no terminal.
+
+    `images` says how many there will be; 0: not known yet.
+    """
+    status = Status(images=images)
     if as_json:
         return nullcontext(JsonLines())
     if with_pictures:
-        return _pictures()
-    return _bar() if sys.stderr.isatty() else nullcontext(PlainLines())
+        return _pictures(status)
+    return _bar(status) if sys.stderr.isatty() else nullcontext(PlainLines(status))
 
 
 class JsonLines:
@@ -59,15 +63,15 @@ class JsonLines:
 class PlainLines:
     """A line on stderr whenever something else goes on; not for every step, because nobody wipes them away."""
 
-    def __init__(self) -> None:
-        self._status = Status()
+    def __init__(self, status: Status) -> None:
+        self._status = status
 
     def show(self, event: JobEvent) -> None:
         before, self._status = self._status, next_status(self._status, event)
-        if text := remark(event):
+        for text in remarks(event):
             say(text)
         if self._status.headline != before.headline:
-            say(self._status.headline)
+            say(self._status.news)
 
     def say(self, text: str) -> None:
         say(text)
@@ -79,15 +83,15 @@ class PlainLines:
 class Bar:
     """A progress bar on stderr."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, status: Status) -> None:
         self._progress = progress
         self._task: TaskID = progress.add_task("", total=1.0)
-        self._status = Status()
+        self._status = status
 
     def show(self, event: JobEvent) -> None:
         self._status = next_status(self._status, event)
         self._progress.update(self._task, description=plain(self._status.line), completed=self._status.fraction)
-        if text := remark(event):
+        for text in remarks(event):
             self.say(text)
 
     def say(self, text: str) -> None:
@@ -98,27 +102,27 @@ class Bar:
 
 
 @contextmanager
-def _bar() -> Iterator[Bar]:
+def _bar(status: Status) -> Iterator[Bar]:
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        yield Bar(progress)
+        yield Bar(progress, status)
 
 
 class Pictures:
     """Previews in a block of terminal lines that is painted over and over, with a line of text below."""
 
-    def __init__(self, stream: TextIO, drawing: Drawing, *, columns: int, rows: int) -> None:
+    def __init__(self, stream: TextIO, drawing: Drawing, status: Status, *, columns: int, rows: int) -> None:
         self._stream = stream
         self._drawing = drawing
         self._columns = columns
         self._rows = rows
-        self._status = Status()
+        self._status = status
         self._note = ""
         stream.write("\n" * (rows + 1))
 
     def show(self, event: JobEvent) -> None:
         self._status = next_status(self._status, event)
-        self._note = remark(event) or self._note
+        self._note = next(reversed(remarks(event)), self._note)
         self._paint(event.preview.data)
 
     def say(self, text: str) -> None:
@@ -141,11 +145,12 @@ class Pictures:
 
 
 @contextmanager
-def _pictures() -> Iterator[Pictures]:
+def _pictures(status: Status) -> Iterator[Pictures]:
     terminal = shutil.get_terminal_size()
     yield Pictures(
         sys.stdout,
         drawing_for(os.environ),
+        status,
         columns=max(1, min(terminal.columns - 1, _MAX_COLUMNS)),
         rows=max(1, min(terminal.lines - 3, _MAX_ROWS)),
     )

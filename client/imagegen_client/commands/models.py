@@ -1,10 +1,9 @@
-"""`imagegen models` and `imagegen backends`: what there is to work with."""
+"""`imagegen models`: what requests can name."""
 
 from typing import Annotated
 
 import typer
 
-from imagegen.v1.backend_pb2 import Backend, BackendHealth
 from imagegen.v1.model_pb2 import Model, ModelType
 from imagegen_client.client import Client
 from imagegen_client.commands.printing import as_json as message_as_json
@@ -17,11 +16,6 @@ _TYPES = {
     if value != ModelType.MODEL_TYPE_UNSPECIFIED
 }
 _TYPE_NAMES = {value: name for name, value in _TYPES.items()}
-_HEALTH = {
-    BackendHealth.BACKEND_HEALTH_UNSPECIFIED: "not asked yet",
-    BackendHealth.BACKEND_HEALTH_HEALTHY: "healthy",
-    BackendHealth.BACKEND_HEALTH_UNHEALTHY: "unhealthy",
-}
 
 
 def models(
@@ -56,38 +50,4 @@ def _model_row(model: Model) -> list[str]:
         ", ".join(model.backends),
         ", ".join(model.resident_backends),
         model.description,
-    ]
-
-
-def backends(
-    context: typer.Context,
-    refresh: Annotated[bool, typer.Option("--refresh", help="Have each asked how it is, now.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """List the backends and how they are."""
-
-    async def body(client: Client) -> None:
-        listed = await client.list_backends()
-        if refresh:
-            listed = [await client.refresh_backend(backend.name) for backend in listed]
-        if as_json:
-            for backend in listed:
-                give_json({"backend": message_as_json(backend)})
-        else:
-            headings = ["NAME", "KIND", "HEALTH", "QUEUE", "MODEL", "VERSION", "ADDRESS"]
-            give_table(headings, [_backend_row(backend) for backend in listed])
-
-    run(context, body, as_json=as_json)
-
-
-def _backend_row(backend: Backend) -> list[str]:
-    health = _HEALTH.get(backend.health, str(backend.health))
-    return [
-        backend.name,
-        backend.kind,
-        f"{health}: {backend.reason}" if backend.reason else health,
-        str(backend.queue_depth),
-        backend.resident_model,
-        backend.version,
-        backend.url,
     ]
