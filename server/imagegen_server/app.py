@@ -23,16 +23,18 @@ from imagegen.v1 import asset_pb2, backend_pb2, image_gen_pb2, model_pb2, queue_
 from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.registry import open_adapter
 from imagegen_server.assets import AssetStore
-from imagegen_server.attempts import Patience, Surroundings
 from imagegen_server.config import ServerSettings, split_address
 from imagegen_server.datadir import locked
 from imagegen_server.errors import CannotStart
+from imagegen_server.experience import open_experience
 from imagegen_server.fleet import Intervals, Member, OpenAdapter, open_fleet
 from imagegen_server.hub import Hub
 from imagegen_server.janitor import FIRST_ROUND_S, ROUND_S, Janitor
 from imagegen_server.ledger import Ledger
+from imagegen_server.orphans import Orphans
 from imagegen_server.quotas import Quotas
 from imagegen_server.retention import Policy
+from imagegen_server.retrying import Limits
 from imagegen_server.runner import open_runner
 from imagegen_server.services.admission import Admission
 from imagegen_server.services.assets import AssetService
@@ -44,6 +46,7 @@ from imagegen_server.services.rpc import bind
 from imagegen_server.services.streams import Streams
 from imagegen_server.services.views import JobViews
 from imagegen_server.stores.store import Store, open_store
+from imagegen_server.surroundings import Patience, Surroundings
 from imagegen_server.tasks import running
 from imagegen_server.tokens import TokenCodec
 from imagegen_server.validation import SpecChecker
@@ -117,13 +120,16 @@ async def serve(
                 intervals=rhythm.intervals,
             )
         )
+        quotas = Quotas(max_queued_jobs=settings.max_queued_jobs, owners=settings.owners)
         surroundings = Surroundings(
             ledger=ledger,
             hub=hub,
             assets=assets,
+            orphans=await Orphans.open(store, clock=time.time),
+            experience=await stack.enter_async_context(open_experience(store)),
             executor=stack.enter_context(_executor()),
             clock=time.time,
-            max_attempts=settings.max_attempts,
+            limits=Limits(max_attempts=settings.max_attempts, max_takedowns=settings.max_takedowns),
             patience=rhythm.patience,
         )
         runner = await stack.enter_async_context(
@@ -131,15 +137,14 @@ async def serve(
                 surroundings,
                 fleet,
                 store=store,
+                quotas=quotas,
                 changed=changed,
                 new_id=_new_id,
-                max_queued_jobs=settings.max_queued_jobs,
             )
         )
         janitor = Janitor(policy=_policy(settings), store=store, assets=assets, ledger=ledger, clock=time.time)
         await stack.enter_async_context(running(janitor.work(first_s=rhythm.first_tidying_s, every_s=rhythm.tidying_s)))
         views = JobViews(ledger=ledger, hub=hub, runner=runner)
-        quotas = Quotas(max_queued_jobs=settings.max_queued_jobs, owners=settings.owners)
         admission = Admission(
             hub=hub,
             ledger=ledger,

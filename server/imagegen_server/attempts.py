@@ -2,42 +2,19 @@
 
 import asyncio
 import hashlib
-from collections import Counter
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
-from typing import assert_never
+from dataclasses import replace
 
 import structlog
 
-from imagegen_adapters.contract import (
-    Accepted,
-    Handle,
-    ImageParameters,
-    ImageReady,
-    ModelLoading,
-    PhaseChanged,
-    Planned,
-    PreviewFrame,
-    PreviewWish,
-    Progressed,
-    RawGraph,
-    Run,
-    Task,
-    Update,
-    Warned,
-)
-from imagegen_adapters.errors import AdapterError, Cancelled, GpuFault, Lost
-from imagegen_server.assets import AssetStore
+from imagegen_adapters.contract import Handle, ImageParameters, PreviewWish, RawGraph, Run, Task, Warned
+from imagegen_adapters.errors import AdapterError, Cancelled, GpuFault, Lost, OutOfMemory, Uncertain, Unreachable
 from imagegen_server.errors import Refused
+from imagegen_server.estimates import Work
 from imagegen_server.fleet import Backend
-from imagegen_server.history import Ephemeral
-from imagegen_server.hub import Hub
-from imagegen_server.jobs import AssetOrigin, Attempt, Failure, Job, Output, Slice
-from imagegen_server.ledger import Ledger
+from imagegen_server.jobs import Attempt, Failure, Incident, Job, Slice
 from imagegen_server.lifecycle import (
-    AttemptAccepted,
     AttemptBegan,
     AttemptBroke,
     AttemptCancelled,
@@ -45,45 +22,22 @@ from imagegen_server.lifecycle import (
     AttemptTold,
     Happening,
     InvalidHappening,
-    OutputStored,
 )
 from imagegen_server.masks import plain_mask
-from imagegen_server.previews import MAX_RATE_HZ, Preview, PreviewPipe
-from imagegen_server.progress import ProgressTracker
+from imagegen_server.measuring import RunMeter
+from imagegen_server.orphans import Orphan
+from imagegen_server.previews import MAX_RATE_HZ
+from imagegen_server.recording import Recorder
+from imagegen_server.retrying import broken
+from imagegen_server.slicing import part_of
 from imagegen_server.stores.store import StoreError
+from imagegen_server.surroundings import Surroundings
 from imagegen_server.tasks import running
-from imagegen_server.wire import events
 from imagegen_server.wire.errors import failure_of
 
 log = structlog.get_logger(__name__)
 
 OpenRun = Callable[[Task], AbstractAsyncContextManager[Run]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long to wait for what may not come."""
-
-    cancel_timeout_s: float = 60.0
-    """A backend that has not confirmed a cancel by then is left alone, with a warning."""
-    gpu_fault_hold_s: float = 60.0
-    """So long a backend with a broken GPU gets nothing new, even if it answers."""
-    max_backoff_s: float = 30.0
-    """Longest pause between two attempts of a job; the first is of one second."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What every attempt works with."""
-
-    ledger: Ledger
-    hub: Hub
-    assets: AssetStore
-    executor: Executor
-    """For previews."""
-    clock: Callable[[], float]
-    max_attempts: int
-    patience: Patience
 
 
 class AttemptDriver:
@@ -93,14 +47,39 @@ class AttemptDriver:
     and the adapter can find it again, and stopped there otherwise.
     """
 
-    def __init__(self, job_id: str, backend: Backend, surroundings: Surroundings) -> None:
+    def __init__(
+        self, job_id: str, attempt_id: str, backend: Backend, surroundings: Surroundings, *, work: Work
+    ) -> None:
+        """`work` is what its images are to the backend."""
         self.job_id = job_id
+        self.attempt_id = attempt_id
         self.backend = backend
+        self.has_begun = False
+        """Whether the ledger knows of the attempt."""
+        self.work = work
         self._at = surroundings
         self._run: Run | None = None
         self._number = 0
+        self._is_adopted = False
+        self._meter: RunMeter | None = None
+        self._recorder: Recorder | None = None
         self._cancel_wanted = asyncio.Event()
         self._log = log.bind(job_id=job_id, backend=backend.name)
+
+    @property
+    def fraction(self) -> float:
+        """Share of the attempt that is done."""
+        return self._meter.fraction if self._meter is not None else 0.0
+
+    def remaining_s(self) -> float | None:
+        """Predicted seconds until it ends; None: cannot be told."""
+        estimator, backend = self._at.experience.estimator, self.backend.name
+        if self._meter is None or self._meter.is_waiting:
+            return estimator.run_s(backend, self.work)
+        elapsed_s = self._meter.elapsed_s(asyncio.get_running_loop().time())
+        run_s = estimator.remaining_s(backend, self.work, elapsed_s=elapsed_s, fraction=self._meter.fraction)
+        load_s = estimator.load_s(backend, self.work.model) if self._meter.is_loading else 0.0
+        return None if run_s is None or load_s is None else run_s + load_s
 
     def request_cancel(self) -> None:
         """Has the attempt stopped at the backend. May be called at any time and more than once."""
@@ -114,75 +93,83 @@ class AttemptDriver:
         if self._run is not None and self.backend.adapter.capabilities.reattach:
             self._run.detach()
 
-    async def run_new(self, attempt_id: str, piece: Slice, *, model: str = "", left: Handle | None = None) -> None:
+    async def run_new(self, piece: Slice, *, model: str = "", left: Orphan | None = None) -> None:
         """Hands a new attempt over. `model` is what this backend takes for the job's. Raises StoreError.
 
-        With `left` an earlier attempt of this id, which ended without an answer, may still be at the backend under that
-        handle: it is taken up, and handed over again only if it is not there.
+        With `left` an earlier attempt of the same id, which ended without an answer, may still be at the backend: it is
+        taken up, and handed over again only if it is not there.
         """
-        adapter = self.backend.adapter
-        handle = left or adapter.handle_for(attempt_id)
-        began = AttemptBegan(attempt_id=attempt_id, backend=self.backend.name, handle=handle, slice=piece, model=model)
+        began = AttemptBegan(
+            attempt_id=self.attempt_id,
+            backend=self.backend.name,
+            handle=left.handle if left is not None else self.backend.adapter.handle_for(self.attempt_id),
+            slice=piece,
+            model=model,
+        )
         try:
             # Stored before the hand-over: after a crash the backend can be asked what became of it.
             job = await self._at.ledger.apply(self.job_id, began)
-        except InvalidHappening:
-            return  # cancelled in the meantime
-        self._number = len(job.attempts)
-        self._log.info("attempt started", attempt=self._number)
-        await self._drive(job, self._hand_over(job) if left is None else self._take_up_or_hand_over(job, left))
+        except (InvalidHappening, Refused):
+            return  # cancelled in the meantime, or ended and deleted
+        self._number, self.has_begun = len(job.attempts), True
+        self._log.info("attempt started", attempt=self._number, images=piece.count)
+        if left is None:
+            await self._drive(self._hand_over(job))
+        else:
+            await self._at.orphans.remove(self.attempt_id)
+            await self._drive(self._take_up_or_hand_over(job, left))
 
     async def adopt(self, job: Job, attempt: Attempt) -> None:
         """Takes up an attempt that an earlier process handed over. Raises StoreError."""
-        self._number = attempt.number
-        handle, first_frame = attempt.handle, _next_frame(attempt, self._at.clock())
+        self._number, self.has_begun, self._is_adopted = attempt.number, True, True
         self._log.info("attempt adopted", attempt=self._number)
-        await self._drive(job, self._take_up(job, handle, first_frame))
+        first_frame = _next_frame(attempt, self._at.clock())
+        await self._drive(self._take_up(job, attempt.handle, attempt.slice, first_frame))
 
-    async def stop_lost(self, job: Job, attempt: Attempt) -> None:
-        """Has the backend stop an attempt of an earlier process that nobody can follow, if it can tell which it is."""
-        task = Task(attempt_id=attempt.attempt_id, source=job.spec.source)
-        try:
-            async with self.backend.adapter.reattach(task, attempt.handle) as run:
-                async for _ in run:
-                    pass
-        except AdapterError as error:
-            self._log.debug("attempt lost", reason=str(error))
-
-    async def _drive(self, job: Job, attempt: Awaitable[Happening]) -> None:
+    async def _drive(self, attempt: Awaitable[Happening]) -> None:
         try:
             ending = await attempt
         except AdapterError as error:
-            ending = self._broken(job, error)
+            ending = await self._broken(error)
         except Refused as refused:
-            failure = Failure(reason=refused.reason, message=str(refused))
-            ending = AttemptBroke(number=self._number, failure=failure, will_retry=False)
+            ending = self._failed(Failure(reason=refused.reason, message=str(refused)))
         except StoreError:
             raise
         except Exception:  # noqa: BLE001  # the edge of this task: whatever it is, the job must not hang on it
             self._log.exception("attempt failed unexpectedly")
-            failure = Failure(reason="INTERNAL", message="a fault of this service; its log has more")
-            ending = AttemptBroke(number=self._number, failure=failure, will_retry=False)
+            ending = self._failed(Failure(reason="INTERNAL", message="a fault of this service; its log has more"))
         job = await self._at.ledger.apply(self.job_id, ending)
+        self._at.board.forget(self.job_id, self._number)
         self._log.info("attempt ended", attempt=self._number, state=job.state.value, **_reason(ending))
 
     async def _hand_over(self, job: Job) -> Happening:
-        return await self._attempt(job, self.backend.adapter.run, first_frame=1)
+        return await self._attempt(job, self.backend.adapter.run, job.attempts[self._number - 1].slice, first_frame=1)
 
-    async def _take_up(self, job: Job, handle: Handle, first_frame: int) -> Happening:
-        return await self._attempt(job, lambda task: self.backend.adapter.reattach(task, handle), first_frame)
+    async def _take_up(self, job: Job, handle: Handle, handed_over: Slice, first_frame: int) -> Happening:
+        return await self._attempt(
+            job, lambda task: self.backend.adapter.reattach(task, handle), handed_over, first_frame, is_new=False
+        )
 
-    async def _take_up_or_hand_over(self, job: Job, handle: Handle) -> Happening:
+    async def _take_up_or_hand_over(self, job: Job, left: Orphan) -> Happening:
         try:
-            return await self._take_up(job, handle, first_frame=1)
+            return await self._take_up(job, left.handle, job.attempts[left.number - 1].slice, first_frame=1)
         except Lost:
-            if self._at.ledger.committed(self.job_id) is not job:
-                raise  # it was found, and lost afterwards; or a cancel was asked for
+            if self._was_accepted or self._cancel_wanted.is_set():
+                raise  # it was found, and lost afterwards; or it need not be made any more
             return await self._hand_over(job)
 
-    async def _attempt(self, job: Job, open_run: OpenRun, first_frame: int) -> Happening:
-        task = await self._task_for(job)
-        recorder = _Recorder(job, self._number, self._at, first_frame)
+    async def _attempt(
+        self, job: Job, open_run: OpenRun, handed_over: Slice, first_frame: int, *, is_new: bool = True
+    ) -> Happening:
+        task = await self._task_for(job, handed_over)
+        if is_new and self._cancel_wanted.is_set():
+            return AttemptCancelled(number=self._number)
+        now = asyncio.get_running_loop().time()
+        meter = RunMeter(self.backend.name, self.work, now, is_adopted=not is_new)
+        recorder = Recorder(
+            job, self._number, surroundings=self._at, handed_over=handed_over, meter=meter, first_frame=first_frame
+        )
+        self._meter, self._recorder = meter, recorder
         deadline = asyncio.timeout(None)
         async with open_run(task) as run, running(recorder.pump_previews(), self._forward_cancel(run, deadline)):
             self._run = run
@@ -198,16 +185,18 @@ class AttemptDriver:
                 if not deadline.expired():
                     raise
                 return await self._give_up_cancelling()
-        return recorder.ending()
+        self._at.experience.learn(meter.sample(asyncio.get_running_loop().time()))
+        if recorder.has_delivered:
+            return AttemptSucceeded(number=self._number)
+        return self._failed(Failure(reason="NO_OUTPUT", message="the run ended without any image"))
 
-    async def _task_for(self, job: Job) -> Task:
-        attempt = job.attempts[self._number - 1]
+    async def _task_for(self, job: Job, handed_over: Slice) -> Task:
         spec = job.spec
         stored = {digest: await self._at.assets.bytes(digest) for digest in spec.digests}
         source, files = await asyncio.to_thread(_with_plain_mask, spec.source, stored)
         return Task(
-            attempt_id=attempt.attempt_id,
-            source=_sliced(source, attempt.slice),
+            attempt_id=self.attempt_id,
+            source=part_of(source, handed_over),
             preview=PreviewWish(enabled=spec.preview.enabled, max_rate_hz=spec.preview.max_rate_hz),
             files=files,
             options=spec.backend_options.get(self.backend.adapter.kind, {}),
@@ -228,121 +217,60 @@ class AttemptDriver:
         await self._at.ledger.apply(self.job_id, AttemptTold(number=self._number, update=warned))
         return AttemptCancelled(number=self._number)
 
-    def _broken(self, job: Job, error: AdapterError) -> Happening:
-        if isinstance(error, Cancelled) and self._cancel_wanted.is_set():
+    # --- what went wrong --------------------------------------------------------------------------------------------
+
+    async def _broken(self, error: AdapterError) -> Happening:
+        """What the adapter's error means for the attempt. Raises StoreError."""
+        # What the backend does not have any more need not be stopped.
+        if isinstance(error, Cancelled | Lost) and self._cancel_wanted.is_set():
             return AttemptCancelled(number=self._number)
-        if error.backend_at_fault:
-            hold_s = self._at.patience.gpu_fault_hold_s if isinstance(error, GpuFault) else 0.0
-            self.backend.suspect(str(error), hold_s=hold_s)
-        will_retry = error.can_retry and len(job.attempts) < self._at.max_attempts
-        return AttemptBroke(number=self._number, failure=failure_of(error), will_retry=will_retry)
-
-
-class _Recorder:
-    """Turns an attempt's updates into happenings and ephemeral events."""
-
-    def __init__(self, job: Job, number: int, surroundings: Surroundings, first_frame: int) -> None:
-        self._job = job
-        self._at = surroundings
-        self._number = number
-        self._slice = job.attempts[number - 1].slice
-        self._progress = ProgressTracker()
-        self._pipe = PreviewPipe(
-            job.spec.preview, self._publish_preview, surroundings.executor, first_number=first_frame
+        incident = self._incident(error)
+        self._suspect_backend(error)
+        job = self._committed_job()
+        if isinstance(error, Unreachable):
+            await self._at.orphans.add(self.job_id, job.attempts[self._number - 1])
+        return broken(
+            job,
+            self._number,
+            failure_of(error),
+            limits=self._at.limits,
+            can_retry=error.can_retry,
+            is_uncertain=isinstance(error, Uncertain),
+            incident=incident,
         )
-        self._is_graph = isinstance(job.spec.source, RawGraph)
-        self._heard_of = Counter[str]()
-        # What an earlier attempt, or an earlier process, has delivered is not stored again.
-        told = Counter[str]()
-        self._stored = {self._key(each, told) for each in job.outputs}
 
-    async def pump_previews(self) -> None:
-        await self._pipe.pump()
+    def _incident(self, error: AdapterError) -> Incident:
+        if self._is_adopted and not self._was_accepted and isinstance(error, Lost | Uncertain):
+            return Incident.RESTART
+        if isinstance(error, GpuFault):
+            # A GPU that was broken before has not been broken by this attempt.
+            return Incident.TAKEDOWN if self.backend.is_healthy else Incident.NONE
+        # What only waited at a backend that died is not what killed it.
+        is_at_work = self._was_accepted and self._meter is not None and not self._meter.is_waiting
+        return Incident.TAKEDOWN if is_at_work and isinstance(error, Unreachable | Lost) else Incident.NONE
 
-    async def record(self, update: Update) -> None:
-        match update:
-            case Accepted(handle=handle):
-                await self._apply(AttemptAccepted(number=self._number, handle=handle))
-            case Planned() | Warned():
-                await self._tell(update)
-            case ImageReady():
-                await self._store(update)
-            case PhaseChanged():
-                self._publish(Ephemeral.PHASE, events.phase_event(*self._now(), update))
-            case ModelLoading():
-                self._publish(Ephemeral.MODEL_LOADING, events.model_loading_event(*self._now(), update))
-            case Progressed():
-                progress, speed = self._progress.track(update, asyncio.get_running_loop().time())
-                self._publish(Ephemeral.PROGRESS, events.progress_event(*self._now(), progress, speed))
-            case PreviewFrame():
-                self._pipe.offer(update)
-            case _ as never:
-                assert_never(never)
+    def _suspect_backend(self, error: AdapterError) -> None:
+        patience = self._at.patience
+        match error:
+            case OutOfMemory():
+                self.backend.suspect(str(error), hold_s=patience.out_of_memory_hold_s, free_memory=True)
+            case GpuFault():
+                self.backend.suspect(str(error), hold_s=patience.gpu_fault_hold_s)
+            case _ if error.backend_at_fault:
+                self.backend.suspect(str(error))
 
-    def ending(self) -> Happening:
-        """How an attempt ends whose run has delivered everything."""
-        if any(not output.intermediate for output in self._job.outputs):
-            return AttemptSucceeded(number=self._number)
-        failure = Failure(reason="NO_OUTPUT", message="the run ended without any image")
+    def _failed(self, failure: Failure) -> AttemptBroke:
+        """An end that a retry cannot help."""
         return AttemptBroke(number=self._number, failure=failure, will_retry=False)
 
-    async def _apply(self, happening: Happening) -> None:
-        self._job = await self._at.ledger.apply(self._job.job_id, happening)
+    @property
+    def _was_accepted(self) -> bool:
+        return self._recorder is not None and self._recorder.was_accepted
 
-    async def _tell(self, update: Planned | Warned) -> None:
-        await self._apply(AttemptTold(number=self._number, update=update))
-
-    async def _store(self, image: ImageReady) -> None:
-        key = self._key(image, self._heard_of)
-        if key in self._stored:
-            return
-        try:
-            asset = await self._at.assets.put(
-                image.data,
-                origin=AssetOrigin.OUTPUT,
-                job_id=self._job.job_id,
-                require_image=isinstance(self._job.spec.source, ImageParameters),
-            )
-        except Refused as refused:
-            await self._tell(Warned(code="OUTPUT_UNREADABLE", message=f"an output was left out: {refused}"))
-            return
-        self._stored.add(key)
-        await self._apply(
-            OutputStored(
-                number=self._number,
-                asset=asset,
-                image_index=len(self._job.outputs) if self._is_graph else self._slice.first + image.image_index,
-                seed=image.seed,
-                node_id=image.node_id,
-                intermediate=image.intermediate,
-            )
-        )
-
-    def _key(self, image: ImageReady | Output, heard_of: Counter[str]) -> tuple[str, int, bool]:
-        """The same for the same image in every attempt."""
-        if not self._is_graph:
-            # The index says which image it is, whichever backend made it; an adapter counts within its slice.
-            first = self._slice.first if isinstance(image, ImageReady) else 0
-            return "", first + image.image_index, image.intermediate
-        # Nodes are heard of in any order, and after a restart not of all again; but each lists its images in order.
-        heard_of[image.node_id] += 1
-        return image.node_id, heard_of[image.node_id], image.intermediate
-
-    def _publish_preview(self, preview: Preview) -> None:
-        self._publish(Ephemeral.PREVIEW, events.PreviewEvent(*self._now(), preview, self._at.executor))
-
-    def _publish(self, kind: Ephemeral, payload: events.EphemeralEvent | events.PreviewEvent) -> None:
-        self._at.hub.publish_ephemeral(self._job.job_id, kind, payload)
-
-    def _now(self) -> tuple[str, int, float]:
-        return self._job.job_id, self._number, self._at.clock()
-
-
-def _sliced(source: ImageParameters | RawGraph, piece: Slice) -> ImageParameters | RawGraph:
-    """The part of the request that one attempt makes: image i has the seed that it would have in the whole."""
-    if not isinstance(source, ImageParameters):
-        return source
-    return replace(source, seed=source.seed + piece.first, count=piece.count)
+    def _committed_job(self) -> Job:
+        job = self._at.ledger.committed(self.job_id)
+        assert job is not None, "a job with a running attempt has not ended"
+        return job
 
 
 def _with_plain_mask(

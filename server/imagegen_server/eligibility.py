@@ -1,53 +1,75 @@
-"""Which backends can run which job, as far as their catalogues tell."""
+"""Which backends can run which job, as far as their labels and catalogues tell."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from imagegen_adapters.contract import ImageParameters, RawGraph
 from imagegen_server.fleet import Backend, Fleet
 from imagegen_server.jobs import Job, JobSpec
 
 
+@dataclass(frozen=True, slots=True)
+class _Accepting:
+    """Which backends may have a job, and what that was found out from."""
+
+    spec: JobSpec
+    catalogs: int
+    names: frozenset[str]
+
+
 class Eligibility:
     """Asks the adapters, once per job, backend and catalogue.
 
-    A job that named no model can go to any backend. The first one's choice is written back into its spec; from then on
-    it binds the job only where that model exists, so that the job can still move when its backend dies.
+    A job that named no model can go to any backend. The first one's choice is written back into its spec. While that
+    attempt runs, and once it has delivered an image, the choice binds the job, so that all of its images are of one
+    model; before, the job can still move to a backend that has another one.
     """
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
-        self._verdicts: dict[tuple[str, str], tuple[int, bool]] = {}
+        self._verdicts: dict[tuple[str, str], tuple[JobSpec, int, bool]] = {}
+        self._accepting: dict[str, _Accepting] = {}
         self._names_no_model: set[str] = set()
 
     def keep_only(self, jobs: Iterable[Job]) -> None:
         """Forgets all other jobs."""
         kept = {job.job_id for job in jobs}
+        if kept.issuperset(self._accepting):
+            return
         self._names_no_model &= kept
+        self._accepting = {job_id: known for job_id, known in self._accepting.items() if job_id in kept}
         self._verdicts = {key: verdict for key, verdict in self._verdicts.items() if key[0] in kept}
 
     async def judge_graphs(self, jobs: Iterable[Job]) -> None:
-        """Finds out beforehand, in a thread, what `accepts` would have to find out in the loop."""
+        """Finds out beforehand, in a thread, what `accepting` would have to find out in the loop."""
         for job in jobs:
             if not isinstance(job.spec.source, RawGraph):
                 continue
-            for backend in self._candidates(job):
-                version = backend.health.catalog_version
-                if self._known(job, backend) is None:
+            for backend in self._candidates(job.spec):
+                if self._known(job.job_id, job.spec, backend) is None:
+                    version = backend.health.catalog_version
                     is_able = not await backend.validate(job.spec.source)
-                    self._verdicts[job.job_id, backend.name] = (version, is_able)
+                    self._verdicts[job.job_id, backend.name] = (job.spec, version, is_able)
 
-    def accepts(self, job: Job, backend: Backend) -> bool:
-        """Whether the backend may have the job.
+    def is_judged(self, job: Job) -> bool:
+        """Whether `accepting` has nothing to find out that takes long."""
+        if not isinstance(job.spec.source, RawGraph):
+            return True
+        return all(self._known(job.job_id, job.spec, each) is not None for each in self._candidates(job.spec))
 
-        A job that no backend can run, all of them having been asked, may go to any: that one refuses it with reasons,
-        where waiting would never end.
+    def accepting(self, job: Job) -> frozenset[str]:
+        """The backends that may have the job, whether they are healthy or not.
+
+        A job that no backend can run, all that it may go to having been asked, may go to any of these: that one refuses
+        it with reasons, where waiting would never end.
         """
-        candidates = self._candidates(job)
-        able = [each.name for each in candidates if self._is_able(job, each)]
-        if able:
-            return backend.name in able
-        return all(each.health.catalog is not None for each in candidates)
+        # Versions only grow, so a sum tells whether any has.
+        spec, catalogs = self._wish(job), sum(backend.health.catalog_version for backend in self._fleet)
+        known = self._accepting.get(job.job_id)
+        if known is None or known.catalogs != catalogs or known.spec.source != spec.source:
+            known = _Accepting(spec, catalogs, self._find_accepting(job.job_id, spec))
+            self._accepting[job.job_id] = known
+        return known.names
 
     def spec_for(self, job: Job, backend: Backend) -> JobSpec:
         """The job's spec with what this backend chooses where nothing was asked for."""
@@ -56,20 +78,31 @@ class Eligibility:
             return resolved(self._wish(job), backend)
         return resolved(job.spec, backend)
 
-    def _candidates(self, job: Job) -> list[Backend]:
-        return [each for each in self._fleet if job.spec.backend in {"", each.name}]
+    def _find_accepting(self, job_id: str, spec: JobSpec) -> frozenset[str]:
+        candidates = self._candidates(spec)
+        able = frozenset(each.name for each in candidates if self._is_able(job_id, spec, each))
+        if able or any(each.health.catalog is None for each in candidates):
+            return able
+        return frozenset(each.name for each in candidates)
 
-    def _is_able(self, job: Job, backend: Backend) -> bool:
-        known = self._known(job, backend)
+    def _candidates(self, spec: JobSpec) -> list[Backend]:
+        return [each for each in self._fleet if is_selected(each, spec)]
+
+    def _is_able(self, job_id: str, spec: JobSpec, backend: Backend) -> bool:
+        known = self._known(job_id, spec, backend)
         if known is None:
-            known = not backend.adapter.validate(self._wish(job).source)
-            self._verdicts[job.job_id, backend.name] = (backend.health.catalog_version, known)
+            known = not backend.adapter.validate(spec.source)
+            self._verdicts[job_id, backend.name] = (spec, backend.health.catalog_version, known)
         return known
 
-    def _known(self, job: Job, backend: Backend) -> bool | None:
+    def _known(self, job_id: str, spec: JobSpec, backend: Backend) -> bool | None:
         """The verdict by the backend's present catalogue, if there is one."""
-        version, is_able = self._verdicts.get((job.job_id, backend.name), (None, False))
-        return is_able if version == backend.health.catalog_version else None
+        verdict = self._verdicts.get((job_id, backend.name))
+        if verdict is None:
+            return None
+        judged, version, is_able = verdict
+        is_current = judged.source == spec.source and version == backend.health.catalog_version
+        return is_able if is_current else None
 
     def _wish(self, job: Job) -> JobSpec:
         source = job.spec.source
@@ -77,7 +110,15 @@ class Eligibility:
             return job.spec
         if not source.model:
             self._names_no_model.add(job.job_id)
-        return replace(job.spec, source=replace(source, model="")) if job.job_id in self._names_no_model else job.spec
+        is_bound = bool(job.running or job.outputs)
+        if is_bound or job.job_id not in self._names_no_model:
+            return job.spec
+        return replace(job.spec, source=replace(source, model=""))
+
+
+def is_selected(backend: Backend, spec: JobSpec) -> bool:
+    """Whether the job may go there by the name and the labels that it asks for."""
+    return spec.backend in {"", backend.name} and spec.backend_labels.items() <= backend.labels.items()
 
 
 def resolved(spec: JobSpec, backend: Backend) -> JobSpec:

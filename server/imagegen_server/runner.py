@@ -1,41 +1,48 @@
-"""Brings queued jobs to backends and keeps watch over them until they end.
+"""Brings jobs that wait to backends and keeps watch over them until they end.
 
-One loop looks at everything whenever something changed: jobs that wait are placed by `scheduling`, jobs whose cancel
-was asked for are stopped, and attempts that nobody drives (left by an earlier process) are taken up again. The ledger
-is the only truth about jobs; what is kept here is which attempts this process drives.
+One loop looks at everything whenever something changed: jobs whose time is over are ended, attempts of jobs that are
+to be stopped are stopped, attempts that nobody drives (left by an earlier process) are taken up again, and what waits
+is placed by `scheduling`. The ledger is the only truth about jobs; what is kept here is which attempts this process
+drives.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 import structlog
 
 from imagegen_adapters.contract import ImageParameters
-from imagegen_server.attempts import AttemptDriver, Surroundings
-from imagegen_server.eligibility import Eligibility
-from imagegen_server.errors import ServerError
+from imagegen_adapters.errors import Unreachable
+from imagegen_server import orphans
+from imagegen_server.attempts import AttemptDriver
+from imagegen_server.deadlines import next_deadline
+from imagegen_server.errors import Refused, ServerError
 from imagegen_server.fleet import Backend, Fleet
-from imagegen_server.history import Ephemeral
-from imagegen_server.jobs import Attempt, Failure, Job, JobState, Move
-from imagegen_server.lifecycle import AttemptBroke, AttemptCancelled, CancelRequested, Moved, Updated
+from imagegen_server.foresight import Foresight
+from imagegen_server.jobs import Attempt, Failure, Incident, Job, JobState, Move, Slice
+from imagegen_server.lifecycle import CancelRequested, DeadlinePassed, Moved, Updated
+from imagegen_server.orphans import Orphan
+from imagegen_server.outlook import Outlook
 from imagegen_server.queue_control import QueueControl
-from imagegen_server.scheduling import Candidate, Place, WaitingJob, assign, next_retry
+from imagegen_server.quotas import Quotas
+from imagegen_server.retrying import broken
+from imagegen_server.scheduling import Decision, Place, Situation, book, decide, next_look
+from imagegen_server.slicing import cut, within
 from imagegen_server.stores.store import Store
+from imagegen_server.surroundings import Surroundings
 from imagegen_server.tasks import task_group, to_its_end
-from imagegen_server.wire.events import queue_event
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-MAX_RESTARTS: Final = 10
-"""A job that was under way at so many ends of the process is not tried again: it may be what ends it."""
-PLACES_INTERVAL_S: Final = 1.0
-"""Waiting jobs are told their place at most this often, because one change moves all of them."""
 PAUSE_AFTER_FAULT_S: Final = 5.0
+LEAST_WAIT_S: Final = 0.02
+"""Between two looks that nothing but the time brings about."""
 
 
 class Runner:
@@ -48,29 +55,41 @@ class Runner:
         tasks: asyncio.TaskGroup,
         *,
         control: QueueControl,
+        quotas: Quotas,
         changed: asyncio.Event,
         new_id: Callable[[], str],
-        max_queued_jobs: int,
     ) -> None:
         self.control = control
+        """What people have decided about the queue."""
         self._at = surroundings
         self._ledger = surroundings.ledger
         self._fleet = fleet
         self._tasks = tasks
+        self._changed = changed
         self._new_id = new_id
-        self._busy: set[str] = set()
-        """Jobs that a task of ours works on."""
+        self._outlook = Outlook(
+            fleet,
+            estimator=surroundings.experience.estimator,
+            orphans=surroundings.orphans,
+            control=control,
+            quotas=quotas,
+            clock=surroundings.clock,
+            max_pause_s=surroundings.patience.max_backoff_s,
+        )
+        self._foresight = Foresight(
+            surroundings.hub, situation=self._situation, queue=self.queue, clock=surroundings.clock
+        )
         self._drivers: dict[str, AttemptDriver] = {}
-        """Those of them that have an attempt at a backend."""
-        self._eligibility = Eligibility(fleet)
-        self._max_queued_jobs = max_queued_jobs
+        """By the id of their attempts."""
+        self._ending: set[str] = set()
+        """Jobs that are being told that their time is over."""
+        self._closing: set[str] = set()
+        """Attempts at backends that are no longer configured, which are being ended."""
         self._submitting: Counter[tuple[str, str]] = Counter()
         """Calls that are storing a job, by its owner, and its request_id or else its id."""
-        self._changed = changed
-        self._places: Mapping[str, Place] = {}
-        self._places_version: tuple[int, frozenset[str]] = (-1, frozenset())
-        self._places_changed = asyncio.Event()
         self._paused_until = 0.0
+
+    # --- what callers ask for ---------------------------------------------------------------------------------------
 
     async def submit(self, job: Job, request_digest: bytes) -> tuple[Job, bool]:
         """Stores a new job and has it run; gives it, and whether an earlier call had made it.
@@ -106,33 +125,24 @@ class Runner:
         """Gives a queued job another place; None: it lines up anew. As `update`."""
         return await self._to_its_end(self._ledger.apply(job_id, Moved(move=move)))
 
-    def has_room(self, owner: str, request_id: str) -> bool:
-        """Whether one more job may wait. A call whose twin is being stored needs no room of its own."""
-        return self.is_submitting(owner, request_id) or self.queued_of() < self._max_queued_jobs
-
     def is_submitting(self, owner: str, request_id: str) -> bool:
         """Whether another call with this idempotency key is storing its job."""
         return (owner, request_id) in self._submitting
+
+    def queue(self) -> list[Job]:
+        """The jobs that wait, oldest first."""
+        starting = self._starting
+        jobs = self._ledger.unfinished()
+        return [job for job in jobs if job.state is JobState.QUEUED and job.job_id not in starting]
 
     def queued_of(self, owner: str | None = None) -> int:
         """How many jobs of this owner wait, those included that are being stored. None: of anyone."""
         owners = [job.owner for job in self.queue()] + [each for each, _ in self._submitting]
         return len(owners) if owner is None else owners.count(owner)
 
-    def queue(self) -> list[Job]:
-        """The jobs that wait, oldest first."""
-        jobs = self._ledger.unfinished()
-        return [job for job in jobs if job.state is JobState.QUEUED and job.job_id not in self._busy]
-
     def places(self) -> Mapping[str, Place]:
-        """The place of each job that waits."""
-        # A stream of all jobs asks once per job: counted anew only when something changed.
-        version = (self._at.hub.position, frozenset(self._busy))
-        if version != self._places_version:
-            queue = self.queue()
-            self._places = {job.job_id: Place(ahead=ahead, length=len(queue)) for ahead, job in enumerate(queue)}
-            self._places_version = version
-        return self._places
+        """The place of each job that waits, and what is foreseen for it."""
+        return self._foresight.places()
 
     def order(self) -> list[str]:
         """The jobs that wait, by id, next one first."""
@@ -140,31 +150,23 @@ class Runner:
         return sorted(places, key=lambda job_id: places[job_id].ahead)
 
     def running_jobs(self, backend: str) -> list[str]:
-        """The jobs whose attempts this process drives there."""
-        return [driver.job_id for driver in self._drivers.values() if driver.backend.name == backend]
+        """The jobs that have attempts there which this process drives."""
+        return list({driver.job_id: None for driver in self._drivers.values() if driver.backend.name == backend})
+
+    # --- its tasks --------------------------------------------------------------------------------------------------
 
     async def keep_looking(self) -> None:
         """Starts and stops attempts until it is cancelled."""
         while True:
             self._changed.clear()
             if self._at.clock() >= self._paused_until:
-                await self._eligibility.judge_graphs(self.queue())
+                await self._outlook.appraise(self._ledger.unfinished())
                 self._look()
             await self._wait_for_change()
 
     async def keep_telling_places(self) -> None:
         """Tells waiting jobs when their place has changed, until it is cancelled."""
-        told: Mapping[str, Place] = {}
-        while True:
-            await self._places_changed.wait()
-            self._places_changed.clear()
-            places = self.places()
-            for job_id, place in places.items():
-                if told.get(job_id) != place:
-                    payload = queue_event(job_id, self._at.clock(), place)
-                    self._at.hub.publish_ephemeral(job_id, Ephemeral.QUEUE, payload)
-            told = places
-            await asyncio.sleep(PLACES_INTERVAL_S)
+        await self._foresight.keep_telling()
 
     def detach(self) -> None:
         """To be called before the tasks are cancelled: attempts that can be found again stay at their backends."""
@@ -175,104 +177,171 @@ class Runner:
 
     def _look(self) -> None:
         jobs = self._ledger.unfinished()
-        self._eligibility.keep_only(jobs)
+        self._outlook.keep_only(jobs)
         for job in jobs:
-            driver = self._drivers.get(job.job_id)
+            self._mind_deadline(job)
+            if job.state is not JobState.QUEUED:
+                self._mind_attempts(job)
+        for orphan in self._at.orphans:
+            self._mind_orphan(orphan)
+        self._start_what_is_due()
+        self._foresight.note_change()
+
+    def _mind_deadline(self, job: Job) -> None:
+        deadline = next_deadline(job)
+        if deadline is not None and deadline[0] <= self._at.clock() and job.job_id not in self._ending:
+            self._ending.add(job.job_id)
+            self._tasks.create_task(self._guarded(self._expire(job.job_id, deadline[1])))
+
+    def _mind_attempts(self, job: Job) -> None:
+        for attempt in job.running:
+            if attempt.attempt_id not in self._drivers and attempt.attempt_id not in self._closing:
+                self._take_up(job, attempt)
+            driver = self._drivers.get(attempt.attempt_id)
             if driver is not None and job.state is JobState.CANCELLING:
                 driver.request_cancel()
-            elif job.running and job.job_id not in self._busy:
-                self._take_up(job, job.running[-1])
-        for job, backend in self._decide():
-            self._start(job, backend)
-        self._places_changed.set()
 
-    def _decide(self) -> list[tuple[Job, Backend]]:
-        queue = {job.job_id: job for job in self.queue()}
-        backends = {backend.name: backend for backend in self._fleet}
-        decisions = assign(
-            self._waiting(queue.values()),
-            [self._candidate(backend) for backend in backends.values()],
-            lambda job_id, name: self._eligibility.accepts(queue[job_id], backends[name]),
-            self._at.clock(),
+    def _mind_orphan(self, orphan: Orphan) -> None:
+        """Has it stopped, unless its job may still come back to it."""
+        backend, job = self._fleet.get(orphan.backend), self._ledger.committed(orphan.job_id)
+        if backend is None or not backend.is_healthy or orphan.attempt_id in self._drivers:
+            return
+        can_go_on = backend.adapter.capabilities.reattach
+        if can_go_on and job is not None and within(job.missing, job.attempts[orphan.number - 1].slice) is not None:
+            return
+        if not self._at.orphans.is_being_stopped(orphan.job_id, orphan.backend):
+            self._at.orphans.begin_stop(orphan)
+            self._tasks.create_task(self._guarded(self._stop(orphan, backend)))
+
+    def _start_what_is_due(self) -> None:
+        situation = self._situation()
+        missing: dict[str, list[Slice]] = {}
+        for decision in decide(situation):
+            job, backend = self._ledger.committed(decision.job_id), self._fleet.get(decision.backend)
+            assert job is not None
+            assert backend is not None
+            left = missing.setdefault(job.job_id, list(job.missing))
+            if left and self._start(job, backend, decision, left):
+                book(situation, decision)
+
+    def _situation(self) -> Situation:
+        return self._outlook.situation(
+            self._ledger.unfinished(), self._drivers.values(), without=self._starting | self._ending
         )
-        return [(queue[decision.job_id], backends[decision.backend]) for decision in decisions]
 
-    def _waiting(self, queue: Iterable[Job]) -> list[WaitingJob]:
-        return [waiting(job, self._at.patience.max_backoff_s) for job in queue]
-
-    def _candidate(self, backend: Backend) -> Candidate:
-        taken = len(self.running_jobs(backend.name))
-        return Candidate(
-            name=backend.name,
-            is_healthy=backend.is_healthy,
-            free_slots=backend.adapter.capabilities.max_concurrent_runs - taken,
-            resident_model=backend.health.status.resident_model,
-        )
+    @property
+    def _starting(self) -> set[str]:
+        """Jobs with an attempt that is not stored yet."""
+        return {driver.job_id for driver in self._drivers.values() if not driver.has_begun}
 
     async def _wait_for_change(self) -> None:
         now = self._at.clock()
-        again = next_retry(self._waiting(self.queue()), now)
         if now < self._paused_until:
-            again = self._paused_until
+            again: float | None = self._paused_until
+        else:
+            deadlines = [next_deadline(job) for job in self._ledger.unfinished() if job.job_id not in self._ending]
+            times = [deadline[0] for deadline in deadlines if deadline is not None]
+            look = next_look(self._situation())
+            again = min(times if look is None else [*times, look], default=None)
         with suppress(TimeoutError):
-            async with asyncio.timeout(None if again is None else again - now):
+            async with asyncio.timeout(None if again is None else max(again - now, LEAST_WAIT_S)):
                 await self._changed.wait()
 
     # --- acting -----------------------------------------------------------------------------------------------------
 
-    def _start(self, job: Job, backend: Backend) -> None:
-        driver = AttemptDriver(job.job_id, backend, self._at)
-        source = self._eligibility.spec_for(job, backend).source
-        model = source.model if isinstance(source, ImageParameters) else ""
-        piece = job.missing[0]
-        self._drivers[job.job_id] = driver
-        left = _left_behind(job, backend)
-        if left is None:
-            self._work_on(job.job_id, driver.run_new(self._new_id(), piece, model=model))
+    def _start(self, job: Job, backend: Backend, decision: Decision, missing: list[Slice]) -> bool:
+        """Starts an attempt at the first of what is missing, and takes it away from there."""
+        left = self._at.orphans.find(job.job_id, backend.name) if backend.adapter.capabilities.reattach else None
+        piece = within(missing, job.attempts[left.number - 1].slice) if left is not None else None
+        if left is None or piece is None:
+            left = None
+            piece, missing[:] = cut(job.spec, missing, decision.passes)
         else:
-            self._work_on(job.job_id, driver.run_new(left.attempt_id, piece, model=model, left=left.handle))
+            missing.clear()  # what lies around it goes elsewhere at the next look
+        attempt_id = left.attempt_id if left is not None else self._new_id()
+        if attempt_id in self._drivers:
+            return False  # the driver that gave it up has not quite ended
+        source = self._outlook.eligibility.spec_for(job, backend).source
+        model = source.model if isinstance(source, ImageParameters) else ""
+        driver = self._driver(job, attempt_id, backend, piece, model)
+        self._tasks.create_task(self._driven(driver, driver.run_new(piece, model=model, left=left)))
+        return True
 
     def _take_up(self, job: Job, attempt: Attempt) -> None:
         """Goes on with an attempt that nobody drives."""
         backend = self._fleet.get(attempt.backend)
         if backend is None:
-            self._work_on(job.job_id, self._end_lost(job, attempt))
+            self._closing.add(attempt.attempt_id)
+            self._tasks.create_task(self._guarded(self._close(job, attempt)))
             return
-        driver = AttemptDriver(job.job_id, backend, self._at)
-        if not backend.adapter.capabilities.reattach:
-            self._work_on(job.job_id, self._end_lost(job, attempt, driver))
+        source = job.spec.source
+        model = source.model if isinstance(source, ImageParameters) else ""
+        driver = self._driver(job, attempt.attempt_id, backend, attempt.slice, model)
+        driver.has_begun = True
+        self._tasks.create_task(self._driven(driver, driver.adopt(job, attempt)))
+
+    def _driver(self, job: Job, attempt_id: str, backend: Backend, piece: Slice, model: str) -> AttemptDriver:
+        work = self._outlook.work(job, piece.count)
+        work = replace(work, model=work.model or model)
+        driver = AttemptDriver(job.job_id, attempt_id, backend, self._at, work=work)
+        self._drivers[attempt_id] = driver
+        return driver
+
+    async def _close(self, job: Job, attempt: Attempt) -> None:
+        """Ends an attempt at a backend that is no longer configured."""
+        try:
+            message = f"the backend {attempt.backend!r} is no longer configured, so nobody can tell what became of it"
+            failure = Failure(reason="ATTEMPT_UNCERTAIN", message=message)
+            ending = broken(
+                job,
+                attempt.number,
+                failure,
+                limits=self._at.limits,
+                can_retry=True,
+                is_uncertain=True,
+                incident=Incident.RESTART,
+            )
+            await self._ledger.apply(job.job_id, ending)
+        finally:
+            self._closing.discard(attempt.attempt_id)
+
+    async def _expire(self, job_id: str, failure: Failure) -> None:
+        try:
+            await self._ledger.apply(job_id, DeadlinePassed(failure=failure))
+        finally:
+            self._ending.discard(job_id)
+
+    async def _stop(self, orphan: Orphan, backend: Backend) -> None:
+        """Has an attempt stopped that nobody needs any more."""
+        try:
+            job = await self._ledger.get(orphan.job_id)
+            patience = self._at.patience
+            outcome = await orphans.stop(orphan, job, backend.adapter, timeout_s=patience.cancel_timeout_s)
+        except Unreachable as error:
+            backend.suspect(str(error))
             return
-        if job.state is JobState.CANCELLING:
-            driver.request_cancel()
-        self._drivers[job.job_id] = driver
-        self._work_on(job.job_id, driver.adopt(job, attempt))
+        except Refused as error:
+            outcome = str(error)
+        finally:
+            self._at.orphans.end_stop(orphan)
+        await self._at.orphans.remove(orphan.attempt_id)
+        log.info("forsaken attempt stopped", job_id=orphan.job_id, backend=backend.name, outcome=outcome)
 
-    async def _end_lost(self, job: Job, attempt: Attempt, driver: AttemptDriver | None = None) -> None:
-        if driver is not None:
-            await driver.stop_lost(job, attempt)
-        if job.state is JobState.CANCELLING:
-            await self._ledger.apply(job.job_id, AttemptCancelled(number=attempt.number))
-            return
-        failure = Failure(reason="ATTEMPT_LOST", message="the server went down, and this backend keeps no results")
-        times_lost = sum(_was_lost(attempt) for attempt in job.attempts) + 1
-        will_retry = times_lost < MAX_RESTARTS
-        broke = AttemptBroke(number=attempt.number, failure=failure, will_retry=will_retry)
-        await self._ledger.apply(job.job_id, broke)
+    async def _driven(self, driver: AttemptDriver, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await self._guarded(work)
+        finally:
+            del self._drivers[driver.attempt_id]
+            self._outlook.note_loaded(driver.backend.name, driver.work.model)
 
-    def _work_on(self, job_id: str, work: Coroutine[Any, Any, None]) -> None:
-        self._busy.add(job_id)
-        self._tasks.create_task(self._guarded(job_id, work))
-
-    async def _guarded(self, job_id: str, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
         except Exception:
-            # The store failed, or we did: the job is as it was, and is looked at again after a pause.
-            log.exception("work on a job failed", job_id=job_id)
+            # The store failed, or we did: everything is as it was, and is looked at again after a pause.
+            log.exception("work on a job failed")
             self._paused_until = self._at.clock() + PAUSE_AFTER_FAULT_S
         finally:
-            self._busy.discard(job_id)
-            self._drivers.pop(job_id, None)
             self._changed.set()
 
     async def _cancel_quietly(self, job_id: str) -> None:
@@ -298,60 +367,20 @@ async def open_runner(
     fleet: Fleet,
     *,
     store: Store,
+    quotas: Quotas,
     changed: asyncio.Event,
     new_id: Callable[[], str],
-    max_queued_jobs: int,
 ) -> AsyncIterator[Runner]:
     """Runs jobs while the block is open. At its end attempts that can be found again stay at their backends.
 
-    `changed` is set by whoever has news that may start, move or stop a job.
+    `changed` is set by whoever has news that may start, move or stop a job. Raises StoreError.
     """
     async with task_group() as tasks:
         control = await QueueControl.open(store, fleet, tasks=tasks, changed=changed)
-        runner = Runner(
-            surroundings,
-            fleet,
-            tasks,
-            control=control,
-            changed=changed,
-            new_id=new_id,
-            max_queued_jobs=max_queued_jobs,
-        )
+        runner = Runner(surroundings, fleet, tasks, control=control, quotas=quotas, changed=changed, new_id=new_id)
         tasks.create_task(runner.keep_looking())
         tasks.create_task(runner.keep_telling_places())
         try:
             yield runner
         finally:
             runner.detach()
-
-
-def waiting(job: Job, max_backoff_s: float) -> WaitingJob:
-    """A queued job as the scheduler sees it."""
-    source, last = job.spec.source, job.attempts[-1] if job.attempts else None
-    has_failed = last is not None and not _was_lost(last)
-    return WaitingJob(
-        job_id=job.job_id,
-        pinned_backend=job.spec.backend,
-        model=source.model if isinstance(source, ImageParameters) else "",
-        failed_on=last.backend if last is not None and has_failed else "",
-        not_before=(last.end_time or 0.0) + backoff_s(len(job.attempts), max_backoff_s)
-        if last is not None and has_failed
-        else 0.0,
-    )
-
-
-def backoff_s(attempts: int, max_backoff_s: float) -> float:
-    """Pause after so many attempts."""
-    return min(2.0 ** (attempts - 1), max_backoff_s)
-
-
-def _left_behind(job: Job, backend: Backend) -> Attempt | None:
-    """The job's last attempt, if this backend fell silent over it: it may still be at work on it."""
-    last = job.attempts[-1] if job.attempts else None
-    if last is None or last.backend != backend.name or not backend.adapter.capabilities.reattach:
-        return None
-    return last if last.failure is not None and last.failure.reason == "BACKEND_UNREACHABLE" else None
-
-
-def _was_lost(attempt: Attempt) -> bool:
-    return attempt.failure is not None and attempt.failure.reason == "ATTEMPT_LOST"

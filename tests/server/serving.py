@@ -23,9 +23,9 @@ from imagegen.v1.model_pb2 import RefreshModelsRequest
 from imagegen.v1.model_pb2_grpc import ModelServiceStub
 from imagegen.v1.queue_pb2_grpc import QueueServiceStub
 from imagegen_server.app import Rhythm, Server, serve
-from imagegen_server.attempts import Patience
 from imagegen_server.config import BackendSettings, ServerSettings
 from imagegen_server.fleet import Intervals
+from imagegen_server.surroundings import Patience
 from tests.server.scripted import ScriptedAdapter, opener
 
 if TYPE_CHECKING:  # these names are in the stubs only
@@ -35,7 +35,10 @@ if TYPE_CHECKING:  # these names are in the stubs only
     from imagegen.v1.model_pb2_grpc import ModelServiceAsyncStub
     from imagegen.v1.queue_pb2_grpc import QueueServiceAsyncStub
 
-RHYTHM = Rhythm(intervals=Intervals(status_s=0.05), patience=Patience(gpu_fault_hold_s=0.0, max_backoff_s=0.01))
+RHYTHM = Rhythm(
+    intervals=Intervals(status_s=0.05),
+    patience=Patience(gpu_fault_hold_s=0.0, out_of_memory_hold_s=0.0, max_backoff_s=0.01),
+)
 """Nothing to wait for that a test does not want."""
 
 

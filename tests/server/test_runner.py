@@ -14,6 +14,7 @@ from imagegen.v1 import image_gen_pb2 as pb
 from imagegen.v1.job_pb2 import (
     ATTEMPT_STATE_FAILED,
     ATTEMPT_STATE_SUCCEEDED,
+    ATTEMPT_STATE_UNCERTAIN,
     JOB_STATE_CANCELLED,
     JOB_STATE_FAILED,
     JOB_STATE_RUNNING,
@@ -23,10 +24,8 @@ from imagegen.v1.job_pb2 import (
     RawGraph,
 )
 from imagegen_adapters import contract, errors
-from imagegen_adapters.contract import Capabilities, Handle, ImageParameters, ImageReady, NamedModel, Warned
-from imagegen_server import jobs
-from imagegen_server.attempts import Patience
-from imagegen_server.runner import backoff_s, waiting
+from imagegen_adapters.contract import Capabilities, ImageParameters, ImageReady, NamedModel, Warned
+from imagegen_server.surroundings import Patience
 from imagegen_server.wire.errors import REASONS, decode_failure
 from tests.server.scripted import DEFAULT_CAPABILITIES, ScriptedAdapter, ScriptedRun, frame, picture, progressed
 from tests.server.serving import RHYTHM, Caller, kinds, serving, text_to_image
@@ -183,15 +182,19 @@ async def test_progress_never_falls_and_previews_are_numbered(caller: Caller, on
     assert frames == [1, 2, 3]
 
 
-async def test_as_many_run_at_once_as_the_backend_takes(tmp_path: Path) -> None:
+async def test_as_many_are_there_at_once_as_the_backend_takes(tmp_path: Path) -> None:
+    """The second one only once it is known how long the first will take."""
     adapter = ScriptedAdapter(capabilities=replace(DEFAULT_CAPABILITIES, max_concurrent_runs=2))
     async with serving(tmp_path, {"one": adapter}) as caller:
+        adapter.plays = ScriptedRun.complete
+        await ended(caller)
+        adapter.plays = None
         created = [await caller.create() for _ in range(3)]
-        await adapter.next_run(2)
+        await adapter.next_run(3)
         assert (await caller.get(created[2].job_id)).queue.length == 1
-        (await adapter.next_run(1)).complete()
-        (await adapter.next_run(3)).complete()
         (await adapter.next_run(2)).complete()
+        (await adapter.next_run(4)).complete()
+        (await adapter.next_run(3)).complete()
         for job in created:
             assert (await caller.until_ended(job.job_id)).state == JOB_STATE_SUCCEEDED
 
@@ -217,7 +220,8 @@ async def test_what_may_pass_is_tried_again(caller: Caller, one: ScriptedAdapter
     one.plays = failing_with(error)
     job = await ended(caller)
     assert job.state == JOB_STATE_SUCCEEDED
-    assert [attempt.state for attempt in job.attempts] == [ATTEMPT_STATE_FAILED, ATTEMPT_STATE_SUCCEEDED]
+    broken = ATTEMPT_STATE_UNCERTAIN if isinstance(error, errors.Uncertain) else ATTEMPT_STATE_FAILED
+    assert [attempt.state for attempt in job.attempts] == [broken, ATTEMPT_STATE_SUCCEEDED]
     assert decode_failure(job.attempts[0].error).reason == REASONS[type(error)]
 
 
@@ -455,7 +459,7 @@ async def test_an_attempt_that_finished_first_wins_over_the_cancel(caller: Calle
 
 async def test_what_breaks_after_a_cancel_ends_cancelled(caller: Caller, one: ScriptedAdapter) -> None:
     one.obeys_cancel = False
-    job = await caller.create()
+    job = await caller.create(text_to_image(count=2))
     run = await one.next_run()
     run.accept()
     run.deliver(0)
@@ -514,43 +518,3 @@ async def test_a_cancel_at_any_moment_ends_the_job_once(caller: Caller, one: Scr
         events = await caller.events(job.job_id, "earliest")
         assert kinds(events).count("completed") == 1
         assert events[-1].completed.job.state in {JOB_STATE_CANCELLED, JOB_STATE_SUCCEEDED}
-
-
-# --- what the scheduler is told --------------------------------------------------------------------------------------
-
-
-def attempt(number: int, backend: str, failure: str) -> jobs.Attempt:
-    return jobs.Attempt(
-        number=number,
-        attempt_id=str(number),
-        backend=backend,
-        handle=Handle(remote_id=""),
-        state=jobs.AttemptState.FAILED,
-        start_time=1.0,
-        end_time=2.0,
-        failure=jobs.Failure(reason=failure, message=""),
-    )
-
-
-def queued(*tries: jobs.Attempt) -> jobs.Job:
-    spec = jobs.JobSpec(source=ImageParameters(prompt="", model="m"), backend="one")
-    return jobs.Job(job_id="j", spec=spec, state=jobs.JobState.QUEUED, create_time=0.0, attempts=tries)
-
-
-def test_a_new_job_may_go_anywhere_at_once() -> None:
-    told = waiting(queued(), 30.0)
-    assert (told.pinned_backend, told.model, told.failed_on, told.not_before) == ("one", "m", "", 0.0)
-
-
-def test_a_job_that_failed_waits_and_avoids() -> None:
-    told = waiting(queued(attempt(1, "two", "BACKEND_OUT_OF_MEMORY")), 30.0)
-    assert (told.failed_on, told.not_before) == ("two", 2.0 + backoff_s(1, 30.0))
-
-
-def test_a_lost_attempt_is_nobodys_fault() -> None:
-    told = waiting(queued(attempt(1, "two", "ATTEMPT_LOST")), 30.0)
-    assert (told.failed_on, told.not_before) == ("", 0.0)
-
-
-def test_the_pause_grows_up_to_a_bound() -> None:
-    assert [backoff_s(attempts, 30.0) for attempts in (1, 2, 3, 20)] == [1.0, 2.0, 4.0, 30.0]

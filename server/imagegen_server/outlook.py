@@ -1,0 +1,162 @@
+"""What the scheduler is told about jobs and backends. Remembers what is dear to find out."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from imagegen_adapters.contract import RawGraph
+from imagegen_server.attempts import AttemptDriver
+from imagegen_server.eligibility import Eligibility
+from imagegen_server.estimates import Estimator, Work, work_of
+from imagegen_server.fairness import FairShares
+from imagegen_server.fleet import Backend, Fleet
+from imagegen_server.jobs import Job, JobState
+from imagegen_server.orphans import Orphans
+from imagegen_server.queue_control import QueueControl
+from imagegen_server.quotas import Quotas
+from imagegen_server.retrying import failed_on, last_failure_time, pause_s
+from imagegen_server.scheduling import Candidate, Situation, WaitingJob
+from imagegen_server.slicing import passes_in
+
+_NO_LIMIT: Final = 1_000_000
+
+
+class Outlook:
+    """Belongs to the runner."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        *,
+        estimator: Estimator,
+        orphans: Orphans,
+        control: QueueControl,
+        quotas: Quotas,
+        clock: Callable[[], float],
+        max_pause_s: float,
+    ) -> None:
+        self.eligibility = Eligibility(fleet)
+        self._fleet = fleet
+        self._estimator = estimator
+        self._orphans = orphans
+        self._control = control
+        self._quotas = quotas
+        self._clock = clock
+        self._max_pause_s = max_pause_s
+        self._shares = FairShares(lambda owner: quotas.of(owner).weight)
+        self._works: dict[str, Work] = {}
+        self._waiting: dict[str, tuple[Job, WaitingJob]] = {}
+        self._loaded: dict[str, tuple[str, float]] = {}
+        """By backend the model that an attempt of ours has used there, and when."""
+
+    async def appraise(self, jobs: Sequence[Job]) -> None:
+        """Finds out about graphs in a thread, before they are met in the loop."""
+        await self.eligibility.judge_graphs(job for job in jobs if _misses_something(job))
+        for job in jobs:
+            if isinstance(job.spec.source, RawGraph) and job.job_id not in self._works:
+                self._works[job.job_id] = await asyncio.to_thread(work_of, job.spec.source, 1)
+
+    def keep_only(self, jobs: Collection[Job]) -> None:
+        """Forgets all other jobs."""
+        self.eligibility.keep_only(jobs)
+        kept = {job.job_id for job in jobs}
+        self._works = {job_id: work for job_id, work in self._works.items() if job_id in kept}
+        self._waiting = {job_id: known for job_id, known in self._waiting.items() if job_id in kept}
+
+    def work(self, job: Job, images: int) -> Work:
+        """What so many images of the job are to a backend."""
+        source = job.spec.source
+        return self._works[job.job_id] if isinstance(source, RawGraph) else work_of(source, images)
+
+    def note_loaded(self, backend: str, model: str) -> None:
+        """An attempt has just used this model there: the backend's status will say so only later."""
+        self._loaded[backend] = model, self._clock()
+
+    def situation(
+        self, jobs: Sequence[Job], drivers: Collection[AttemptDriver], *, without: Collection[str]
+    ) -> Situation:
+        """How things are. Of the `jobs` those wait that miss something, were appraised, and are not `without`."""
+        missing = [
+            job for job in jobs if job.job_id not in without and _misses_something(job) and self._is_appraised(job)
+        ]
+        accepting = {job.job_id: self._accepting(job) for job in missing}
+        taken = Counter(job.owner for job in jobs if job.state is not JobState.QUEUED or job.job_id in without)
+        return Situation(
+            now=self._clock(),
+            jobs=[self._waiting_job(job, accepting[job.job_id]) for job in missing],
+            backends=[self._candidate(each, drivers) for each in self._fleet],
+            accepts=lambda job_id, backend: backend in accepting[job_id],
+            estimator=self._estimator,
+            shares=self._shares,
+            room=lambda owner: self._room(owner, taken),
+            paused=self._control.holds,
+        )
+
+    def _is_appraised(self, job: Job) -> bool:
+        is_graph = isinstance(job.spec.source, RawGraph)
+        return not is_graph or (job.job_id in self._works and self.eligibility.is_judged(job))
+
+    def _accepting(self, job: Job) -> frozenset[str]:
+        names = self.eligibility.accepting(job)
+        if not job.attempts:
+            return names
+        # What is being stopped there must not be begun there again.
+        return names - {name for name in names if self._orphans.is_being_stopped(job.job_id, name)}
+
+    def _waiting_job(self, job: Job, accepting: Collection[str]) -> WaitingJob:
+        known = self._waiting.get(job.job_id)
+        if known is None or known[0] is not job:
+            known = self._waiting[job.job_id] = job, self._new_waiting_job(job)
+        if not job.attempts:
+            return known[1]
+        # Whether a failed job pauses depends on how the backends are.
+        return self._with_pause(known[1], job, accepting)
+
+    def _new_waiting_job(self, job: Job) -> WaitingJob:
+        count = job.spec.everything.count
+        return WaitingJob(
+            job_id=job.job_id,
+            owner=job.owner,
+            priority=job.spec.priority,
+            queue_time=job.queue_time,
+            work=self.work(job, min(job.spec.batch_size, count) if count else 1),
+            passes=passes_in(job.spec, job.missing),
+            is_paused=job.is_paused,
+            is_running=job.state is JobState.RUNNING,
+            move=job.move,
+        )
+
+    def _with_pause(self, waiting: WaitingJob, job: Job, accepting: Collection[str]) -> WaitingJob:
+        # Where it may still be going on is the best place for it.
+        avoided = failed_on(job) - {each.backend for each in self._orphans if each.job_id == job.job_id}
+        if any(each.is_open and each.name in accepting and each.name not in avoided for each in self._fleet):
+            return replace(waiting, failed_on=avoided)
+        return replace(waiting, failed_on=avoided, not_before=last_failure_time(job) + pause_s(job, self._max_pause_s))
+
+    def _candidate(self, backend: Backend, drivers: Iterable[AttemptDriver]) -> Candidate:
+        here = [driver for driver in drivers if driver.backend is backend]
+        remaining = [driver.remaining_s() for driver in here]
+        known = [each for each in remaining if each is not None]
+        return Candidate(
+            name=backend.name,
+            is_available=backend.is_open,
+            free_slots=backend.slots - len(here),
+            slots=backend.slots,
+            remaining_s=sum(known) if len(known) == len(remaining) else None,
+            resident_model=here[-1].work.model if here else self._resident_model(backend),
+        )
+
+    def _resident_model(self, backend: Backend) -> str:
+        model, time = self._loaded.get(backend.name, ("", 0.0))
+        is_news = time > (backend.health.last_seen or 0.0)
+        return model if is_news else backend.health.status.resident_model
+
+    def _room(self, owner: str, taken: Mapping[str, int]) -> int:
+        may = self._quotas.of(owner).max_running_jobs
+        return may - taken.get(owner, 0) if may else _NO_LIMIT
+
+
+def _misses_something(job: Job) -> bool:
+    return job.state is JobState.QUEUED or (job.state is JobState.RUNNING and bool(job.missing))
