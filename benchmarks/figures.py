@@ -67,8 +67,12 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 def table(figures: Sequence[Figure]) -> str:
     """A Markdown table, also for people at a terminal. Medians, with the smallest and the largest in brackets."""
-    rows = [HEADINGS, *(_row(figure) for figure in figures)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    return grid([HEADINGS, *(_row(figure) for figure in figures)])
+
+
+def grid(rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table, whose first row is the headings."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows)
     lines = [f"| {' | '.join(row)} |" for row in padded]
     return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]])

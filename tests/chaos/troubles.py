@@ -94,7 +94,8 @@ class Troublemaker:
                 if code:
                     self._evidence.problems.append(f"{program.name} ended with status {code} when it was stopped")
             case TroubleKind.PAUSE:
-                await program.pause(trouble.seconds)
+                with program.silenced():
+                    await asyncio.sleep(trouble.seconds)
             case TroubleKind.LOSE_ANSWER if _kind(program.name) == "comfyui":
                 await self._set_faults(program, {"lost_posts": 1})
             case TroubleKind.CUT | TroubleKind.LOSE_ANSWER:

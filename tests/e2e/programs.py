@@ -7,8 +7,8 @@ import random
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 START_TIMEOUT_S = 30.0
@@ -77,12 +77,13 @@ class Program:
             await self.kill()
             raise
 
-    async def pause(self, seconds: float) -> None:
-        """It is connected all the time, and says nothing."""
+    @contextmanager
+    def silenced(self) -> Iterator[None]:
+        """While the block is open it is connected, and says nothing."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
         try:
-            await asyncio.sleep(seconds)
+            yield
         finally:
             self._process.send_signal(signal.SIGCONT)
 
