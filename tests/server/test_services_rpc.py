@@ -26,6 +26,12 @@ class BrokenService:
     async def refresh_backend(self, request: pb.RefreshBackendRequest, context: object) -> bytes:
         return pb.RefreshBackendResponse(backend=pb.Backend(name=request.name)).SerializeToString()
 
+    async def drain_backend(self, request: pb.DrainBackendRequest, context: object) -> pb.DrainBackendResponse:
+        raise NotImplementedError
+
+    async def undrain_backend(self, request: pb.UndrainBackendRequest, context: object) -> pb.UndrainBackendResponse:
+        raise NotImplementedError
+
 
 @asynccontextmanager
 async def serving_broken() -> AsyncIterator[Caller]:
