@@ -1,8 +1,10 @@
 """The configured backends: who they are, how they are, what they have.
 
-One task per backend asks for its status every few seconds, and for its catalogue at the start, after it restarted or
-came back, and every few minutes. Nobody else asks, so a backend is never asked twice at a time. What it said last stays
-known while it is away.
+One task per backend asks for its status every few seconds, sooner while it is in trouble, and for its catalogue at the
+start, after it restarted or came back, and every few minutes. Nobody else asks, so a backend is never asked twice at a
+time. What it said last stays known while it is away.
+
+A backend in trouble gets no new jobs until it has answered well again, and for a while longer where `trust` says so.
 """
 
 import asyncio
@@ -15,23 +17,27 @@ import structlog
 
 from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import Adapter, BackendStatus, Catalog, ImageParameters, RawGraph
-from imagegen_adapters.errors import AdapterError, Violation
+from imagegen_adapters.errors import AdapterError, Unreachable, Violation
 from imagegen_server.errors import backend_not_found
 from imagegen_server.logs import without_credentials
 from imagegen_server.tasks import running
+from imagegen_server.trust import Trust
 
 log = structlog.get_logger(__name__)
 
 OpenAdapter = Callable[[BackendConfig], AbstractAsyncContextManager[Adapter]]
 Clock = Callable[[], float]
 
-_ANSWER_TIMEOUT_S: Final = 20.0
-"""For status and catalogue together. Adapters bound both themselves; this is for one that does not."""
+_STATUS_TIMEOUT_S: Final = 6.0
+_TIMEOUT_S: Final = 20.0
+"""For the catalogue, and for freeing memory. Adapters bound all of these themselves; this is for one that does not."""
+_FIRST_RETRY_S: Final = 1.0
+"""A backend in trouble is asked again after so long, then after twice that, until it is the usual interval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intervals:
-    """How often a backend is asked."""
+    """How often a backend is asked when all is well."""
 
     status_s: float = 5.0
     catalog_s: float = 300.0
@@ -70,7 +76,15 @@ class Member:
 class Backend:
     """One backend. Its `health` is replaced as a whole, never changed."""
 
-    def __init__(self, member: Member, adapter: Adapter, *, clock: Clock, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        member: Member,
+        adapter: Adapter,
+        *,
+        clock: Clock,
+        on_change: Callable[[], None],
+        intervals: Intervals | None = None,
+    ) -> None:
         """`on_change` is called after every answer or lack of one, and after a drain or its end."""
         self.name = member.config.name
         self.url = without_credentials(member.config.url)
@@ -81,13 +95,17 @@ class Backend:
         self.health = Health()
         self.is_drained = False
         """Whether somebody wants it to get no new jobs."""
+        self._intervals = intervals or Intervals()
         self._clock = clock
         self._on_change = on_change
+        self._trust = Trust()
+        self._failures = 0
+        """Asked in vain, so often in a row."""
+        self._suspicions = 0
         self._wants_catalog = False
         self._wants_memory_freed = False
         self._wake = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
-        self._held_until = 0.0
         self._log = log.bind(backend=self.name)
 
     @property
@@ -124,37 +142,48 @@ class Backend:
         For `hold_s` it is not trusted even if it answers, unless it restarted: a broken GPU does not show in a status.
         With `free_memory` it is asked to give its memory back before it is trusted.
         """
+        self._suspicions += 1
         self._wants_memory_freed |= free_memory
-        self._held_until = self._clock() + hold_s
+        self._trust = self._trust.after_device_failure(self._clock(), hold_s)
         self._set_unhealthy(reason)
         self._wake.set()
 
-    async def keep_asking(self, intervals: Intervals) -> None:
+    async def keep_asking(self) -> None:
         """Asks until it is cancelled."""
         try:
             while True:
                 waiting, self._waiting = self._waiting, []
                 self._wake.clear()
-                await self._ask(intervals)
+                await self._ask()
                 for answered in waiting:
                     # One that has given up waiting is done already.
                     if not answered.done():
                         answered.set_result(None)
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(intervals.status_s):
+                    async with asyncio.timeout(self._pause_s()):
                         await self._wake.wait()
         finally:
             for answered in self._waiting:
                 answered.cancel()
 
-    async def _ask(self, intervals: Intervals) -> None:
+    def _pause_s(self) -> float:
+        """Until it is asked again: so that its return is noticed soon, and the end of a hold at once."""
+        usual_s = self._intervals.status_s
+        if self.is_healthy:
+            return usual_s
+        pause_s = min(usual_s, _FIRST_RETRY_S * 2.0 ** (min(self._failures, 10) - 1))
+        hold_s = self._trust.hold_left_s(self._clock())
+        return min(pause_s, hold_s) if hold_s else pause_s
+
+    async def _ask(self) -> None:
+        suspicions = self._suspicions
+        self._failures += 1
         try:
-            async with asyncio.timeout(_ANSWER_TIMEOUT_S):
-                status = await self.adapter.status()
-                has_restarted = status.instance != self.health.status.instance
-                if has_restarted or not self.is_healthy or self._is_catalog_due(intervals):
-                    await self._ask_catalog()
+            await self._free_memory_if_wanted()
+            await self._hear()
         except AdapterError as error:
+            if error.backend_died:
+                self._trust = self._trust.after_restart()
             self._set_unhealthy(str(error))
         except TimeoutError:
             self._set_unhealthy("did not answer in time")
@@ -162,12 +191,38 @@ class Backend:
             self._log.exception("adapter failed unexpectedly")
             self._set_unhealthy("its adapter failed unexpectedly; the log has more")
         else:
-            if has_restarted or self._clock() >= self._held_until:
-                self._set_healthy(status)
+            # What an attempt found out meanwhile is newer than the answer.
+            if suspicions == self._suspicions and not self._trust.hold_left_s(self._clock()):
+                self._set_healthy()
 
-    def _is_catalog_due(self, intervals: Intervals) -> bool:
+    async def _free_memory_if_wanted(self) -> None:
+        if not self._wants_memory_freed:
+            return
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                await self.adapter.free_memory()
+        except Unreachable:
+            raise  # it is asked again
+        except AdapterError as error:
+            self._log.warning("memory not freed", reason=str(error))
+        self._wants_memory_freed = False
+
+    async def _hear(self) -> None:
+        """Takes in how the backend is, and what it has if that may be another than before."""
+        async with asyncio.timeout(_STATUS_TIMEOUT_S):
+            status = await self.adapter.status()
+        has_restarted = status.instance != self.health.status.instance
+        if has_restarted:
+            self._trust = self._trust.after_restart()
+        is_returning = not self.is_healthy and not self._trust.hold_left_s(self._clock())
+        if has_restarted or is_returning or self._is_catalog_due():
+            async with asyncio.timeout(_TIMEOUT_S):
+                await self._ask_catalog()
+        self.health = replace(self.health, status=status, last_seen=self._clock())
+
+    def _is_catalog_due(self) -> bool:
         asked = self.health.catalog_time
-        return self._wants_catalog or asked is None or self._clock() - asked >= intervals.catalog_s
+        return self._wants_catalog or asked is None or self._clock() - asked >= self._intervals.catalog_s
 
     async def _ask_catalog(self) -> None:
         self._wants_catalog = False
@@ -175,13 +230,21 @@ class Backend:
         version = self.health.catalog_version + 1
         self.health = replace(self.health, catalog=catalog, catalog_time=self._clock(), catalog_version=version)
 
-    def _set_healthy(self, status: BackendStatus) -> None:
+    def _set_healthy(self) -> None:
         if not self.is_healthy:
-            self._log.info("backend is healthy", version=status.version)
-        self.health = replace(self.health, is_healthy=True, reason="", status=status, last_seen=self._clock())
+            self._log.info("backend is healthy", version=self.health.status.version)
+        if self.health.is_healthy is False:
+            self._trust = self._trust.after_return(self._clock())
+        self._failures = 0
+        self.health = replace(self.health, is_healthy=True, reason="")
         self._on_change()
 
     def _set_unhealthy(self, reason: str) -> None:
+        if self.is_healthy:
+            self._trust = self._trust.after_failure(self._clock(), first_hold_s=self._intervals.status_s)
+        hold_s = self._trust.hold_left_s(self._clock())
+        if hold_s:
+            reason = f"{reason}; taken back after {hold_s:.0f} s at the earliest"
         if self.health.is_healthy is not False:
             self._log.warning("backend is not healthy", reason=reason)
         self.health = replace(self.health, is_healthy=False, reason=reason)
@@ -222,6 +285,6 @@ async def open_fleet(
         backends = []
         for member in members:
             adapter = await stack.enter_async_context(open_adapter(member.config))
-            backends.append(Backend(member, adapter, clock=clock, on_change=on_change))
-        await stack.enter_async_context(running(*(backend.keep_asking(intervals) for backend in backends)))
+            backends.append(Backend(member, adapter, clock=clock, on_change=on_change, intervals=intervals))
+        await stack.enter_async_context(running(*(backend.keep_asking() for backend in backends)))
         yield Fleet(backends)

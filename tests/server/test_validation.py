@@ -14,7 +14,7 @@ from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import Capabilities, Catalog, NamedModel
 from imagegen_server.assets import AssetStore
 from imagegen_server.errors import Refused
-from imagegen_server.fleet import Backend, Fleet, Intervals, Member
+from imagegen_server.fleet import Backend, Fleet, Member
 from imagegen_server.jobs import AssetOrigin
 from imagegen_server.stores.store import Store
 from imagegen_server.tasks import running
@@ -47,7 +47,7 @@ async def checker_for(assets: AssetStore) -> AsyncIterator[MakeChecker]:
                 for name, adapter in adapters.items()
             ]
             for backend in backends:
-                await stack.enter_async_context(running(backend.keep_asking(Intervals())))
+                await stack.enter_async_context(running(backend.keep_asking()))
                 await backend.refresh()
             return SpecChecker(Fleet(backends), assets, choose_seed=lambda: 7)
 

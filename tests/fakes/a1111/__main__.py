@@ -16,9 +16,7 @@ def main() -> None:
     parser.add_argument("--api-auth", default="", metavar="USER:PASSWORD")
     parser.add_argument("--step-seconds", type=float, default=0.1)
     parser.add_argument("--load-seconds", type=float, default=2.0)
-    parser.add_argument(
-        "--faults", type=json.loads, default={}, metavar="JSON", help="misbehaves so from the start"
-    )
+    parser.add_argument("--faults", type=json.loads, default={}, metavar="JSON", help="misbehaves so from the start")
     arguments = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve(arguments))

@@ -29,9 +29,7 @@ def main() -> None:
     parser.add_argument("--version", choices=sorted(PROFILES), default="0.3.64")
     parser.add_argument("--step-seconds", type=float, default=0.1)
     parser.add_argument("--preview-method", choices=("none", "auto", "latent2rgb", "taesd"), default="latent2rgb")
-    parser.add_argument(
-        "--faults", type=json.loads, default={}, metavar="JSON", help="misbehaves so from the start"
-    )
+    parser.add_argument("--faults", type=json.loads, default={}, metavar="JSON", help="misbehaves so from the start")
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve(parser.parse_args()))
 
