@@ -9,11 +9,14 @@ Within an owner a *flow* is its jobs of one priority. A flow that has got nothin
 after twice that two, until one of its jobs is started: whoever is served steadily does not rise, and nobody starves.
 """
 
+import heapq
 from collections.abc import Callable, Collection
 from typing import Final
 
 AGING_S: Final = 600.0
 """A flow rises one class each time that it has waited so long."""
+MAX_OWNERS: Final = 1000
+"""So many are remembered; of more, those that have got least beyond the floor are forgotten."""
 
 
 class FairShares:
@@ -51,10 +54,12 @@ class FairShares:
     def settle(self, contending: Collection[str], waiting: Collection[str]) -> None:
         """Raises the floor to the least far of the owners whose jobs could be started if there were room for them.
 
-        `waiting` are all owners with jobs that wait. Of the others what the floor has reached is forgotten.
+        `waiting` are all owners with jobs that wait. What the floor has reached is forgotten, and the starts of those
+        who do not wait.
         """
         self._floor = max(self._floor, min(map(self.time, contending), default=0.0))
-        self._times = {owner: time for owner, time in self._times.items() if time > self._floor}
+        ahead = [(owner, time) for owner, time in self._times.items() if time > self._floor]
+        self._times = dict(heapq.nlargest(MAX_OWNERS, ahead, key=lambda each: each[1]))
         self._starts = {flow: start for flow, start in self._starts.items() if flow[0] in waiting}
 
 

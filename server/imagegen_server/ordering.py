@@ -5,8 +5,9 @@
 3. Within a class the owner that has got least goes next, see `fairness`.
 4. Within a flow (an owner's jobs of one priority) those go first of which a part runs already, then the oldest.
 
-A job that was moved before or after another goes with that one, whoever owns it. Once that one waits no longer, it
-counts as moved to the front.
+A job that was moved before another takes that one's turn, whoever owns it, and that one the next turn of its flow; one
+that was moved after another goes as soon as that one has gone. A job whose neighbour waits no longer counts as moved to
+the front.
 """
 
 from collections import defaultdict
@@ -64,12 +65,14 @@ class FairOrder:
         self._now = self._refreshed = now
         self._flows: list[_Flow] = []
         self._places: dict[str, tuple[int, int]] = {}
+        self._queue_times: dict[str, float] = {}
         self._flows_of: defaultdict[str, set[int]] = defaultdict(set)
         self._times: dict[str, float] = {}
         self._room: dict[str, int] = {}
         self._keys: dict[int, _Key] = {}
         self._heap: list[_Key] = []
         self._looked_at: list[_Pick] = []
+        self._gone = set[str]()
         for flow, line in _lines(jobs):
             self._line_up(flow, line)
 
@@ -112,15 +115,16 @@ class FairOrder:
             self._put_back()
             self._refresh(range(len(self._flows)))
 
-    def _line_up(self, flow: tuple[str, int] | None, line: Iterable[WaitingJob]) -> None:
+    def _line_up(self, flow: tuple[str, int] | None, line: Iterable[tuple[WaitingJob, float]]) -> None:
         index = len(self._flows)
         if flow is None:
             self._flows.append(_Flow("", float("inf"), float("-inf")))
         else:
             self._flows.append(_Flow(*flow, self._shares.last_start(*flow)))
             self._flows_of[flow[0]].add(index)
-        for place, job in enumerate(line):
+        for place, (job, queue_time) in enumerate(line):
             self._places[job.job_id] = index, place
+            self._queue_times[job.job_id] = queue_time
             self._flows_of[job.owner].add(index)
 
     def _look_at(self, index: int, job: WaitingJob) -> None:
@@ -130,6 +134,7 @@ class FairOrder:
             _Pick(self._turn(index, job), self._time_of(owner), self._room_of(owner), flow.started)
         )  # fmt: skip
         flow.remove(job)
+        self._gone.add(job.job_id)
         flow.started = self._now
         self._times[owner] = self._time_of(owner) + self._shares.advance_of(owner, self._cost_s(job))
         self._room[owner] = self._room_of(owner) - (not job.is_running)
@@ -142,6 +147,7 @@ class FairOrder:
             pick = self._looked_at.pop()
             job, index = pick.turn.job, pick.turn.flow
             self._times[job.owner], self._room[job.owner] = pick.time_before, pick.room_before
+            self._gone.discard(job.job_id)
             self._flows[index].started = pick.started_before
             heappush(self._flows[index].waiting, (self._places[job.job_id][1], job))
             changed |= {index, *self._flows_of[job.owner]}
@@ -157,7 +163,7 @@ class FairOrder:
                 self._keys.pop(index, None)
                 continue
             turn = self._turn(index, job)
-            key = (-turn.rank, self._time_of(flow.owner), job.queue_time, index)
+            key = (-turn.rank, self._time_of(flow.owner), self._queue_times[job.job_id], index)
             if self._keys.get(index) != key:
                 self._keys[index] = key
                 heappush(self._heap, key)
@@ -172,8 +178,10 @@ class FairOrder:
 
     def _turn(self, index: int, job: WaitingJob) -> Turn:
         flow = self._flows[index]
-        since = max(job.queue_time, flow.started)
-        return Turn(job, flow.priority + risen(since, self._now), index, since)
+        since = max(self._queue_times[job.job_id], flow.started)
+        is_next = job.move is not None and job.move.kind is MoveKind.AFTER and job.move.anchor in self._gone
+        rank = float("inf") if is_next else flow.priority + risen(since, self._now)
+        return Turn(job, rank, index, since)
 
     def _time_of(self, owner: str) -> float:
         time = self._times.get(owner)
@@ -218,7 +226,11 @@ class _Pick:
 # --- moves -----------------------------------------------------------------------------------------------------------
 
 
-def _lines(jobs: Sequence[WaitingJob]) -> Iterator[tuple[tuple[str, int] | None, list[WaitingJob]]]:
+_Entry: TypeAlias = tuple[WaitingJob, float]
+"""A job, and since when the turn is waited for that it has: its own, or that of the one with which it goes."""
+
+
+def _lines(jobs: Sequence[WaitingJob]) -> Iterator[tuple[tuple[str, int] | None, Iterable[_Entry]]]:
     """Each flow with its jobs in order; None: those that were moved to the front. Every job is in exactly one."""
     anchors = _anchors(jobs)
     at_front, flows = list[WaitingJob](), defaultdict[tuple[str, int], list[WaitingJob]](list)
@@ -233,17 +245,21 @@ def _lines(jobs: Sequence[WaitingJob]) -> Iterator[tuple[tuple[str, int] | None,
             before[job.move.anchor].append(job)
         else:
             after[job.move.anchor].append(job)
-    yield None, list(_with_followers(at_front, before, after))
+    yield None, _with_followers(at_front, before, after)
     for flow, line in flows.items():
         line.sort(key=lambda job: (not job.is_running, job.queue_time, job.job_id))
-        yield flow, list(_with_followers(line, before, after))
+        yield flow, _with_followers(line, before, after)
 
 
 def _anchors(jobs: Sequence[WaitingJob]) -> dict[str, str]:
     """By job the one that it goes with, so that following them always comes to an end."""
     moves = {job.job_id: job.move for job in jobs if job.move is not None}
     known = {job.job_id for job in jobs}
-    anchors = {job_id: move.anchor for job_id, move in moves.items() if move.anchor in known}
+    anchors = {
+        job_id: move.anchor
+        for job_id, move in moves.items()
+        if move.kind is not MoveKind.FIRST and move.anchor in known
+    }
     settled = set[str]()
     for start in list(anchors):
         path: dict[str, None] = {}
@@ -261,14 +277,14 @@ def _anchors(jobs: Sequence[WaitingJob]) -> dict[str, str]:
 
 def _with_followers(
     line: Sequence[WaitingJob], before: dict[str, list[WaitingJob]], after: dict[str, list[WaitingJob]]
-) -> Iterator[WaitingJob]:
+) -> Iterator[_Entry]:
     """The line with those that go with its jobs. Not recursive: a chain may be as long as the queue."""
-    pending = [(job, False) for job in reversed(line)]
+    pending = [(job, job.queue_time, False) for job in reversed(line)]
     while pending:
-        job, is_surrounded = pending.pop()
+        job, queue_time, is_surrounded = pending.pop()
         if is_surrounded:
-            yield job
+            yield job, queue_time
             continue
-        pending += [(follower, False) for follower in reversed(after.get(job.job_id, ()))]
-        pending.append((job, True))
-        pending += [(follower, False) for follower in reversed(before.get(job.job_id, ()))]
+        pending += [(follower, queue_time, False) for follower in reversed(after.get(job.job_id, ()))]
+        pending.append((job, queue_time, True))
+        pending += [(follower, queue_time, False) for follower in reversed(before.get(job.job_id, ()))]
