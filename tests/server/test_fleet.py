@@ -10,6 +10,7 @@ from imagegen_adapters.contract import BackendStatus
 from imagegen_adapters.errors import AdapterError, Unintelligible, Unreachable
 from imagegen_server.fleet import Backend, Intervals, Member
 from imagegen_server.tasks import running
+from imagegen_server.wire.backends import encode_backend
 from tests.server.scripted import DEFAULT_CAPABILITIES, ScriptedAdapter
 
 NEVER = Intervals(status_s=3600.0, catalog_s=3600.0)
@@ -102,6 +103,13 @@ async def test_a_drained_one_is_healthy_and_not_open() -> None:
         assert (backend.is_healthy, backend.is_open) == (True, False)
         backend.set_drained(False)
         assert backend.is_open
+
+
+async def test_it_is_told_as_it_is_configured_and_drained() -> None:
+    async with backend_of(ScriptedAdapter(), labels={"gpu": "big"}, max_concurrent_jobs=3) as backend:
+        backend.set_drained(True)
+        told = encode_backend(backend, [])
+    assert (told.drained, dict(told.labels), told.max_concurrent_jobs) == (True, {"gpu": "big"}, 3)
 
 
 async def test_one_in_trouble_is_asked_again_soon() -> None:
