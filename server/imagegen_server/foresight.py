@@ -58,6 +58,11 @@ class Foresight:
         self._places, self._version = _numbered(queue, self._foreseen), version
         return self._places
 
+    def place_of_new(self, job: Job, situation: Situation) -> Place | None:
+        """The place of a job that is in the situation and not in the queue, if it can be foreseen."""
+        foreseen = foresee(situation)
+        return _numbered([*self._queue(), job], foreseen)[job.job_id] if job.job_id in foreseen else None
+
     async def keep_telling(self) -> None:
         """Tells waiting jobs what has changed for them, until it is cancelled."""
         told: dict[str, tuple[float, Place]] = {}

@@ -137,12 +137,19 @@ class Runner:
 
     def queued_of(self, owner: str | None = None) -> int:
         """How many jobs of this owner wait, those included that are being stored. None: of anyone."""
-        owners = [job.owner for job in self.queue()] + [each for each, _ in self._submitting]
-        return len(owners) if owner is None else owners.count(owner)
+        # As a set: what has just been stored is known from both.
+        waiting = {(job.owner, job.request_id or job.job_id) for job in self.queue()} | self._submitting.keys()
+        return sum(owner in {None, each} for each, _ in waiting)
 
     def places(self) -> Mapping[str, Place]:
         """The place of each job that waits, and what is foreseen for it."""
         return self._foresight.places()
+
+    def place_of_new(self, job: Job) -> Place | None:
+        """The place that a job would have if it came now; None: of a graph nothing is known so quickly."""
+        jobs = [*self._ledger.unfinished(), job]
+        situation = self._outlook.situation(jobs, self._drivers.values(), without=self._starting | self._ending)
+        return self._foresight.place_of_new(job, situation)
 
     def order(self) -> list[str]:
         """The jobs that wait, by id, next one first."""

@@ -160,7 +160,7 @@ def asking(owner: str) -> tuple[tuple[str, str], ...]:
 
 
 def text_to_image(**fields: Any) -> JobSpec:
-    spec_fields = {name: fields.pop(name) for name in ("backend", "labels", "preview") if name in fields}
+    spec_fields = {name: fields.pop(name) for name in ("backend", "labels", "preview", "priority") if name in fields}
     return JobSpec(image=ImageParameters(**{"prompt": "a red fox", **fields}), **spec_fields)
 
 

@@ -159,6 +159,14 @@ async def test_a_page_token_is_good_for_its_own_listing_only(caller: Caller, run
         assert (told.code, told.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_PAGE_TOKEN")
 
 
+async def test_a_checked_request_is_told_its_place(caller: Caller, running: Job) -> None:
+    await caller.create()
+    request = pb.CreateJobRequest(spec=text_to_image(priority=1), validate_only=True)
+    checked = (await caller.jobs.CreateJob(request)).job
+    assert (checked.job_id, checked.queue.ahead, checked.queue.length) == ("", 0, 2)
+    assert (await queue(caller)).queued == 1
+
+
 # --- pause, resume ---------------------------------------------------------------------------------------------------
 
 

@@ -46,9 +46,9 @@ class Admission:
     choose_seed: Callable[[], int]
     clock: Callable[[], float]
 
-    async def check(self, request: pb.CreateJobRequest, owner: str) -> Job:
-        """The job as it would be, without id. Refused: as the spec's check."""
-        wanted = Request(job_id="", owner=owner, request_id=request.request_id, digest=b"")
+    async def check(self, request: pb.CreateJobRequest, job_id: str, owner: str) -> Job:
+        """The job as it would be. Refused: as the spec's check."""
+        wanted = Request(job_id=job_id, owner=owner, request_id=request.request_id, digest=b"")
         return self._new_job(await self.checker.check(request.spec), wanted)
 
     async def create(

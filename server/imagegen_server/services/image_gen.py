@@ -19,7 +19,7 @@ from imagegen_server.services.views import JobViews
 from imagegen_server.stores.store import JobFilter, Store
 from imagegen_server.tokens import TokenCodec
 from imagegen_server.watching import parse_start
-from imagegen_server.wire.jobs import decode_job_states, decode_update, encode_job
+from imagegen_server.wire.jobs import decode_job_states, decode_update
 
 DEFAULT_PAGE_SIZE = 50
 
@@ -39,7 +39,8 @@ class ImageGenService:
     async def create_job(self, request: pb.CreateJobRequest, context: Context) -> pb.CreateJobResponse:
         owner = owner_of(context)
         if request.validate_only:
-            return pb.CreateJobResponse(job=encode_job(await self.admission.check(request, owner)))
+            job = await self.admission.check(request, self.new_id(), owner)
+            return pb.CreateJobResponse(job=self.views.unborn(job))
         job, is_replayed = await self.admission.create(request, self.new_id(), owner)
         return pb.CreateJobResponse(job=await self.views.by_id(job.job_id), replayed=is_replayed)
 

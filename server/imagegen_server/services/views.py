@@ -1,7 +1,7 @@
 """A job as it is told to a caller: with what is known at this moment, and the token that goes on from there."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imagegen.v1 import job_pb2
 from imagegen_server.history import Ephemeral
@@ -34,6 +34,11 @@ class JobViews:
     async def by_id(self, job_id: str) -> job_pb2.Job:
         """Refused: JOB_NOT_FOUND."""
         return self._encode(await self._ledger.get(job_id), self._runner.places())
+
+    def unborn(self, job: Job) -> job_pb2.Job:
+        """A job that was not accepted, with the place that it would have, and without its id."""
+        queue = encode_place(self._runner.place_of_new(job))
+        return encode_job(replace(job, job_id=""), queue=queue)
 
     def page(self, jobs: Iterable[Job]) -> list[job_pb2.Job]:
         """Jobs as the store gave them; those that have not ended as they are now."""
