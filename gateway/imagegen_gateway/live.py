@@ -239,8 +239,10 @@ def size_of(job: job_pb2.Job) -> tuple[int, int]:
 
 
 def final_asset(job: job_pb2.Job, index: int) -> asset_pb2.Asset | None:
-    """The picture number `index` of an ended job; None when there is none."""
+    """The picture number `index` of an ended job, in the order of its images; None when there is none."""
     final = [output for output in job.outputs if output.kind != job_pb2.OUTPUT_KIND_INTERMEDIATE]
+    # Delivered in any order, as several backends may have made them.
+    final.sort(key=lambda output: (output.image_index, output.index))
     pictures = [output.asset for output in final if output.asset.media_type.startswith("image/")]
     return pictures[index] if index < len(pictures) else None
 

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Final
 
 from imagegen_adapters.contract import Progressed
 from imagegen_server.jobs import AttemptState, Job, Slice
+
+STAGE_S: Final = 2.0
 
 
 class ProgressTracker:
@@ -46,10 +49,11 @@ class ProgressTracker:
 
 
 class ProgressBoard:
-    """How far the attempts are that this process drives, by job and number."""
+    """What the attempts of a job have to know of each other, by job and number."""
 
     def __init__(self) -> None:
         self._fractions: dict[str, dict[int, float]] = {}
+        self._on_stage: dict[str, tuple[int, float]] = {}
 
     def note(self, job_id: str, number: int, fraction: float) -> None:
         """Share of the attempt's slice."""
@@ -60,6 +64,20 @@ class ProgressBoard:
         fractions.pop(number, None)
         if not fractions:
             self._fractions.pop(job_id, None)
+        if self._on_stage.get(job_id, (0, 0.0))[0] == number:
+            del self._on_stage[job_id]
+
+    def shows(self, job_id: str, number: int, now: float) -> bool:
+        """Whether a frame that this attempt has now is shown.
+
+        Watchers have one picture: pictures of several attempts would flicker. One attempt has the stage until it has
+        ended, or shown nothing for STAGE_S.
+        """
+        shown, last_time = self._on_stage.get(job_id, (number, now))
+        if shown != number and now - last_time < STAGE_S:
+            return False
+        self._on_stage[job_id] = number, now
+        return True
 
     def fraction(self, job: Job) -> float:
         """Share of the whole job."""

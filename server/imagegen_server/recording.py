@@ -82,8 +82,7 @@ class Recorder:
             case Progressed():
                 self._publish_progress(update)
             case PreviewFrame():
-                image_index = self._handed_over.first + update.image_index
-                self._pipe.offer(replace(update, image_index=image_index))
+                self._show(update)
             case _ as never:
                 assert_never(never)
 
@@ -144,6 +143,10 @@ class Recorder:
         job = self._at.ledger.committed(self._job.job_id) or self._job
         whole = replace(progress, fraction=self._at.board.fraction(job))
         self._publish(Ephemeral.PROGRESS, events.progress_event(*self._now(), whole, speed))
+
+    def _show(self, frame: PreviewFrame) -> None:
+        if self._at.board.shows(self._job.job_id, self._number, asyncio.get_running_loop().time()):
+            self._pipe.offer(replace(frame, image_index=self._handed_over.first + frame.image_index))
 
     def _publish_preview(self, preview: Preview) -> None:
         self._publish(Ephemeral.PREVIEW, events.PreviewEvent(*self._now(), preview, self._at.executor))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from imagegen_adapters.contract import Handle, ImageParameters, Phase, Progressed, RawGraph
 from imagegen_server.jobs import Attempt, AttemptState, Job, JobSpec, Output, Slice
-from imagegen_server.progress import ProgressBoard, ProgressTracker, job_fraction
+from imagegen_server.progress import STAGE_S, ProgressBoard, ProgressTracker, job_fraction
 from tests.server.material import a_job, an_asset
 from tests.server.scripted import progressed
 
@@ -88,6 +88,20 @@ def test_the_board_knows_running_attempts_only() -> None:
     assert board.fraction(running) == 0.5
     board.forget("job-1", 1)
     assert board.fraction(running) == 0.0
+
+
+def test_one_attempt_at_a_time_is_shown() -> None:
+    board = ProgressBoard()
+    assert [board.shows("job", number, now) for number, now in ((1, 0.0), (2, 0.1), (1, 1.0), (2, 2.9))] == [
+        True,
+        False,
+        True,
+        False,
+    ]
+    assert board.shows("other", 2, 0.1)
+    assert board.shows("job", 2, 1.0 + STAGE_S), "the first one has shown nothing for a while"
+    board.forget("job", 2)
+    assert board.shows("job", 1, 3.1)
 
 
 def test_speed_is_absent_before_two_steps() -> None:
