@@ -101,6 +101,19 @@ class Planner:
                 self._place(order, coming)
         self._split()
 
+    def in_order(self, jobs: Sequence[WaitingJob]) -> list[WaitingJob]:
+        """Jobs that nothing can be foreseen of, as they would go if they could."""
+        order = FairOrder(
+            self._at.jobs,
+            shares=self._at.shares,
+            cost_s=self.cost_s,
+            can_go=lambda _: True,
+            room=lambda _: len(jobs),
+            now=self._at.now,
+        )
+        order.add(jobs)
+        return [turn.job for turn in order.first(len(jobs))]
+
     def _has_use_of_open(self, unsettled: list[WaitingJob]) -> bool:
         """Whether something could still be started now. Takes out for whom it cannot: what is closed stays so."""
         while unsettled:

@@ -68,8 +68,7 @@ def foresee(situation: Situation) -> Mapping[str, Place]:
             backend=max(placement.parts, key=lambda part: part.passes).timeline.name,
             reason=placement.reason,
         )
-    left = (job for job in situation.jobs if job.job_id not in places)
-    for job in sorted(left, key=lambda each: (each.queue_time, each.job_id)):
+    for job in planner.in_order([job for job in situation.jobs if job.job_id not in places]):
         places[job.job_id] = Place(ahead=len(places), length=length, reason=planner.reason(job))
     return places
 

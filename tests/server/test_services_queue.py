@@ -100,12 +100,12 @@ async def test_the_queue_in_numbers(caller: Caller, running: Job) -> None:
     assert now.oldest_create_time == first.create_time
 
 
-async def test_a_job_that_is_being_stopped_is_counted_as_such(
-    caller: Caller, adapter: ScriptedAdapter, running: Job
-) -> None:
+async def test_a_job_that_is_being_stopped_is_counted_as_such(caller: Caller, adapter: ScriptedAdapter) -> None:
     adapter.obeys_cancel = False
-    another = await caller.create(owner="bert")
-    await caller.jobs.CancelJob(pb.CancelJobRequest(job_id=running.job_id))
+    stopped = await caller.create()
+    await caller.until_state(stopped.job_id, JOB_STATE_RUNNING)
+    another = await caller.create()
+    await caller.jobs.CancelJob(pb.CancelJobRequest(job_id=stopped.job_id))
     now = await queue(caller)
     assert (now.queued, now.running, now.cancelling) == (1, 0, 1)
     assert await order(caller) == [another.job_id]
@@ -222,6 +222,14 @@ async def test_jobs_are_moved(caller: Caller, running: Job) -> None:
     assert await order(caller) == [b, a, c]
     await move(caller, c, before_job_id=a)
     assert await order(caller) == [b, c, a]
+
+
+async def test_jobs_are_moved_while_nothing_is_started(caller: Caller) -> None:
+    await pause(caller)
+    a, b = [(await caller.create()).job_id for _ in range(2)]
+    assert (await move(caller, b, end=queue_pb2.QUEUE_END_FIRST)).queue.ahead == 0
+    assert await order(caller) == [b, a]
+    assert (await update(caller, a, priority=5)).queue.ahead == 1
 
 
 async def test_watchers_are_told_of_a_move(caller: Caller, running: Job) -> None:
