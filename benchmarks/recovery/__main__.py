@@ -36,12 +36,13 @@ class Line:
 
     name: str
     values: Sequence[float]
-    floor_s: float
+    floor_s: float | None = None
 
     @property
     def cells(self) -> tuple[str, ...]:
         shown = (statistics.median(self.values), percentile(self.values, 0.95), max(self.values), self.floor_s)
-        return self.name, *(f"{seconds:.2f} s" for seconds in shown), str(len(self.values))
+        texts = ("" if seconds is None else f"{seconds:.2f} s" for seconds in shown)
+        return self.name, *texts, str(len(self.values))
 
 
 async def measure(folder: Path, rounds: int, silent_rounds: int) -> list[Line]:
@@ -60,14 +61,16 @@ def lines(
     timing = Timing()
     start_s = _median(floors, "ready")
     hand_over_s = _median([*deaths, *silences], "hand-over")
-    died, silent = "a backend's death", "a backend's last sign of life"
+    died, silent = "a backend's death", "a backend's silence"
     return [
         Line("server: start to ready", _all(restarts, "ready"), start_s),
         Line("server's death to progress over gRPC", _all(restarts, "gRPC"), start_s),
         Line("server's death to progress over SSE", _all(restarts, "SSE"), start_s),
-        Line(f"{died} to the end of the attempt", _all(deaths, "noticed"), timing.refused_s),
+        Line(f"{died} to its being taken out", _all(deaths, "taken out")),
+        Line(f"{died} to the end of the attempt", _all(deaths, "given up"), timing.refused_s),
         Line(f"{died} to progress elsewhere", _all(deaths, "elsewhere"), timing.refused_s + hand_over_s),
-        Line(f"{silent} to the end of the attempt", _all(silences, "noticed"), timing.unreachable_s),
+        Line(f"{silent} to its being taken out", _all(silences, "taken out")),
+        Line(f"{silent} to the end of the attempt", _all(silences, "given up"), timing.unreachable_s),
         Line(f"{silent} to progress elsewhere", _all(silences, "elsewhere"), timing.unreachable_s + hand_over_s),
     ]
 

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 
-from benchmarks.recovery.stage import Stage
+from benchmarks.recovery.stage import RunningJob, Stage
 from tests.e2e.programs import Program
 
 Times = Mapping[str, float]
@@ -18,10 +18,9 @@ async def backend_dies(stage: Stage) -> Times:
     async with stage.running_job() as job:
         begin = time.monotonic()
         await job.backend.kill()
-        noticed = await job.over_grpc.first("attempt_failed", after=begin)
-        elsewhere = await job.over_grpc.first("progress", after=begin, attempt=2)
+        times = await _until_it_runs_elsewhere(stage, job, begin)
         await job.backend.start()
-    return {"noticed": noticed.at - begin, "elsewhere": elsewhere.at - begin, "hand-over": job.handed_over_s}
+    return times
 
 
 async def backend_goes_silent(stage: Stage) -> Times:
@@ -29,9 +28,7 @@ async def backend_goes_silent(stage: Stage) -> Times:
     async with stage.running_job() as job:
         begin = time.monotonic()
         with job.backend.silenced():
-            noticed = await job.over_grpc.first("attempt_failed", after=begin)
-            elsewhere = await job.over_grpc.first("progress", after=begin, attempt=2)
-    return {"noticed": noticed.at - begin, "elsewhere": elsewhere.at - begin, "hand-over": job.handed_over_s}
+            return await _until_it_runs_elsewhere(stage, job, begin)
 
 
 async def server_dies(stage: Stage) -> Times:
@@ -51,9 +48,21 @@ async def server_dies(stage: Stage) -> Times:
 
 async def bare_process_starts() -> Times:
     """The floor of a start: Python, gRPC, and a port that is open."""
-    program = Program("floor", "benchmarks.recovery.listener", (), address="", ready="listens", env={})
+    program = Program("floor", "benchmarks.recovery.listener", ready="listens")
     begin = time.monotonic()
     await program.start()
     ready = time.monotonic()
     await program.kill()
     return {"ready": ready - begin}
+
+
+async def _until_it_runs_elsewhere(stage: Stage, job: RunningJob, begin: float) -> Times:
+    taken_out = await stage.until_taken_out(job.backend)
+    given_up = await job.over_grpc.first("attempt_failed", after=begin)
+    elsewhere = await job.over_grpc.first("progress", after=begin, attempt=2)
+    return {
+        "taken out": taken_out - begin,
+        "given up": given_up.at - begin,
+        "elsewhere": elsewhere.at - begin,
+        "hand-over": job.handed_over_s,
+    }

@@ -18,6 +18,7 @@ from tests.e2e.stack import read_events
 
 WITHIN_S = 120.0
 """Whatever is waited for comes within this time, or the benchmark fails."""
+HEALTHY = BackendHealth.BACKEND_HEALTH_HEALTHY
 STEP_S = 0.05
 STEPS = 500
 """More than any round takes."""
@@ -100,10 +101,16 @@ class Stage:
             for task in watching:
                 task.cancel()
 
-    async def _until_all_are_healthy(self) -> None:
-        healthy = BackendHealth.BACKEND_HEALTH_HEALTHY
+    async def until_taken_out(self, backend: Program) -> float:
+        """When it was seen, by the monotonic clock, that the backend gets no more jobs."""
         async with asyncio.timeout(WITHIN_S):
-            while not all(each.health == healthy for each in await self.client.list_backends()):  # noqa: ASYNC110  # others
+            while (await self.client.get_backend(backend.name)).health == HEALTHY:  # noqa: ASYNC110  # others
+                await asyncio.sleep(0.02)
+        return time.monotonic()
+
+    async def _until_all_are_healthy(self) -> None:
+        async with asyncio.timeout(WITHIN_S):
+            while not all(each.health == HEALTHY for each in await self.client.list_backends()):  # noqa: ASYNC110  # others
                 await asyncio.sleep(0.2)
 
     async def _watch_over_grpc(self, job_id: str, watcher: Watcher) -> None:
@@ -127,16 +134,15 @@ class Stage:
 @asynccontextmanager
 async def open_stage(folder: Path) -> AsyncIterator[Stage]:
     """Two ComfyUI, the server, the gateway, and somebody at each of the two ways in."""
-    backends = {fake_program(name, "comfyui", step_s=STEP_S): "comfyui" for name in ("first", "second")}
-    # A backend that dies in every round is no fault of the job's.
-    server = server_program(folder, backends, IMAGEGEN_MAX_TAKEDOWNS="100")
+    backends = tuple(fake_program(name, "comfyui", step_s=STEP_S) for name in ("first", "second"))
+    server = server_program(folder, [{"name": b.name, "kind": "comfyui", "url": b.address} for b in backends])
     gateway = gateway_program(server)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(running(*backends, server, gateway))
         timeout = aiohttp.ClientTimeout(total=None)
         yield Stage(
             server=server,
-            backends=tuple(backends),
+            backends=backends,
             client=await stack.enter_async_context(Client(server.address, give_up_after_s=WITHIN_S)),
             session=await stack.enter_async_context(aiohttp.ClientSession(gateway.address, timeout=timeout)),
         )

@@ -24,6 +24,13 @@ def attempts_end_with_their_job(evidence: Evidence) -> Iterator[str]:
             yield f"job {job_id} has ended, and its attempts {running} run"
 
 
+def attempts_are_where_they_may_be(evidence: Evidence) -> Iterator[str]:
+    for each, job in pairs(evidence):
+        for attempt in job.attempts:
+            if each.planned.backend not in {"", attempt.backend}:
+                yield f"job {job.job_id} is for {each.planned.backend}, and was tried on {attempt.backend}"
+
+
 def attempts_failed_for_a_cause(evidence: Evidence) -> Iterator[str]:
     broken = {AttemptState.ATTEMPT_STATE_FAILED, AttemptState.ATTEMPT_STATE_UNCERTAIN}
     for job_id, job in evidence.jobs.items():

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from imagegen.v1.job_pb2 import AttemptState, Job, JobState
 from tests.chaos.attempt_checks import (
+    attempts_are_where_they_may_be,
     attempts_end_with_their_job,
     attempts_failed_for_a_cause,
     cancelled_work_was_stopped,
@@ -138,6 +139,7 @@ CHECKS: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     pictures_have_their_seeds,
     attempts_make_what_they_are_for,
     nothing_is_made_again,
+    attempts_are_where_they_may_be,
     attempts_end_with_their_job,
     attempts_failed_for_a_cause,
     nothing_follows_what_is_uncertain,

@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 SERVER, GATEWAY = "server", "gateway"
@@ -16,6 +16,10 @@ ENDLESS_STEPS = 400
 
 DUMPER_WAITS, DUMPER_RUNS = 40, 3
 """How many jobs of this one owner may wait, and run, at a time."""
+
+
+OPENING_S = 2.5
+"""So long the first jobs have the backends for themselves."""
 
 
 class Owner(StrEnum):
@@ -113,6 +117,8 @@ class PlannedJob:
     seed: int
     way: Way
     """By which it is handed in."""
+    backend: str = ""
+    """The only one that may do it; empty: any."""
     start_deadline_s: float | None = None
     execution_deadline_s: float | None = None
     fails_if_uncertain: bool = False
@@ -182,15 +188,16 @@ def make_plan(seed: int, *, jobs: int, troubles: int, seconds: float) -> Plan:
     """The same arguments give the same plan. Jobs are handed in early enough to end within `seconds` or soon after."""
     chance = random.Random(seed)
     busy_s = 0.7 * seconds
-    dumps = [chance.uniform(0.0, 0.6 * busy_s) for _ in range(3)]
+    dumps = [chance.uniform(OPENING_S, 0.6 * busy_s) for _ in range(3)]
     owners = chance.choices(list(Owner), weights=(9, 4, 4, 3), k=jobs)
     arrivals = sorted(
-        (chance.choice(dumps) if owner is Owner.DUMPER else chance.uniform(0.0, busy_s), owner) for owner in owners
+        (chance.choice(dumps) if owner is Owner.DUMPER else chance.uniform(OPENING_S, busy_s), owner)
+        for owner in owners
     )
     return Plan(
         seed=seed,
         has_task_ids=chance.random() < 0.5,
-        jobs=tuple(_jobs(chance, arrivals)),
+        jobs=tuple(_opened(_jobs(chance, arrivals))),
         troubles=tuple(_troubles(chance, troubles, seconds)),
     )
 
@@ -200,6 +207,22 @@ def _jobs(chance: random.Random, arrivals: Sequence[tuple[float, Owner]]) -> Ite
     for number, (at_s, owner) in enumerate(arrivals):
         yield _job(chance, number, at_s, owner, turns[owner])
         turns[owner] += 1
+
+
+def _opened(jobs: Iterator[PlannedJob]) -> Iterator[PlannedJob]:
+    """The first jobs are such that the third is spread over two backends: they have been measured, and are idle."""
+    for number, job in enumerate(jobs):
+        if number >= 3:
+            yield job
+            continue
+        opening = replace(
+            job, kind=JobKind.TEXT, steps=4, count=1, batch_size=1, backend=BACKENDS[number % 2], wishes=()
+        )
+        if number == 2:
+            opening = replace(opening, kind=JobKind.BATCH, steps=40, count=4, backend="")
+        yield replace(
+            opening, at_s=number * OPENING_S / 4, start_deadline_s=None, execution_deadline_s=None, watch=Way.HTTP
+        )
 
 
 def _job(chance: random.Random, number: int, at_s: float, owner: Owner, turn: int) -> PlannedJob:
@@ -223,6 +246,7 @@ def _job(chance: random.Random, number: int, at_s: float, owner: Owner, turn: in
         batch_size=batch_size,
         seed=chance.randrange(2**31),
         way=chance.choice(list(Way)),
+        backend=_backend(chance, kind),
         start_deadline_s=start_deadline_s,
         execution_deadline_s=execution_deadline_s,
         fails_if_uncertain=chance.random() < 0.3,
@@ -241,6 +265,11 @@ def _images(chance: random.Random, kind: JobKind) -> tuple[int, int]:
             return count, count
         case _:
             return 1, 1
+
+
+def _backend(chance: random.Random, kind: JobKind) -> str:
+    able = BACKENDS[:2] if kind is JobKind.GRAPH else BACKENDS
+    return chance.choice(able) if chance.random() < 0.1 else ""
 
 
 def _wishes(chance: random.Random) -> Iterator[Wish]:

@@ -14,20 +14,23 @@ _LIMITS = {Owner.DUMPER: {"max_queued_jobs": DUMPER_WAITS, "max_running_jobs": D
 @asynccontextmanager
 async def running_programs(folder: Path, *, has_task_ids: bool) -> AsyncIterator[dict[str, Program]]:
     """All of them, by name."""
-    new, old, other = BACKENDS
-    fakes = {
-        fake_program(new, "comfyui", "--version", "0.3.64"): "comfyui",
-        fake_program(old, "comfyui", "--version", "0.3.12"): "comfyui",
-        fake_program(other, "a1111", "--load-seconds", "0.3", *([] if has_task_ids else ["--nowebui"])): "a1111",
-    }
+    new, old, other = (
+        fake_program(BACKENDS[0], "comfyui", "--version", "0.3.64"),
+        fake_program(BACKENDS[1], "comfyui", "--version", "0.3.12"),
+        fake_program(BACKENDS[2], "a1111", "--load-seconds", "0.3", *([] if has_task_ids else ["--nowebui"])),
+    )
+    backends = [
+        {"name": fake.name, "kind": kind, "url": fake.address}
+        for fake, kind in ((new, "comfyui"), (old, "comfyui"), (other, "a1111"))
+    ]
     server = server_program(
         folder,
-        fakes,
+        backends,
         IMAGEGEN_OWNERS=json.dumps(_LIMITS),
         # So often is nothing tried in real life: here every job must get through, whatever befalls it.
         IMAGEGEN_MAX_ATTEMPTS="100",
         IMAGEGEN_MAX_TAKEDOWNS="100",
     )
-    programs = [*fakes, server, gateway_program(server)]
+    programs = [new, old, other, server, gateway_program(server)]
     async with running(*programs):
         yield {program.name: program for program in programs}

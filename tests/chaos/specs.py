@@ -28,6 +28,7 @@ def draw_picture() -> bytes:
 
 def spec_of(job: PlannedJob, picture: str) -> JobSpec:
     spec = JobSpec(
+        backend=job.backend,
         priority=_PRIORITIES.get(job.owner),
         start_deadline=_duration(job.start_deadline_s),
         execution_deadline=_duration(job.execution_deadline_s),

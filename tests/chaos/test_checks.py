@@ -185,6 +185,12 @@ def test_an_attempt_that_makes_what_is_not_its_own() -> None:
     assert "attempt 2 is for images range(1, 2), and gave image 0" in the_only_violation(evidence)
 
 
+def test_an_attempt_where_the_job_must_not_go() -> None:
+    evidence = sound()
+    plan(evidence, backend="new-comfyui")
+    assert "is for new-comfyui, and was tried on old-comfyui" in the_only_violation(evidence)
+
+
 def test_a_picture_with_another_seed() -> None:
     evidence = sound()
     evidence.seeds["j", 1] = 7

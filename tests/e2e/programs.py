@@ -20,7 +20,14 @@ class Program:
     """One of them, over all its lives."""
 
     def __init__(
-        self, name: str, module: str, arguments: Sequence[str], *, address: str, ready: str, env: Mapping[str, str]
+        self,
+        name: str,
+        module: str,
+        arguments: Sequence[str] = (),
+        *,
+        address: str = "",
+        ready: str,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         """`address` is where others find it; `ready` is in the line that it prints when it can be used."""
         self.name = name
@@ -30,7 +37,7 @@ class Program:
         self.lives = 0
         self._command = (sys.executable, "-m", module, *arguments)
         self._ready = ready
-        self._env = env
+        self._env = env or {}
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
 
@@ -121,21 +128,19 @@ def fake_program(name: str, kind: str, *arguments: str, step_s: float = 0.05) ->
         ("--port", str(port), "--step-seconds", str(step_s), *arguments),
         address=f"http://127.0.0.1:{port}",
         ready="127.0.0.1",
-        env={},
     )
 
 
-def server_program(data_dir: Path, backends: Mapping[Program, str], **settings: str) -> Program:
-    """The server, with backends by their kinds."""
+def server_program(data_dir: Path, backends: Sequence[Mapping[str, object]], **settings: str) -> Program:
+    """The server; backends and settings as its environment has them."""
     address = f"127.0.0.1:{free_port()}"
-    described = [{"name": each.name, "kind": kind, "url": each.address} for each, kind in backends.items()]
     return Program(
         "server",
         "imagegen_client",
         ("server", "--grpc", address, "--data-dir", str(data_dir)),
         address=address,
         ready="listens for gRPC",
-        env={"IMAGEGEN_BACKENDS": json.dumps(described), **settings},
+        env={"IMAGEGEN_BACKENDS": json.dumps(backends), **settings},
     )
 
 
@@ -147,7 +152,6 @@ def gateway_program(server: Program) -> Program:
         ("--server", server.address, "gateway", "--http", address),
         address=f"http://{address}",
         ready="imagegen is at",
-        env={},
     )
 
 
