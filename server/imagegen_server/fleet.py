@@ -18,7 +18,7 @@ import structlog
 from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import Adapter, BackendStatus, Catalog, ImageParameters, RawGraph
 from imagegen_adapters.errors import AdapterError, Unreachable, Violation
-from imagegen_server.errors import backend_not_found
+from imagegen_server.errors import CannotStart, backend_not_found
 from imagegen_server.logs import without_credentials
 from imagegen_server.tasks import running
 from imagegen_server.trust import Trust
@@ -100,7 +100,7 @@ class Backend:
         self._on_change = on_change
         self._trust = Trust()
         self._failures = 0
-        """Asked in vain, so often in a row."""
+        """So often in a row it was asked without being taken back."""
         self._suspicions = 0
         self._wants_catalog = False
         self._wants_memory_freed = False
@@ -145,7 +145,8 @@ class Backend:
         self._suspicions += 1
         self._wants_memory_freed |= free_memory
         self._trust = self._trust.after_device_failure(self._clock(), hold_s)
-        self._set_unhealthy(reason)
+        # Where memory is short, the jobs are to blame as much as the backend.
+        self._set_unhealthy(reason, is_relapse=not free_memory)
         self._wake.set()
 
     async def keep_asking(self) -> None:
@@ -184,7 +185,8 @@ class Backend:
         except AdapterError as error:
             if error.backend_died:
                 self._trust = self._trust.after_restart()
-            self._set_unhealthy(str(error))
+            # One that is late with an answer does no harm by it, however often.
+            self._set_unhealthy(str(error), is_relapse=error.backend_died)
         except TimeoutError:
             self._set_unhealthy("did not answer in time")
         except Exception:  # noqa: BLE001  # the edge of this task: one adapter's fault must not stop the server
@@ -198,14 +200,15 @@ class Backend:
     async def _free_memory_if_wanted(self) -> None:
         if not self._wants_memory_freed:
             return
+        self._wants_memory_freed = False
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 await self.adapter.free_memory()
-        except Unreachable:
-            raise  # it is asked again
+        except (Unreachable, TimeoutError):
+            self._wants_memory_freed = True
+            raise
         except AdapterError as error:
             self._log.warning("memory not freed", reason=str(error))
-        self._wants_memory_freed = False
 
     async def _hear(self) -> None:
         """Takes in how the backend is, and what it has if that may be another than before."""
@@ -239,8 +242,9 @@ class Backend:
         self.health = replace(self.health, is_healthy=True, reason="")
         self._on_change()
 
-    def _set_unhealthy(self, reason: str) -> None:
-        if self.is_healthy:
+    def _set_unhealthy(self, reason: str, *, is_relapse: bool = False) -> None:
+        """`is_relapse`: it counts against the backend if it happens again and again."""
+        if is_relapse and self.is_healthy:
             self._trust = self._trust.after_failure(self._clock(), first_hold_s=self._intervals.status_s)
         hold_s = self._trust.hold_left_s(self._clock())
         if hold_s:
@@ -280,11 +284,17 @@ async def open_fleet(
     on_change: Callable[[], None],
     intervals: Intervals,
 ) -> AsyncIterator[Fleet]:
-    """Opens an adapter per backend and keeps asking how they are. Does not wait for the first answers."""
+    """Opens an adapter per backend and keeps asking how they are. Does not wait for the first answers.
+
+    Raises CannotStart for options that an adapter does not take.
+    """
     async with AsyncExitStack() as stack:
         backends = []
         for member in members:
-            adapter = await stack.enter_async_context(open_adapter(member.config))
+            try:
+                adapter = await stack.enter_async_context(open_adapter(member.config))
+            except ValueError as error:
+                raise CannotStart(str(error)) from error
             backends.append(Backend(member, adapter, clock=clock, on_change=on_change, intervals=intervals))
         await stack.enter_async_context(running(*(backend.keep_asking() for backend in backends)))
         yield Fleet(backends)

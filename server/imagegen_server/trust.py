@@ -3,8 +3,8 @@
 A backend that failed is taken back as soon as it answers well, but for two reasons it may be held for a while:
 
 * Its device failed, which an answer does not show. This hold ends early when the process has restarted.
-* It failed again within a minute of being taken back. Each such relapse holds it twice as long as the one before, up to
-  a minute; one that stays well for a minute begins anew.
+* It died or broke a job again within a minute of being taken back. Each such relapse holds it twice as long as the one
+  before, up to a minute; one that stays well for a minute begins anew.
 """
 
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ class Trust:
         return max(0.0, self.device_hold_until - now, self.relapse_hold_until - now)
 
     def after_failure(self, now: float, *, first_hold_s: float) -> "Trust":
-        """It was trusted and has failed. `first_hold_s` is what the first relapse costs."""
+        """It was trusted and did harm. `first_hold_s` is what the first relapse costs."""
         if self.taken_back_at is None or now - self.taken_back_at >= STABLE_S:
             return replace(self, relapses=0, taken_back_at=None)
         hold_s = min(first_hold_s * 2.0**self.relapses, LONGEST_HOLD_S)

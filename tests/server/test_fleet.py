@@ -5,10 +5,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
+import pytest
+
 from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import BackendStatus
 from imagegen_adapters.errors import AdapterError, Unintelligible, Unreachable
-from imagegen_server.fleet import Backend, Intervals, Member
+from imagegen_adapters.registry import open_adapter
+from imagegen_server.errors import CannotStart
+from imagegen_server.fleet import Backend, Intervals, Member, open_fleet
 from imagegen_server.tasks import running
 from imagegen_server.wire.backends import encode_backend
 from tests.server.scripted import DEFAULT_CAPABILITIES, ScriptedAdapter
@@ -112,6 +116,17 @@ async def test_it_is_told_as_it_is_configured_and_drained() -> None:
     assert (told.drained, dict(told.labels), told.max_concurrent_jobs) == (True, {"gpu": "big"}, 3)
 
 
+async def test_an_option_that_its_adapter_does_not_take_ends_the_start() -> None:
+    member = Member(
+        config=BackendConfig(name="one", kind="comfyui", url="http://127.0.0.1:1", options={"patience": "5"})
+    )
+    opening = open_fleet(
+        [member], open_adapter=open_adapter, clock=Clock(), on_change=lambda: None, intervals=Intervals()
+    )
+    with pytest.raises(CannotStart, match="unknown option 'patience'; allowed: client_id, patience_s"):
+        await opening.__aenter__()
+
+
 async def test_one_in_trouble_is_asked_again_soon() -> None:
     adapter, changes = MoodyAdapter(status_error=Unreachable("it is silent")), Changes()
     async with backend_of(adapter, changes=changes) as backend:
@@ -201,6 +216,18 @@ async def test_one_that_cannot_free_memory_is_taken_back_all_the_same() -> None:
         backend.suspect("out of memory", free_memory=True)
         await backend.refresh()
         assert backend.is_open
+
+
+async def test_one_that_is_late_again_and_again_is_trusted_as_soon_as_it_answers() -> None:
+    adapter = MoodyAdapter()
+    async with backend_of(adapter) as backend:
+        for _ in range(3):
+            adapter.status_error = Unreachable("it is silent")
+            await backend.refresh()
+            assert backend.health.reason == "it is silent"
+            adapter.status_error = None
+            await backend.refresh()
+            assert backend.is_open
 
 
 async def test_one_that_fails_again_and_again_is_held_longer_each_time() -> None:
