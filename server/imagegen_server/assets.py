@@ -11,7 +11,7 @@ import re
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -75,7 +75,7 @@ class AssetWriter:
             media_type=kind.media_type,
             width=kind.width,
             height=kind.height,
-            create_time=time.time(),
+            create_time=self._assets.now(),
             origin=origin,
             job_id=job_id,
         )
@@ -99,11 +99,15 @@ class AssetWriter:
 class AssetStore:
     """The files of one data folder."""
 
-    def __init__(self, folder: Path, store: Store, *, max_bytes: int) -> None:
-        """Makes the folder and removes what an earlier process left unfinished."""
+    def __init__(self, folder: Path, store: Store, *, max_bytes: int, clock: Callable[[], float] = time.time) -> None:
+        """Makes the folder and removes what an earlier process left unfinished.
+
+        `clock` gives seconds since the Unix epoch.
+        """
         self._folder = folder
         self._store = store
         self._max_bytes = max_bytes
+        self._clock = clock
         self._unfinished = folder / "unfinished"
         self._unfinished.mkdir(mode=0o700, parents=True, exist_ok=True)
         for leftover in self._unfinished.iterdir():
@@ -233,6 +237,9 @@ class AssetStore:
             yield
         finally:
             self._held -= held
+
+    def now(self) -> float:
+        return self._clock()
 
     async def keep(self, path: Path, asset: Asset) -> Asset:
         """Takes over a complete file, for AssetWriter."""
