@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -63,6 +64,25 @@ def test_up_says_where_it_is_works_and_stops_cleanly(tmp_path: Path, how: signal
     assert (status, saved) == (200, "x.png\n")
     assert process.returncode == 0
     assert all(line.startswith("{") for line in log.splitlines())
+
+
+def test_queue_is_steered_and_a_job_made_once_more(tmp_path: Path, run: Run) -> None:
+    with running(tmp_path, "server", *LOCAL) as server:
+        anna = partial(run, "--server", line_with(server, "listens for gRPC").split()[-1], "--owner", "anna")
+        anna("queue", "pause")
+        job_id = anna("generate", "dusk", "--size", "64x64", "--steps", "2", "--detach").stdout.strip()
+        first = anna("generate", "dawn", "--size", "64x64", "--steps", "2", "--detach").stdout.strip()
+        moved = anna("queue", "move", first[:8], "--first")
+        updated = anna("update", job_id, "--priority", "3")
+        waiting = anna("queue").stdout
+        resumed = anna("queue", "resume")
+        watched = anna("watch", job_id)
+        again = anna("retry", job_id, "--new-seeds", "-o", "again.png")
+
+    assert [each.exit_code for each in (moved, updated, resumed, watched, again)] == [0] * 5
+    assert [line.split()[1:3] for line in waiting.splitlines()[2:]] == [[first[:8], "anna"], [job_id[:8], "anna"]]
+    assert "the queue is paused" in waiting.splitlines()[-1]
+    assert again.stdout == "again.png\n"
 
 
 def test_server_and_gateway_run_apart(tmp_path: Path) -> None:

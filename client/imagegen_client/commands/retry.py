@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from imagegen.v1.job_pb2 import Job
 from imagegen_client.client import Client
 from imagegen_client.commands.exits import Exit
 from imagegen_client.commands.following import Wish, see_through
@@ -39,16 +40,21 @@ def retry(
 
     async def body(client: Client) -> Exit:
         first = await client.get_job(await resolve(client, job))
-        if not detach:
-            check_free(output, first.spec.image.count, overwrite=force)
+        if detach:
+            new = await client.retry_job(first.job_id, new_seeds=new_seeds, request_id=request_id)
+            return _give(new, as_json=as_json)
+        check_free(output, first.spec.image.count, overwrite=force)
         async with interruptions() as interrupted:
             new = await client.retry_job(first.job_id, new_seeds=new_seeds, request_id=request_id)
-            if not detach:
-                return await see_through(client, new.job_id, wish, interrupted=interrupted, images=new.spec.image.count)
-        if as_json:
-            give_json({"job": message_as_json(new)})
-        else:
-            give(new.job_id)
-        return Exit.SUCCESS
+            images = new.spec.image.count
+            return await see_through(client, new.job_id, wish, interrupted=interrupted, images=images)
 
     run(context, body, as_json=as_json)
+
+
+def _give(job: Job, *, as_json: bool) -> Exit:
+    if as_json:
+        give_json({"job": message_as_json(job)})
+    else:
+        give(job.job_id)
+    return Exit.SUCCESS
