@@ -14,6 +14,8 @@ PREFETCH_S: Final = 3.0
 """A second slot is filled when what runs will be done within this."""
 UNKNOWN_S: Final = 60.0
 """Assumed of a backend that cannot tell when it will have done what it has."""
+REPORT_S: Final = 0.5
+"""Until a backend without a free slot has one, at the least: it has to tell us."""
 
 
 class Timeline:
@@ -29,7 +31,9 @@ class Timeline:
         self.is_idle = candidate.free_slots >= candidate.slots
         self._free_slots = candidate.free_slots
         if self.is_idle and candidate.remaining_s is None:
-            self.free_s, self.is_known = 0.0, False
+            self.free_s = 0.0
+        elif candidate.free_slots <= 0:
+            self.free_s = max(self.free_s, REPORT_S)
 
     @property
     def is_open(self) -> bool:
