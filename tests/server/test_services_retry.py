@@ -24,8 +24,11 @@ def adapter() -> ScriptedAdapter:
 
 @pytest.fixture
 async def caller(tmp_path: Path, adapter: ScriptedAdapter) -> AsyncIterator[Caller]:
+    """Every job is made at once; the server stops when all have been."""
     async with serving(tmp_path, {"one": adapter}) as caller:
         yield caller
+        for job in (await caller.jobs.ListJobs(pb.ListJobsRequest())).jobs:
+            await caller.until_ended(job.job_id)
 
 
 async def refused(call: Awaitable[Any]) -> Refusal:
