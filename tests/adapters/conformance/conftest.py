@@ -30,9 +30,10 @@ def _subjects(*, with_variants: bool) -> Iterator[object]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A module that sets WITH_VARIANTS is run on servers, too, that differ only in what they can be asked."""
+    """What a module lists in WITH_VARIANTS is run on servers, too, that differ only in what they can be asked."""
     if "subject" in metafunc.fixturenames:
-        subjects = _subjects(with_variants=getattr(metafunc.module, "WITH_VARIANTS", False))
+        wanted = getattr(metafunc.module, "WITH_VARIANTS", ())
+        subjects = _subjects(with_variants=metafunc.function.__name__ in wanted)
         metafunc.parametrize("subject", list(subjects), indirect=True)
 
 

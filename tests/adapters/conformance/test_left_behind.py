@@ -9,7 +9,10 @@ from imagegen_adapters.errors import AdapterError, Lost, Uncertain
 from tests.adapters.conformance.observing import observed, task_of, until_moving
 from tests.adapters.conformance.subject import Subject
 
-WITH_VARIANTS = True
+WITH_VARIANTS = (
+    "test_an_attempt_that_cannot_be_found_again_is_stopped_or_uncertain",
+    "test_an_unknown_attempt_is_lost_where_that_can_be_told",
+)
 
 
 def _if_unknown(subject: Subject) -> type[AdapterError]:
