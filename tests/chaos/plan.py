@@ -189,7 +189,7 @@ def make_plan(seed: int, *, jobs: int, troubles: int, seconds: float) -> Plan:
     chance = random.Random(seed)
     busy_s = 0.7 * seconds
     dumps = [chance.uniform(OPENING_S, 0.6 * busy_s) for _ in range(3)]
-    owners = chance.choices(list(Owner), weights=(9, 4, 4, 3), k=jobs)
+    owners = chance.choices(list(Owner), weights=(8, 4, 4, 3), k=jobs)
     arrivals = sorted(
         (chance.choice(dumps) if owner is Owner.DUMPER else chance.uniform(OPENING_S, busy_s), owner)
         for owner in owners
@@ -226,7 +226,7 @@ def _opened(jobs: Iterator[PlannedJob]) -> Iterator[PlannedJob]:
 
 
 def _job(chance: random.Random, number: int, at_s: float, owner: Owner, turn: int) -> PlannedJob:
-    kind = chance.choices(list(JobKind), weights=(4, 4, 2, 3))[0]
+    kind = chance.choices(list(JobKind), weights=(5, 3, 2, 3))[0]
     count, batch_size = _images(chance, kind)
     wishes = tuple(_wishes(chance))
     has_deadline = chance.random() < 0.15
@@ -241,7 +241,7 @@ def _job(chance: random.Random, number: int, at_s: float, owner: Owner, turn: in
         owner=owner,
         turn=turn,
         kind=kind,
-        steps=ENDLESS_STEPS if is_endless else chance.randint(4, 25),
+        steps=ENDLESS_STEPS if is_endless else chance.randint(3, 18),
         count=count,
         batch_size=batch_size,
         seed=chance.randrange(2**31),
