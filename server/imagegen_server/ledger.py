@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from imagegen_adapters.contract import Planned, Warned
 from imagegen_server import lifecycle
-from imagegen_server.errors import Refused, job_not_found
+from imagegen_server.errors import job_not_finished, job_not_found, request_id_reused
 from imagegen_server.history import Record, Scope
 from imagegen_server.hub import Hub
 from imagegen_server.jobs import Job, Output
@@ -143,8 +143,7 @@ class Ledger:
     async def delete(self, job_id: str) -> None:
         """Forgets a job that has ended, with its events. Refused: JOB_NOT_FOUND, JOB_NOT_FINISHED."""
         if job_id in self._entries:
-            message = f"job {job_id!r} has not ended; cancel it first"
-            raise Refused("JOB_NOT_FINISHED", message, metadata={"job_id": job_id})
+            raise job_not_finished(job_id)
         if not await self._store.delete_ended([job_id]):
             raise job_not_found(job_id)
 
@@ -158,8 +157,7 @@ class Ledger:
 
     async def _replay(self, request_id: str, known: _Entry | StoredJob, request_digest: bytes) -> Job:
         if known.request_digest != request_digest:
-            message = f"request_id {request_id!r} was used before with another body"
-            raise Refused("REQUEST_ID_REUSED", message, metadata={"request_id": request_id})
+            raise request_id_reused(request_id)
         return known.job if isinstance(known, StoredJob) else await self._settled(known)
 
     # --- writing ---

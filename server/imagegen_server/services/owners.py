@@ -14,11 +14,10 @@ _PRINTABLE = re.compile(r"[ -~]*")
 
 def owner_of(context: Context) -> str:
     """The owner; empty: nobody in particular. Refused: INVALID_REQUEST."""
-    values = [value for key, value in context.invocation_metadata() or () if key == OWNER_KEY]
+    values = [str(value) for key, value in context.invocation_metadata() or () if key == OWNER_KEY]
     if len(values) > 1:
         raise invalid([Violation(OWNER_KEY, "must be given once")])
-    # What is no UTF-8 arrives as bytes.
     owner = values[0].strip() if values else ""
-    if isinstance(owner, bytes) or len(owner) > MAX_OWNER_CHARS or not _PRINTABLE.fullmatch(owner):
+    if len(owner) > MAX_OWNER_CHARS or not _PRINTABLE.fullmatch(owner):
         raise invalid([Violation(OWNER_KEY, f"must be at most {MAX_OWNER_CHARS} printable ASCII characters")])
     return owner
