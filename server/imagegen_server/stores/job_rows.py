@@ -16,6 +16,7 @@ from imagegen_server.stores.schema import events, job_assets, job_labels, jobs
 _STORED: Select[Any] = select(jobs.c.record, jobs.c.request_digest, jobs.c.first_position, jobs.c.end_position)
 _JOB = _STORED.where(jobs.c.job_id == bindparam("of_job"))
 _REQUEST = _STORED.where(jobs.c.owner == bindparam("of_owner"), jobs.c.request_id == bindparam("of_request"))
+_NEW_JOB, _NEW_EVENT, _LABEL, _HOLD_ASSET = insert(jobs), insert(events), insert(job_labels), insert(job_assets)
 _UPDATE = (
     update(jobs)
     .where(jobs.c.job_id == bindparam("of_job"))
@@ -37,18 +38,18 @@ def write_jobs(connection: Connection, codec: JobCodec, writes: Sequence[JobWrit
     # Whatever changes labels tells so.
     updated = {record.job_id for write in writes for record in write.records if record.kind == "updated"}
     relabelled = sorted(updated - created.keys())
-    _execute(connection, insert(jobs), [_new_row(write, newest[job_id], codec) for job_id, write in created.items()])
+    _execute(connection, _NEW_JOB, [_new_row(write, newest[job_id], codec) for job_id, write in created.items()])
     _execute(connection, _UPDATE, [{"of_job": w.job.job_id, **_changing_columns(w, codec)} for w in changed])
     _execute(connection, _UNLABEL, [{"of_job": job_id} for job_id in relabelled])
     labelled = [newest[job_id].job for job_id in (*created, *relabelled)]
-    _execute(connection, insert(job_labels), [row for job in labelled for row in _label_rows(job)])
+    _execute(connection, _LABEL, [row for job in labelled for row in _label_rows(job)])
     _execute(
         connection,
-        insert(job_assets),
+        _HOLD_ASSET,
         [{"job_id": job.job_id, "digest": digest} for job in unfinished for digest in sorted(job.spec.digests)],
     )
     _execute(connection, _RELEASE_ASSETS, [{"of_job": job.job_id} for job in ended])
-    _execute(connection, insert(events), [_event_row(record) for write in writes for record in write.records])
+    _execute(connection, _NEW_EVENT, [_event_row(record) for write in writes for record in write.records])
 
 
 def unfinished_jobs(connection: Connection, codec: JobCodec) -> list[StoredJob]:
