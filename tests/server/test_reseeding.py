@@ -26,7 +26,7 @@ def test_images_get_a_new_first_seed_and_keep_all_else() -> None:
 
 
 def test_every_number_that_is_a_seed_of_a_graph_is_new() -> None:
-    graph = {
+    graph: dict[str, Any] = {
         "3": {"class_type": "KSampler", "inputs": {"seed": 2**64 - 1, "steps": 20, "model": ["4", 0]}},
         "5": {"class_type": "KSamplerAdvanced", "inputs": {"noise_seed": 5.0, "cfg": 7.5}},
         "6": {"class_type": "SaveImage"},
@@ -36,7 +36,7 @@ def test_every_number_that_is_a_seed_of_a_graph_is_new() -> None:
     new = [found["3"]["inputs"].pop("seed"), found["5"]["inputs"].pop("noise_seed")]
     assert len(set(new)) == 2
     assert all(seed >= 100 for seed in new)
-    del graph["3"]["inputs"]["seed"], graph["5"]["inputs"]["noise_seed"]  # type: ignore[attr-defined]  # objects
+    del graph["3"]["inputs"]["seed"], graph["5"]["inputs"]["noise_seed"]
     assert found == graph
 
 

@@ -1,5 +1,6 @@
 """How jobs come in: once per request_id, checked, with their inputs held, and as far as there is room."""
 
+import asyncio
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -76,7 +77,10 @@ class Admission:
         job = await self.ledger.get(request.job_id)
         if not job.state.is_final:
             raise job_not_finished(request.job_id)
-        spec = with_new_seeds(job.spec, self.choose_seed) if request.new_seeds else job.spec
+        if not request.new_seeds:
+            return encode_spec(job.spec)
+        # In a thread: a graph may be of 4 MB.
+        spec = await asyncio.to_thread(with_new_seeds, job.spec, self.choose_seed)
         if spec is None:
             raise invalid([Violation("new_seeds", "the graph has no input seed or noise_seed that holds a number")])
         return encode_spec(spec)
