@@ -13,6 +13,7 @@ _PATIENCE_S = 100.0
 _MARGIN_S = 2.0
 _BEGINNING_S = 0.5
 """Between the decision to begin an attempt and the time that is stored."""
+_CONFIRMED_S = 0.5
 _STOPPING_S = 8.0
 """How long it takes to stop an attempt whose time is up, on a busy machine."""
 
@@ -66,6 +67,22 @@ def cancelled_work_was_stopped(evidence: Evidence) -> Iterator[str]:
         for attempt in job.attempts:
             if attempt.remote_id in evidence.succeeded.get(attempt.backend, set()):
                 yield f"job {job.job_id} was stopped, and {attempt.backend} did attempt {attempt.number} to its end"
+
+
+def what_is_stopped_is_stopped_at_its_backend(evidence: Evidence) -> Iterator[str]:
+    """An attempt is CANCELLED when its backend has confirmed it, and not before."""
+    for job_id, job in evidence.jobs.items():
+        for attempt in job.attempts:
+            if attempt.state != AttemptState.ATTEMPT_STATE_CANCELLED or _may_have_been_out_of_reach(attempt, evidence):
+                continue
+            late_s = evidence.ended.get(attempt.backend, {}).get(attempt.remote_id, 0.0) - unix(attempt.end_time)
+            if late_s > _CONFIRMED_S:
+                what = (
+                    f"{attempt.backend} went on with attempt {attempt.number} for {late_s:.1f} s after it was stopped"
+                )
+                yield f"job {job_id}: {what}"
+            if attempt.remote_id in evidence.succeeded.get(attempt.backend, set()):
+                yield f"job {job_id}: {attempt.backend} did attempt {attempt.number} to its end, and it was stopped"
 
 
 def nothing_begins_that_is_held(evidence: Evidence) -> Iterator[str]:
@@ -126,6 +143,11 @@ def _expired_in_time(each: Accepted, job: Job) -> Iterator[str]:
             return
     if age_s < deadline_s - 0.001:
         yield f"job {job.job_id} expired after {age_s:.2f} s, and had {deadline_s:.2f} s"
+
+
+def _may_have_been_out_of_reach(attempt: Attempt, evidence: Evidence) -> bool:
+    begin, end = unix(attempt.start_time) - _MARGIN_S, unix(attempt.end_time) + _MARGIN_S
+    return any(was_disturbed(evidence, target, begin, end) for target in (attempt.backend, SERVER))
 
 
 def _is_held(hold: Hold, job: Job, attempt: Attempt) -> bool:

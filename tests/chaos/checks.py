@@ -14,6 +14,7 @@ from tests.chaos.attempt_checks import (
     nothing_follows_what_is_uncertain,
     nothing_was_handed_over_twice,
     owners_run_no_more_than_they_may,
+    what_is_stopped_is_stopped_at_its_backend,
 )
 from tests.chaos.evidence import Accepted, Evidence, Watched, marks_of
 from tests.chaos.image_checks import (
@@ -148,6 +149,7 @@ CHECKS: tuple[Callable[[Evidence], Iterator[str]], ...] = (
     owners_run_no_more_than_they_may,
     deadlines_are_kept,
     cancelled_work_was_stopped,
+    what_is_stopped_is_stopped_at_its_backend,
     backends_are_empty,
     logs_are_quiet,
 )

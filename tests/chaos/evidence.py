@@ -92,6 +92,8 @@ class Evidence:
     """By backend, for each of its lives: the attempts that it was given, by the id that we gave them."""
     succeeded: dict[str, set[str]] = field(default_factory=dict)
     """By backend: what it did to the end, by its own ids."""
+    ended: dict[str, dict[str, float]] = field(default_factory=dict)
+    """By backend: when what it did came to an end there, by its own ids."""
     left_over: dict[str, list[str]] = field(default_factory=dict)
     """By backend: what was still queued or running there when all jobs had ended."""
     lines: dict[str, list[str]] = field(default_factory=dict)

@@ -356,6 +356,21 @@ def test_a_cancelled_job_that_was_made_to_the_end() -> None:
     assert "old-comfyui did attempt 2 to its end" in the_only_violation(evidence)
 
 
+@pytest.mark.parametrize(
+    ("ended", "done", "says"), [(5, set(), "for 2.0 s after"), (3, {"b"}, "to its end, and it was")]
+)
+def test_an_attempt_that_goes_on_after_it_was_stopped(ended: int, done: set[str], says: str) -> None:
+    evidence = sound()
+    evidence.accepted[0].is_cancel_accepted = True
+    evidence.jobs["j"].state = JobState.JOB_STATE_CANCELLED
+    evidence.jobs["j"].attempts[1].state = AttemptState.ATTEMPT_STATE_CANCELLED
+    evidence.ended["old-comfyui"] = {"b": BEGUN + ended}
+    evidence.succeeded["old-comfyui"] = done
+    assert says in the_only_violation(evidence)
+    evidence.incidents.append(Incident(kind=TroubleKind.PAUSE, target="old-comfyui", begin=BEGUN + 2, end=BEGUN + 3))
+    assert violations(evidence) == []
+
+
 def test_work_that_was_left_behind() -> None:
     evidence = sound()
     evidence.left_over["old-comfyui"] = ["b"]

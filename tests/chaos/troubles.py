@@ -63,13 +63,14 @@ class Troublemaker:
         if _kind(name) == "a1111":
             # Without its web page it is given no ids.
             received = [each for each in answer["received"] if each != "None"]
-            left, succeeded = answer["left"], answer["succeeded"]
+            left, ends = answer["left"], answer
         else:
             received, left = ([_attempt_of(each) for each in answer["prompts"][key]] for key in ("accepted", "left"))
-            succeeded = answer["prompts"]["succeeded"]
+            ends = answer["prompts"]
         lives = self._evidence.handed_over.setdefault(name, [])
         lives[self._programs[name].lives - 1 :] = [received]
-        self._evidence.succeeded.setdefault(name, set()).update(succeeded)
+        self._evidence.succeeded.setdefault(name, set()).update(ends["succeeded"])
+        self._evidence.ended.setdefault(name, {}).update(ends["ended"])
         return list(left)
 
     async def _do(self, trouble: Trouble) -> None:

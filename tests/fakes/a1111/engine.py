@@ -70,6 +70,8 @@ class Engine:
         """Every job's request, as it came."""
         self.succeeded: list[str] = []
         """The tasks of those that nobody interrupted."""
+        self.ended: dict[str, float] = {}
+        """When each task that was received came to its end."""
         self.interrupts = 0
         self.gate = asyncio.Event()
         """While it is not set, no step begins."""
@@ -140,6 +142,7 @@ class Engine:
             return await self._encode(job, info)
         finally:
             self.jobs.remove(job)
+            self.ended[job.task] = time.time()
             self.changes.tell()
 
     async def _begin(self, job: Job, init: Image.Image | None, mask: Image.Image | None) -> dict[str, Any]:

@@ -224,7 +224,8 @@ class FakeA1111:
             case "GET", "/_fake":
                 received = [str(each["force_task_id"]) for each in self.engine.received]
                 left = [job.task for job in self.engine.jobs]
-                return web.json_response({"received": received, "left": left, "succeeded": self.engine.succeeded})
+                ends = {"succeeded": self.engine.succeeded, "ended": self.engine.ended}
+                return web.json_response({"received": received, "left": left, **ends})
             case "GET", path:
                 return self._list(path)
         return _not_found()

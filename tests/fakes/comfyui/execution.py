@@ -50,6 +50,8 @@ class Worker:
         self.running: Prompt | None = None
         self.pending: list[Prompt] = []
         self.history: dict[str, dict[str, Any]] = {}
+        self.ended: dict[str, float] = {}
+        """When each prompt that ran came to its end, by its id."""
         self.step_s = step_s
         self.preview_method = preview
         self.preview_size = 128  # 512 is the server's default; smaller ones keep the tests fast
@@ -119,6 +121,7 @@ class Worker:
         await execution.run()
         self._cache = execution.kept_cache()
         self.running = None
+        self.ended[prompt.prompt_id] = time.time()
         if not self._faults.evict_history:
             self.history[prompt.prompt_id] = execution.history_entry()
         self.send_status()

@@ -351,6 +351,7 @@ class FakeComfyUI:
             "accepted": [_named(each) for each in self._accepted],
             "left": [_named(each) for each in left],
             "succeeded": [prompt_id for prompt_id, entry in ends if entry["status"]["completed"]],
+            "ended": self.worker.ended,
         }
         return web.json_response({"sockets": sockets, "requests": self.requests, "prompts": prompts})
 
