@@ -176,7 +176,7 @@ class AssetStore:
             is_held = digest in self._held
             if not is_held and await self._store.delete_asset(digest):
                 # The row first: a file without a row is waste, a row without a file would be a broken promise.
-                await asyncio.to_thread(self._path(digest).unlink, missing_ok=True)
+                self._unlink(digest)
                 return
         if is_held or await self._store.is_asset_in_use(digest):
             message = f"a job that has not ended needs asset {digest}"
@@ -198,8 +198,9 @@ class AssetStore:
                 await locks.enter_async_context(self._lock(asset.digest))
             free = [asset for asset in going if asset.digest not in self._held]
             gone = set(await self._store.retire_assets(free))
-            with _disk_faults("remove"):
-                await asyncio.to_thread(self._unlink, gone)
+            for digest in gone:
+                self._unlink(digest)
+                await asyncio.sleep(0)
             return [asset for asset in free if asset.digest in gone]
 
     async def sweep(self) -> int:
@@ -218,12 +219,11 @@ class AssetStore:
 
     async def _sweep_one(self, digest: str) -> bool:
         async with self._lock(digest):
-            # It may be that of an asset that was being kept.
-            is_unknown = bool(await self._store.unknown_digests([digest]))
-            if is_unknown:
-                with _disk_faults("remove"):
-                    await asyncio.to_thread(self._unlink, [digest])
-            return is_unknown
+            # Whoever was keeping it has the lock, or has gone and left its row to the store's queue.
+            is_left = not await self._store.is_described(digest)
+            if is_left:
+                self._unlink(digest)
+            return is_left
 
     @asynccontextmanager
     async def holding(self, digests: Iterable[str]) -> AsyncIterator[None]:
@@ -273,8 +273,9 @@ class AssetStore:
         found = [name + path.name for path in folder.iterdir()] if folder.exists() else []
         return [digest for digest in found if _DIGEST.fullmatch(digest)]
 
-    def _unlink(self, digests: Iterable[str]) -> None:
-        for digest in digests:
+    def _unlink(self, digest: str) -> None:
+        # Not in a thread, which would go on when its task is cancelled and somebody else has the lock.
+        with _disk_faults("remove"):
             self._path(digest).unlink(missing_ok=True)
 
     def _path(self, digest: str) -> Path:

@@ -165,6 +165,10 @@ class Store:
         """Those of the digests that no asset has."""
         return await self._read(lambda c: asset_rows.unknown_digests(c, digests))
 
+    async def is_described(self, digest: str) -> bool:
+        """Whether there is an asset with this digest, also one whose write is still queued."""
+        return await self._write(lambda c: asset_rows.get_asset(c, digest) is not None)
+
     async def get_value(self, key: str) -> bytes | None:
         """What was kept under this name; None: nothing was."""
         return await self._read(lambda c: named_values.get_value(c, key))
