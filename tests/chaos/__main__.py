@@ -17,7 +17,7 @@ from pathlib import Path
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from tests.chaos.checks import violations
-from tests.chaos.plan import make_plan
+from tests.chaos.making import make_plan
 from tests.chaos.report import summary
 from tests.chaos.run import run_chaos
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.checks import violations
-from tests.chaos.plan import make_plan
+from tests.chaos.making import make_plan
 from tests.chaos.report import summary
 from tests.chaos.run import run_chaos
 

@@ -1,6 +1,7 @@
 """The same seed gives the same jobs and disturbances."""
 
-from tests.chaos.plan import BACKENDS, GATEWAY, SERVER, Owner, TroubleKind, WishKind, make_plan
+from tests.chaos.making import make_plan
+from tests.chaos.plan import BACKENDS, GATEWAY, SERVER, Owner, TroubleKind, WishKind
 
 
 def test_a_seed_is_a_plan() -> None:
