@@ -12,7 +12,8 @@ from imagegen_server.jobs import Job, JobSpec
 class _Accepting:
     """Which backends may have a job, and what that was found out from."""
 
-    spec: JobSpec
+    source: ImageParameters | RawGraph
+    is_bound: bool
     catalogs: int
     names: frozenset[str]
 
@@ -64,11 +65,12 @@ class Eligibility:
         it with reasons, where waiting would never end.
         """
         # Versions only grow, so a sum tells whether any has.
-        spec, catalogs = self._wish(job), sum(backend.health.catalog_version for backend in self._fleet)
+        catalogs = sum([backend.health.catalog_version for backend in self._fleet])
+        source, is_bound = job.spec.source, _is_bound(job)
         known = self._accepting.get(job.job_id)
-        if known is None or known.catalogs != catalogs or known.spec.source != spec.source:
-            known = _Accepting(spec, catalogs, self._find_accepting(job.job_id, spec))
-            self._accepting[job.job_id] = known
+        if known is None or known.catalogs != catalogs or known.source is not source or known.is_bound != is_bound:
+            names = self._find_accepting(job.job_id, self._wish(job))
+            known = self._accepting[job.job_id] = _Accepting(source, is_bound, catalogs, names)
         return known.names
 
     def spec_for(self, job: Job, backend: Backend) -> JobSpec:
@@ -110,10 +112,14 @@ class Eligibility:
             return job.spec
         if not source.model:
             self._names_no_model.add(job.job_id)
-        is_bound = bool(job.running or job.outputs)
-        if is_bound or job.job_id not in self._names_no_model:
+        if _is_bound(job) or job.job_id not in self._names_no_model:
             return job.spec
         return replace(job.spec, source=replace(source, model=""))
+
+
+def _is_bound(job: Job) -> bool:
+    """Whether images of it are made, or being made, with the model that its spec names."""
+    return bool(job.attempts) and bool(job.running or job.outputs)
 
 
 def is_selected(backend: Backend, spec: JobSpec) -> bool:

@@ -7,6 +7,7 @@ drives.
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -43,6 +44,7 @@ T = TypeVar("T")
 PAUSE_AFTER_FAULT_S: Final = 5.0
 LEAST_WAIT_S: Final = 0.02
 """Between two looks that nothing but the time brings about."""
+LONGEST_REST_S: Final = 0.1
 
 
 class Runner:
@@ -168,7 +170,10 @@ class Runner:
             self._changed.clear()
             if self._at.clock() >= self._paused_until:
                 await self._outlook.appraise(self._ledger.unfinished())
+                began = time.perf_counter()
                 self._look()
+                # A long queue takes its time to look at: meanwhile others have theirs, and more may have changed.
+                await asyncio.sleep(min(time.perf_counter() - began, LONGEST_REST_S))
             await self._wait_for_change()
 
     async def keep_telling_places(self) -> None:
@@ -221,6 +226,8 @@ class Runner:
             self._tasks.create_task(self._guarded(self._stop(orphan, backend)))
 
     def _start_what_is_due(self) -> None:
+        if not self._has_free_slot:
+            return
         situation = self._situation()
         missing: dict[str, list[Slice]] = {}
         for decision in decide(situation):
@@ -237,6 +244,12 @@ class Runner:
         )
 
     @property
+    def _has_free_slot(self) -> bool:
+        """Whether anything can be started at all: asked first, as a long queue costs time to look at."""
+        taken = Counter(driver.backend.name for driver in self._drivers.values())
+        return any(backend.is_open and taken[backend.name] < backend.slots for backend in self._fleet)
+
+    @property
     def _starting(self) -> set[str]:
         """Jobs with an attempt that is not stored yet."""
         return {driver.job_id for driver in self._drivers.values() if not driver.has_begun}
@@ -248,7 +261,7 @@ class Runner:
         else:
             deadlines = [next_deadline(job) for job in self._ledger.unfinished() if job.job_id not in self._ending]
             times = [deadline[0] for deadline in deadlines if deadline is not None]
-            look = next_look(self._situation())
+            look = next_look(self._situation()) if self._has_free_slot else None
             again = min(times if look is None else [*times, look], default=None)
         with suppress(TimeoutError):
             async with asyncio.timeout(None if again is None else max(again - now, LEAST_WAIT_S)):
