@@ -9,13 +9,15 @@ from imagegen_server.timelines import Coming, Option, Placement, Predictor, Time
 
 LOOK_AHEAD: Final = 16
 """So many of the order are considered at once."""
-PATIENCE_S: Final = 30.0
+PATIENCE_S: Final = 10.0
 """For so long after its turn has come within its flow, jobs of other owners may overtake one."""
+BATCH_PATIENCE_S: Final = 60.0
+"""The same for a job whose flow was served since it was submitted: nobody looks at the clock for the next of a batch."""
 SAME_TIME_S: Final = 60.0
 """An owner's jobs that were submitted within this may overtake one another."""
 CLEARLY_S, CLEARLY_SHARE = 1.0, 0.1
 """What waiting for a better backend must save: seconds, and share of the time."""
-SPLIT_S, SPLIT_SHARE = 2.0, 0.2
+SPLIT_S, SPLIT_SHARE = 5.0, 0.25
 """What a split must save."""
 REGRET: Final = 0.5
 """How much it counts that a model has to be loaded anew for others, because a job pushed it out."""
@@ -233,4 +235,5 @@ def _lets_pass(passed: Turn, turn: Turn, until: float) -> bool:
     """Whether the one may be overtaken by the other, which will be done by then."""
     if passed.flow == turn.flow:
         return turn.job.queue_time - passed.job.queue_time <= SAME_TIME_S
-    return until - passed.since <= PATIENCE_S
+    is_of_batch = passed.since > passed.job.queue_time
+    return until - passed.since <= (BATCH_PATIENCE_S if is_of_batch else PATIENCE_S)

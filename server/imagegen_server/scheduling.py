@@ -8,9 +8,9 @@ of placements answers both questions: what of it begins now is started (`decide`
 * A job may wait for a busy backend while a slower one is idle, if by what was *measured* it is finished clearly earlier
   so; but not for longer than the idle one would have needed. That one goes to whoever is next.
 * Where a backend would have to load another model for the job whose turn it is, one of the next LOOK_AHEAD may overtake
-  it that needs the resident model. It must be of the same class. A job of another owner may do so while the one it
-  overtakes has been first of its flow for less than PATIENCE_S altogether; one of the same owner if it was submitted
-  within SAME_TIME_S. Nobody overtakes a job that somebody moved.
+  it that needs the resident model. It must be of the same class, and nobody overtakes a job that somebody moved. One of
+  the same owner may do so if it was submitted within SAME_TIME_S; one of another owner as long as it will be done
+  within PATIENCE_S of when the turn of the overtaken one had come, or BATCH_PATIENCE_S in the midst of a batch.
 * A second slot is there so that a backend need not wait for us: it is filled when what runs is predicted to end
   within PREFETCH_S, and stays empty while that is unknown.
 * When all have been considered and backends are left idle, a job that begins now is split over them if that makes it

@@ -208,3 +208,6 @@ def test_is_bounded() -> None:
     assert len(document["runs"]) == len(document["loads"]) == MAX_KEYS
     assert len(document["runs"][-1][-1]) == MAX_SIZES
     assert estimator.run_s("b0", work()) is None
+    for number in range(17 * MAX_KEYS):
+        estimator.guess_s("last", work(number + 1))
+    assert len(estimator._guesses) <= 16 * MAX_KEYS + 1

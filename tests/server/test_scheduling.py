@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from imagegen_server.estimates import Estimator, Sample, Work
 from imagegen_server.fairness import AGING_S, FairShares
 from imagegen_server.jobs import Move, MoveKind
-from imagegen_server.planning import PATIENCE_S, SAME_TIME_S
+from imagegen_server.planning import BATCH_PATIENCE_S, SAME_TIME_S
 from imagegen_server.scheduling import (
     HOLD_CHECK_S,
     Candidate,
@@ -172,10 +172,14 @@ CASES = [
         [job("1", 1 + SAME_TIME_S, **OTHER), job("2")], [A1], {}, [("1", "a")], id="not by what was submitted later"
     ),
     pytest.param(
-        [job("1", 9, owner="a", **OTHER), job("2", owner="b")], [A1], {}, [("2", "a")], id="overtaken by another owner"
+        [job("1", 5, owner="a", **OTHER), job("2", owner="b", work=work(1))],
+        [A1],
+        {},
+        [("2", "a")],
+        id="overtaken by another owner",
     ),
     pytest.param(
-        [job("1", PATIENCE_S - 9, owner="a", **OTHER), job("2", owner="b")],
+        [job("1", 5, owner="a", **OTHER), job("2", owner="b")],
         [A1],
         {},
         [("1", "a")],
@@ -211,6 +215,22 @@ def test_starts(
     jobs: list[WaitingJob], backends: list[Candidate], fields: dict[str, object], expected: list[tuple[str, str]]
 ) -> None:
     assert started(situation(jobs, backends, **fields)) == expected
+
+
+@pytest.mark.parametrize(("served_s", "expected"), [(BATCH_PATIENCE_S - 10, "2"), (BATCH_PATIENCE_S - 9, "1")])
+def test_in_the_midst_of_a_batch_others_may_overtake_for_longer(served_s: float, expected: str) -> None:
+    """Its flow was served since it was submitted."""
+    shares = FairShares(lambda _: 1.0)
+    shares.started("a", 0, NOW - served_s)
+    jobs = [job("1", 90, owner="a", **OTHER), job("2", owner="b")]
+    assert started(situation(jobs, [A1], shares=shares)) == [(expected, "a")]
+
+
+def test_whom_a_backend_does_not_take_is_not_overtaken_there() -> None:
+    """It does not count that it would have waited too long."""
+    jobs = [job("1", 9, **OTHER), job("x", 300, owner="x"), job("2")]
+    at = situation(jobs, [A1, busy("b")], accepts=only(x="b"))
+    assert started(at) == [("2", "a")]
 
 
 def test_knows_nothing_and_goes_by_share_and_age() -> None:
