@@ -7,16 +7,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from google.protobuf.descriptor import FileDescriptor
 
-from imagegen.v1 import asset_pb2, backend_pb2, error_pb2, event_pb2, image_gen_pb2, job_pb2, model_pb2
+from imagegen.v1 import error_pb2
 from imagegen_gateway.config import GatewaySettings
 from imagegen_server.config import ServerSettings
 
 ROOT = Path(__file__).resolve().parents[1]
-PROTO_FILES: list[FileDescriptor] = [
-    module.DESCRIPTOR for module in (asset_pb2, backend_pb2, error_pb2, event_pb2, image_gen_pb2, job_pb2, model_pb2)
-]
 
 
 def tracked_files() -> list[Path]:

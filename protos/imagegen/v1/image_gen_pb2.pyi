@@ -61,7 +61,9 @@ class CreateJobRequest(_message.Message):
     request_id: _builtins.str
     """Idempotency key of the caller's choice, at most 128 printable ASCII characters; empty: none."""
     validate_only: _builtins.bool
-    """Check the request as if it were to be run, and accept nothing. The answer holds the job as it would be, without id."""
+    """Check the request as if it were to be run, and accept nothing. The answer holds the job as it would be, without id,
+    and with the place in the queue that it would have, as far as that can be foreseen.
+    """
     @_builtins.property
     def spec(self) -> _job_pb2.JobSpec:
         """What to make."""
