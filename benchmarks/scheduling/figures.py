@@ -73,6 +73,10 @@ class Forecast:
     finish_s: float | None
 
 
+BARELY_S = 5.0
+"""A wait that is longer by less is none: where machines stand idle, all policies are about equally good."""
+
+
 def misses(ours: Figures, others: Sequence[Figures]) -> list[str]:
     """What ours did not do better; nobody may wait much longer than in order of age, which starves nobody."""
     found = []

@@ -12,7 +12,7 @@ LOOK_AHEAD: Final = 16
 PATIENCE_S: Final = 10.0
 """For so long after its turn has come within its flow, jobs of other owners may overtake one."""
 BATCH_PATIENCE_S: Final = 60.0
-"""The same for a job whose flow was served since it was submitted: nobody looks at the clock for the next of a batch."""
+"""The same where its flow was served since it was submitted: for the next of a batch nobody looks at the clock."""
 SAME_TIME_S: Final = 60.0
 """An owner's jobs that were submitted within this may overtake one another."""
 CLEARLY_S, CLEARLY_SHARE = 1.0, 0.1
