@@ -81,7 +81,9 @@ def what_is_stopped_is_stopped_at_its_backend(evidence: Evidence) -> Iterator[st
                     f"{attempt.backend} went on with attempt {attempt.number} for {late_s:.1f} s after it was stopped"
                 )
                 yield f"job {job_id}: {what}"
-            if attempt.remote_id in evidence.succeeded.get(attempt.backend, set()):
+            # An A1111 makes each pass by itself, and the id is that of the first.
+            has_delivered = any(output.attempt == attempt.number for output in job.outputs)
+            if not has_delivered and attempt.remote_id in evidence.succeeded.get(attempt.backend, set()):
                 yield f"job {job_id}: {attempt.backend} did attempt {attempt.number} to its end, and it was stopped"
 
 
