@@ -77,8 +77,11 @@ class RunMeter:
         )  # fmt: skip
         if run_s is None or self._has_sampled or not (self._needs_load or self.is_loading):
             return run_s
+        load_s = estimator.load_s(self._backend, self._work.model)
+        if load_s is None:
+            return None
         loaded_s = self._load_s + (now - self._since if self.is_loading else 0.0)
-        return run_s + max(estimator.guess_load_s(self._backend, self._work.model) - loaded_s, 0.0)
+        return run_s + max(load_s - loaded_s, 0.0)
 
     def sample(self, now: float) -> Sample | None:
         """What the run took, once it has ended well; None: it tells nothing."""

@@ -138,4 +138,8 @@ def test_what_is_left_has_loading_in_it() -> None:
 
 
 def test_nobody_knows_what_is_left_of_unmeasured_work() -> None:
-    assert meter().remaining_s(Estimator(), 5.0) is None
+    estimator = Estimator()
+    assert meter().remaining_s(estimator, 5.0) is None
+    estimator.learn(Sample(backend="a", work=WORK, run_s=10.0, load_s=None))
+    assert meter(needs_load=True).remaining_s(estimator, 5.0) is None
+    assert meter().remaining_s(estimator, 5.0) is not None
