@@ -228,7 +228,8 @@ class AttemptDriver:
         self._suspect_backend(error)
         job = self._committed_job()
         if isinstance(error, Unreachable):
-            await self._at.orphans.add(self.job_id, job.attempts[self._number - 1])
+            attempt = job.attempts[self._number - 1]
+            await self._at.orphans.add(self.job_id, attempt, has_died=error.backend_died)
         return broken(
             job,
             self._number,
@@ -245,9 +246,10 @@ class AttemptDriver:
         if isinstance(error, GpuFault):
             # A GPU that was broken before has not been broken by this attempt.
             return Incident.TAKEDOWN if self.backend.is_healthy else Incident.NONE
-        # What only waited at a backend that died is not what killed it.
+        # What only waited at a backend that died is not what killed it. A machine that hangs only falls silent.
         is_at_work = self._was_accepted and self._meter is not None and not self._meter.is_waiting
-        return Incident.TAKEDOWN if is_at_work and isinstance(error, Unreachable | Lost) else Incident.NONE
+        has_gone = error.backend_died or isinstance(error, Unreachable)
+        return Incident.TAKEDOWN if is_at_work and has_gone else Incident.NONE
 
     def _suspect_backend(self, error: AdapterError) -> None:
         patience = self._at.patience

@@ -1,8 +1,9 @@
 """Attempts that were given up because their backends were silent, and may still be running there.
 
 Such an attempt is taken up again when its job comes back to that backend. If nobody needs it any more, the backend is
-asked for it and has to stop it once it answers again, so that nothing runs there that nobody waits for. Both must work
-after a restart too, so the list is stored.
+asked for it and has to stop it once it answers again, so that nothing runs there that nobody waits for. Where the
+backend seemed to have died, that is done at once, and the job begins anew. All this must work after a restart too, so
+the list is stored.
 """
 
 import asyncio
@@ -35,6 +36,8 @@ class Orphan:
     client_id: str
     time: float
     """When it was given up."""
+    has_died: bool
+    """As far as could be seen, its backend has died; what seemed so may have been a broken line."""
 
     @property
     def handle(self) -> Handle:
@@ -62,8 +65,9 @@ class Orphans:
         return iter([orphan for orphan in self._orphans.values() if orphan.time > oldest])
 
     def find(self, job_id: str, backend: str) -> Orphan | None:
-        """What that backend may still be making for the job."""
-        return next((each for each in self if (each.job_id, each.backend) == (job_id, backend)), None)
+        """What that backend is likely to be still making for the job."""
+        wanted = (job_id, backend, False)
+        return next((each for each in self if (each.job_id, each.backend, each.has_died) == wanted), None)
 
     def begin_stop(self, orphan: Orphan) -> None:
         """Until `end_stop` its job must not be begun again at its backend."""
@@ -75,7 +79,7 @@ class Orphans:
     def is_being_stopped(self, job_id: str, backend: str) -> bool:
         return (job_id, backend) in self._being_stopped
 
-    async def add(self, job_id: str, attempt: Attempt) -> None:
+    async def add(self, job_id: str, attempt: Attempt, *, has_died: bool) -> None:
         """Raises StoreError."""
         self._orphans[attempt.attempt_id] = Orphan(
             job_id=job_id,
@@ -85,6 +89,7 @@ class Orphans:
             remote_id=attempt.handle.remote_id,
             client_id=attempt.handle.client_id,
             time=self._clock(),
+            has_died=has_died,
         )
         await self._save()
 

@@ -130,7 +130,7 @@ class Outlook:
 
     def _with_pause(self, waiting: WaitingJob, job: Job, accepting: Collection[str]) -> WaitingJob:
         # Where it may still be going on is the best place for it.
-        avoided = failed_on(job) - {each.backend for each in self._orphans if each.job_id == job.job_id}
+        avoided = frozenset(name for name in failed_on(job) if self._orphans.find(job.job_id, name) is None)
         if any(each.is_open and each.name in accepting and each.name not in avoided for each in self._fleet):
             return replace(waiting, failed_on=avoided)
         return replace(waiting, failed_on=avoided, not_before=last_failure_time(job) + pause_s(job, self._max_pause_s))

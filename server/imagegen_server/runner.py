@@ -218,7 +218,7 @@ class Runner:
         backend, job = self._fleet.get(orphan.backend), self._ledger.committed(orphan.job_id)
         if backend is None or not backend.is_healthy or orphan.attempt_id in self._drivers:
             return
-        can_go_on = backend.adapter.capabilities.reattach
+        can_go_on = backend.adapter.capabilities.reattach and not orphan.has_died
         if can_go_on and job is not None and within(job.missing, job.attempts[orphan.number - 1].slice) is not None:
             return
         if not self._at.orphans.is_being_stopped(orphan.job_id, orphan.backend):
