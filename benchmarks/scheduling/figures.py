@@ -82,14 +82,13 @@ def misses(ours: Figures, others: Sequence[Figures]) -> list[str]:
     found = []
     for other in others:
         pairs = (
-            ("mean wait", ours.all.mean, other.all.mean),
-            ("mean time until done", ours.all.mean_until_done, other.all.mean_until_done),
-            ("p95 until done at the screen", ours.screen.p95_until_done, other.screen.p95_until_done),
-            ("swaps", ours.swaps, other.swaps),
+            ("mean wait", ours.all.mean, other.all.mean, 0.0),
+            ("mean time until done", ours.all.mean_until_done, other.all.mean_until_done, 0.0),
+            ("p95 until done at the screen", ours.screen.p95_until_done, other.screen.p95_until_done, BARELY_S),
+            ("swaps", ours.swaps, other.swaps, 0),
         )
-        found += [
-            f"{what}: {mine:.0f}, {other.policy} has {theirs:.0f}" for what, mine, theirs in pairs if mine > theirs
-        ]
+        lost = (pair for pair in pairs if pair[1] > pair[2] + pair[3])
+        found += [f"{what}: {mine:.1f}, {other.policy} has {theirs:.1f}" for what, mine, theirs, _ in lost]
     by_age = next(other for other in others if other.policy == "FIFO")
     for owner, waits in ours.owners.items():
         bound = longest_allowed(by_age.owners[owner])
