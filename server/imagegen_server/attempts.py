@@ -48,15 +48,29 @@ class AttemptDriver:
     """
 
     def __init__(
-        self, job_id: str, attempt_id: str, backend: Backend, surroundings: Surroundings, *, work: Work
+        self,
+        job_id: str,
+        attempt_id: str,
+        backend: Backend,
+        surroundings: Surroundings,
+        *,
+        owner: str,
+        work: Work,
+        needs_load: bool = False,
     ) -> None:
-        """`work` is what its images are to the backend."""
+        """`work` is what its images are to the backend, `needs_load` whether another model is loaded there."""
         self.job_id = job_id
         self.attempt_id = attempt_id
         self.backend = backend
         self.has_begun = False
         """Whether the ledger knows of the attempt."""
+        self.owner = owner
         self.work = work
+        self.charged_s = 0.0
+        """What its owner was charged for it."""
+        self.share_done = 0.0
+        """Share of the attempt that was done, once it has ended."""
+        self._needs_load = needs_load
         self._at = surroundings
         self._run: Run | None = None
         self._number = 0
@@ -66,20 +80,12 @@ class AttemptDriver:
         self._cancel_wanted = asyncio.Event()
         self._log = log.bind(job_id=job_id, backend=backend.name)
 
-    @property
-    def fraction(self) -> float:
-        """Share of the attempt that is done."""
-        return self._meter.fraction if self._meter is not None else 0.0
-
     def remaining_s(self) -> float | None:
-        """Predicted seconds until it ends; None: cannot be told."""
-        estimator, backend = self._at.experience.estimator, self.backend.name
-        if self._meter is None or self._meter.is_waiting:
-            return estimator.run_s(backend, self.work)
-        elapsed_s = self._meter.elapsed_s(asyncio.get_running_loop().time())
-        run_s = estimator.remaining_s(backend, self.work, elapsed_s=elapsed_s, fraction=self._meter.fraction)
-        load_s = estimator.load_s(backend, self.work.model) if self._meter.is_loading else 0.0
-        return None if run_s is None or load_s is None else run_s + load_s
+        """Predicted seconds until it ends, from when its turn comes at the backend; None: cannot be told."""
+        estimator = self._at.experience.estimator
+        if self._meter is None:
+            return estimator.run_s(self.backend.name, self.work)
+        return self._meter.remaining_s(estimator, asyncio.get_running_loop().time())
 
     def request_cancel(self) -> None:
         """Has the attempt stopped at the backend. May be called at any time and more than once."""
@@ -140,6 +146,8 @@ class AttemptDriver:
             ending = self._failed(Failure(reason="INTERNAL", message="a fault of this service; its log has more"))
         job = await self._at.ledger.apply(self.job_id, ending)
         self._at.board.forget(self.job_id, self._number)
+        has_succeeded = isinstance(ending, AttemptSucceeded)
+        self.share_done = 1.0 if has_succeeded else self._meter.fraction if self._meter is not None else 0.0
         self._log.info("attempt ended", attempt=self._number, state=job.state.value, **_reason(ending))
 
     async def _hand_over(self, job: Job) -> Happening:
@@ -165,7 +173,9 @@ class AttemptDriver:
         if is_new and self._cancel_wanted.is_set():
             return AttemptCancelled(number=self._number)
         now = asyncio.get_running_loop().time()
-        meter = RunMeter(self.backend.name, self.work, now, is_adopted=not is_new)
+        meter = RunMeter(
+            self.backend.name, self.work, now, is_adopted=not is_new, needs_load=is_new and self._needs_load
+        )
         recorder = Recorder(
             job, self._number, surroundings=self._at, handed_over=handed_over, meter=meter, first_frame=first_frame
         )

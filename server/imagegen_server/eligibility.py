@@ -73,6 +73,11 @@ class Eligibility:
             known = self._accepting[job.job_id] = _Accepting(source, is_bound, catalogs, names)
         return known.names
 
+    def leaves_model_open(self, job: Job) -> bool:
+        """Whether the next attempt is to choose the model of all that follow."""
+        wish = self._wish(job).source
+        return isinstance(wish, ImageParameters) and not wish.model
+
     def spec_for(self, job: Job, backend: Backend) -> JobSpec:
         """The job's spec with what this backend chooses where nothing was asked for."""
         source = job.spec.source

@@ -70,9 +70,20 @@ class Outlook:
         source = job.spec.source
         return self._works[job.job_id] if isinstance(source, RawGraph) else work_of(source, images)
 
-    def note_loaded(self, backend: str, model: str) -> None:
-        """An attempt has just used this model there: the backend's status will say so only later."""
-        self._loaded[backend] = model, self._clock()
+    def note_end(self, driver: AttemptDriver) -> None:
+        """An attempt has ended: the backend's status will tell what is loaded only later."""
+        self._loaded[driver.backend.name] = driver.work.model, self._clock()
+        # Its owner was charged for all of it.
+        self._shares.charge(driver.owner, -driver.charged_s * (1.0 - driver.share_done))
+
+    def resident_model(self, backend: Backend, drivers: Iterable[AttemptDriver]) -> str:
+        """The model that the backend will have loaded when it has done what it has; empty: not known."""
+        here = [driver for driver in drivers if driver.backend is backend]
+        if here:
+            return here[-1].work.model
+        model, time = self._loaded.get(backend.name, ("", 0.0))
+        is_news = time > (backend.health.last_seen or 0.0)
+        return model if is_news else backend.health.status.resident_model
 
     def situation(
         self, jobs: Sequence[Job], drivers: Collection[AttemptDriver], *, without: Collection[str]
@@ -145,13 +156,8 @@ class Outlook:
             free_slots=backend.slots - len(here),
             slots=backend.slots,
             remaining_s=sum(known) if len(known) == len(remaining) else None,
-            resident_model=here[-1].work.model if here else self._resident_model(backend),
+            resident_model=self.resident_model(backend, here),
         )
-
-    def _resident_model(self, backend: Backend) -> str:
-        model, time = self._loaded.get(backend.name, ("", 0.0))
-        is_news = time > (backend.health.last_seen or 0.0)
-        return model if is_news else backend.health.status.resident_model
 
     def _room(self, owner: str, taken: Mapping[str, int]) -> int:
         may = self._quotas.of(owner).max_running_jobs

@@ -234,9 +234,12 @@ class Runner:
             job, backend = self._ledger.committed(decision.job_id), self._fleet.get(decision.backend)
             assert job is not None
             assert backend is not None
-            left = missing.setdefault(job.job_id, list(job.missing))
-            if left and self._start(job, backend, decision, left):
-                book(situation, decision)
+            rest = missing.setdefault(job.job_id, list(job.missing))
+            driver = self._start(job, backend, decision, rest) if rest else None
+            if driver is not None:
+                driver.charged_s = book(situation, decision)
+            if self._outlook.eligibility.leaves_model_open(job):
+                rest.clear()  # goes at the next look, where the model is that this one has taken
 
     def _situation(self) -> Situation:
         return self._outlook.situation(
@@ -269,7 +272,7 @@ class Runner:
 
     # --- acting -----------------------------------------------------------------------------------------------------
 
-    def _start(self, job: Job, backend: Backend, decision: Decision, missing: list[Slice]) -> bool:
+    def _start(self, job: Job, backend: Backend, decision: Decision, missing: list[Slice]) -> AttemptDriver | None:
         """Starts an attempt at the first of what is missing, and takes it away from there."""
         left = self._at.orphans.find(job.job_id, backend.name) if backend.adapter.capabilities.reattach else None
         piece = within(missing, job.attempts[left.number - 1].slice) if left is not None else None
@@ -280,12 +283,12 @@ class Runner:
             missing.clear()  # what lies around it goes elsewhere at the next look
         attempt_id = left.attempt_id if left is not None else self._new_id()
         if attempt_id in self._drivers:
-            return False  # the driver that gave it up has not quite ended
+            return None  # the driver that gave it up has not quite ended
         source = self._outlook.eligibility.spec_for(job, backend).source
         model = source.model if isinstance(source, ImageParameters) else ""
         driver = self._driver(job, attempt_id, backend, piece, model)
         self._tasks.create_task(self._driven(driver, driver.run_new(piece, model=model, left=left)))
-        return True
+        return driver
 
     def _take_up(self, job: Job, attempt: Attempt) -> None:
         """Goes on with an attempt that nobody drives."""
@@ -303,7 +306,10 @@ class Runner:
     def _driver(self, job: Job, attempt_id: str, backend: Backend, piece: Slice, model: str) -> AttemptDriver:
         work = self._outlook.work(job, piece.count)
         work = replace(work, model=work.model or model)
-        driver = AttemptDriver(job.job_id, attempt_id, backend, self._at, work=work)
+        is_loaded = work.model in {"", self._outlook.resident_model(backend, self._drivers.values())}
+        driver = AttemptDriver(
+            job.job_id, attempt_id, backend, self._at, owner=job.owner, work=work, needs_load=not is_loaded
+        )
         self._drivers[attempt_id] = driver
         return driver
 
@@ -352,7 +358,7 @@ class Runner:
             await self._guarded(work)
         finally:
             del self._drivers[driver.attempt_id]
-            self._outlook.note_loaded(driver.backend.name, driver.work.model)
+            self._outlook.note_end(driver)
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:

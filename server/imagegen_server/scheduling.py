@@ -85,8 +85,11 @@ def next_look(situation: Situation) -> float | None:
     return min(looks, default=None)
 
 
-def book(situation: Situation, decision: Decision) -> None:
-    """Charges the owner of a job that is being started. To be called for each decision that is carried out."""
+def book(situation: Situation, decision: Decision) -> float:
+    """Charges the owner of a job that is being started, and gives how many seconds.
+
+    To be called for each decision that is carried out.
+    """
     planner, shares = Planner(situation), situation.shares
     job = next(job for job in situation.jobs if job.job_id == decision.job_id)
     contending = {job.owner}
@@ -94,5 +97,7 @@ def book(situation: Situation, decision: Decision) -> None:
         if each.owner not in contending and planner.has_room(each) and planner.able(each):
             contending.add(each.owner)
     shares.settle(contending, {each.owner for each in situation.jobs})
-    shares.charge(job.owner, planner.cost_s(job) * decision.passes / job.passes)
+    seconds = planner.cost_s(job) * decision.passes / job.passes
+    shares.charge(job.owner, seconds)
     shares.started(job.owner, job.priority, situation.now)
+    return seconds

@@ -200,6 +200,22 @@ async def test_images_of_a_job_without_a_model_are_all_of_one(
     assert [each.backend for each in done.attempts] == ["one", "one"]
 
 
+async def test_slices_of_a_job_without_a_model_are_of_one_too(
+    folder: Path, adapters: dict[str, ScriptedAdapter]
+) -> None:
+    """Although the backends would have chosen different ones."""
+    two = adapters["two"]
+    two.current_status = replace(two.current_status, resident_model="second")
+    async with serving(folder, adapters) as caller:
+        job, runs = await split_job(caller, adapters, model="")
+        for run in runs:
+            run.complete()
+        done = await caller.until_ended(job.job_id)
+    models = [run.task.source.model for run in runs]  # type: ignore[union-attr]  # no graphs here
+    assert models == [done.spec.image.model] * 2
+    assert sorted(each.image_index for each in done.outputs) == [0, 1, 2, 3]
+
+
 async def test_what_a_silent_backend_went_on_with_is_taken_up_although_part_of_it_was_delivered(
     folder: Path, adapters: dict[str, ScriptedAdapter]
 ) -> None:
