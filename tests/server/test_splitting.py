@@ -18,25 +18,29 @@ from imagegen.v1.job_pb2 import (
 )
 from imagegen_adapters import errors
 from imagegen_adapters.contract import BackendStatus, ImageParameters, NamedModel
+from imagegen_adapters.demo.requests import CATALOG
+from imagegen_server.app import serve
+from imagegen_server.config import BackendSettings, ServerSettings
 from imagegen_server.estimates import Estimator, Sample, work_of
 from imagegen_server.experience import KEY
 from imagegen_server.stores.store import open_store
 from imagegen_server.wire.errors import decode_failure
 from imagegen_server.wire.jobs import JobCodec
 from tests.server.scripted import DEFAULT_CAPABILITIES, ScriptedAdapter, ScriptedRun, progressed
-from tests.server.serving import Caller, kinds, serving, text_to_image
+from tests.server.serving import Caller, calling, kinds, serving, text_to_image
 
 BACKENDS = ("one", "two")
+DEMO_WORK = ImageParameters(prompt="", model=CATALOG.checkpoints[0].name, width=64, height=64, steps=1)
 
 
 @pytest.fixture
 async def folder(tmp_path: Path) -> Path:
-    """Of a server that knows that both backends need ten seconds for an image."""
+    """Of a server that knows that both backends need ten seconds for an image, and as long to load a model."""
     estimator = Estimator()
     for backend in BACKENDS:
-        for images in (1, 4):
-            work = work_of(ImageParameters(prompt="", model="first"), images)
-            estimator.learn(Sample(backend=backend, work=work, run_s=10.0 * images, load_s=None))
+        for source in (ImageParameters(prompt="", model="first"), DEMO_WORK):
+            work = work_of(source, 1)
+            estimator.learn(Sample(backend=backend, work=work, run_s=10.0, load_s=10.0))
     async with open_store(f"sqlite:///{tmp_path / 'imagegen.db'}", JobCodec()) as store:
         await store.set_value(KEY, estimator.to_json().encode())
     return tmp_path
@@ -77,6 +81,21 @@ async def test_images_are_shared_out_and_each_is_what_it_would_be_in_one_run(
     assert sorted((each.image_index, each.seed) for each in done.outputs) == [(0, 7), (1, 8), (2, 9), (3, 10)]
     assert sorted((each.first_image, each.image_count) for each in done.attempts) == [(0, 2), (2, 2)]
     assert [each.state for each in done.attempts] == [ATTEMPT_STATE_SUCCEEDED] * 2
+
+
+async def test_the_pictures_are_the_same_as_in_one_run(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    spec = text_to_image(count=4, seed=7, model=DEMO_WORK.model, width=64, height=64, steps=1)
+    pictures = []
+    for names, where in ((BACKENDS, folder), (BACKENDS[:1], tmp_path_factory.mktemp("unsplit"))):
+        backends = tuple(BackendSettings(name=name, kind="demo", options={"speed": "1000"}) for name in names)
+        settings = ServerSettings(grpc="127.0.0.1:0", data_dir=where, backends=backends)
+        async with serve(settings) as server, calling(server.address) as caller:
+            await caller.refresh(*names)
+            done = await caller.until_ended((await caller.create(spec)).job_id)
+        assert {attempt.backend for attempt in done.attempts} == set(names)
+        pictures.append({output.image_index: output.asset.digest for output in done.outputs})
+    assert pictures[0] == pictures[1]
+    assert len(set(pictures[0].values())) == 4
 
 
 async def test_watchers_see_the_progress_of_the_whole_job(folder: Path, adapters: dict[str, ScriptedAdapter]) -> None:
