@@ -18,7 +18,7 @@ def to_timestamp(seconds: float) -> Timestamp:
 
 
 def from_timestamp(timestamp: Timestamp) -> float:
-    return timestamp.seconds + timestamp.nanos / 1e9
+    return _joined(timestamp.seconds, timestamp.nanos)
 
 
 def to_duration(seconds: float | None) -> Duration | None:
@@ -30,13 +30,18 @@ def to_duration(seconds: float | None) -> Duration | None:
 
 
 def from_duration(duration: Duration) -> float:
-    return duration.seconds + duration.nanos / 1e9
+    return _joined(duration.seconds, duration.nanos)
 
 
 def _split(seconds: float) -> tuple[int, int]:
     whole = int(seconds)
     nanos = round((seconds - whole) * 1e9)
     return whole + nanos // 1_000_000_000, nanos % 1_000_000_000
+
+
+def _joined(whole: int, nanos: int) -> float:
+    # A quotient of integers is rounded once, a sum of floats twice.
+    return (whole * 1_000_000_000 + nanos) / 1_000_000_000
 
 
 def to_struct(values: Mapping[str, Any]) -> Struct:
