@@ -20,6 +20,9 @@ async def backend_dies(stage: Stage) -> Times:
         await job.backend.kill()
         times = await _until_it_runs_elsewhere(stage, job, begin)
         await job.backend.start()
+    # A backend that dies again and again is kept out for longer each time, unless the server has forgotten it.
+    await stage.server.stop()
+    await stage.server.start()
     return times
 
 
