@@ -58,14 +58,14 @@ def nothing_was_handed_over_twice(evidence: Evidence) -> Iterator[str]:
                     yield f"attempt {attempt} was handed over {times} times to {backend} in its life {number}"
 
 
-def cancelled_work_was_stopped(evidence: Evidence) -> Iterator[str]:
+def endless_work_was_stopped(evidence: Evidence) -> Iterator[str]:
+    """Whatever happened on the way; but for an attempt that says of itself that it may still be at work."""
     for each, job in pairs(evidence):
-        if job.state not in {JobState.JOB_STATE_CANCELLED, JobState.JOB_STATE_EXPIRED}:
-            continue
-        if each.planned.steps < ENDLESS_STEPS:
+        if each.planned.steps < ENDLESS_STEPS or job.state == JobState.JOB_STATE_SUCCEEDED:
             continue
         for attempt in job.attempts:
-            if attempt.remote_id in evidence.succeeded.get(attempt.backend, set()):
+            is_uncertain = attempt.state == AttemptState.ATTEMPT_STATE_UNCERTAIN
+            if not is_uncertain and attempt.remote_id in evidence.succeeded.get(attempt.backend, set()):
                 yield f"job {job.job_id} was stopped, and {attempt.backend} did attempt {attempt.number} to its end"
 
 

@@ -61,9 +61,7 @@ class Troublemaker:
         async with self._session.get(url, timeout=aiohttp.ClientTimeout(total=5.0)) as response:
             answer = await response.json()
         if _kind(name) == "a1111":
-            # Without its web page it is given no ids.
-            received = [each for each in answer["received"] if each != "None"]
-            left, ends = answer["left"], answer
+            received, left, ends = answer["received"], answer["left"], answer
         else:
             received, left = ([_attempt_of(each) for each in answer["prompts"][key]] for key in ("accepted", "left"))
             ends = answer["prompts"]
