@@ -41,16 +41,13 @@ class Eligibility:
         self._accepting = {job_id: known for job_id, known in self._accepting.items() if job_id in kept}
         self._verdicts = {key: verdict for key, verdict in self._verdicts.items() if key[0] in kept}
 
-    async def judge_graphs(self, jobs: Iterable[Job]) -> None:
+    async def judge_graph(self, job: Job) -> None:
         """Finds out beforehand, in a thread, what `accepting` would have to find out in the loop."""
-        for job in jobs:
-            if not isinstance(job.spec.source, RawGraph):
-                continue
-            for backend in self._candidates(job.spec):
-                if self._known(job.job_id, job.spec, backend) is None:
-                    version = backend.health.catalog_version
-                    is_able = not await backend.validate(job.spec.source)
-                    self._verdicts[job.job_id, backend.name] = (job.spec, version, is_able)
+        for backend in self._candidates(job.spec):
+            if self._known(job.job_id, job.spec, backend) is None:
+                version = backend.health.catalog_version
+                is_able = not await backend.validate(job.spec.source)
+                self._verdicts[job.job_id, backend.name] = (job.spec, version, is_able)
 
     def is_judged(self, job: Job) -> bool:
         """Whether `accepting` has nothing to find out that takes long."""

@@ -5,11 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+import structlog
+
 from imagegen_server.history import Ephemeral
 from imagegen_server.hub import Hub
 from imagegen_server.jobs import Job
 from imagegen_server.scheduling import Place, Situation, foresee
 from imagegen_server.wire.events import queue_event
+
+log = structlog.get_logger(__name__)
 
 INTERVAL_S: Final = 1.0
 """Waiting jobs are told their place at most this often, because one change moves all of them."""
@@ -69,13 +73,21 @@ class Foresight:
         while True:
             await self._has_changed.wait()
             self._has_changed.clear()
-            now, places = self._clock(), self.places()
-            told = {job_id: known for job_id, known in told.items() if job_id in places}
-            for job_id, place in places.items():
-                if job_id not in told or is_news(place, told[job_id][1], now - told[job_id][0]):
-                    told[job_id] = now, place
-                    self._hub.publish_ephemeral(job_id, Ephemeral.QUEUE, queue_event(job_id, now, place))
+            try:
+                self._tell(told)
+            except Exception:
+                # Jobs run without predictions, too.
+                log.exception("places could not be told")
             await asyncio.sleep(INTERVAL_S)
+
+    def _tell(self, told: dict[str, tuple[float, Place]]) -> None:
+        now, places = self._clock(), self.places()
+        for job_id in told.keys() - places.keys():
+            del told[job_id]
+        for job_id, place in places.items():
+            if job_id not in told or is_news(place, told[job_id][1], now - told[job_id][0]):
+                told[job_id] = now, place
+                self._hub.publish_ephemeral(job_id, Ephemeral.QUEUE, queue_event(job_id, now, place))
 
 
 def is_news(place: Place, told: Place, age_s: float) -> bool:

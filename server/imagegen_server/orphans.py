@@ -6,16 +6,13 @@ backend seemed to have died, that is done at once, and the job begins anew. All 
 the list is stored.
 """
 
-import asyncio
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from imagegen_adapters.contract import Adapter, Handle, Task
-from imagegen_adapters.errors import AdapterError, Unreachable
-from imagegen_server.jobs import Attempt, Job
-from imagegen_server.slicing import part_of
+from imagegen_adapters.contract import Handle
+from imagegen_server.jobs import Attempt
 from imagegen_server.stores.store import Store
 
 KEY: Final = "orphans"
@@ -102,21 +99,3 @@ class Orphans:
         kept = list(self)[-MAX_ORPHANS:]
         self._orphans = {orphan.attempt_id: orphan for orphan in kept}
         await self._store.set_value(KEY, json.dumps([asdict(orphan) for orphan in kept]).encode())
-
-
-async def stop(orphan: Orphan, job: Job, adapter: Adapter, *, timeout_s: float) -> str:
-    """Has the backend stop it; gives what came of it, in words. Raises Unreachable."""
-    attempt = job.attempts[orphan.number - 1]
-    task = Task(attempt_id=orphan.attempt_id, source=part_of(job.spec.source, attempt.slice))
-    try:
-        async with asyncio.timeout(timeout_s), adapter.reattach(task, orphan.handle) as run:
-            await run.cancel()
-            async for _ in run:
-                pass
-    except Unreachable:
-        raise
-    except AdapterError as error:
-        return str(error)
-    except TimeoutError:
-        return "the backend did not confirm in time that it stopped"
-    return "it was finished already"

@@ -20,6 +20,7 @@ from imagegen_server.retrying import failed_on, last_failure_time, pause_s
 from imagegen_server.scheduling import Candidate, Situation, WaitingJob
 from imagegen_server.slicing import passes_in
 
+APPRAISAL_S: Final = 0.2
 _NO_LIMIT: Final = 1_000_000
 
 
@@ -51,12 +52,21 @@ class Outlook:
         self._loaded: dict[str, tuple[str, float]] = {}
         """By backend the model that an attempt of ours has used there, and when."""
 
-    async def appraise(self, jobs: Sequence[Job]) -> None:
-        """Finds out about graphs in a thread, before they are met in the loop."""
-        await self.eligibility.judge_graphs(job for job in jobs if _misses_something(job))
+    async def appraise(self, jobs: Iterable[Job]) -> bool:
+        """Finds out about graphs in a thread, before they are met in the loop. Gives whether all are known now.
+
+        It ends after a while, so that others need not wait; what is not known yet is not placed yet.
+        """
+        until = asyncio.get_running_loop().time() + APPRAISAL_S
         for job in jobs:
-            if isinstance(job.spec.source, RawGraph) and job.job_id not in self._works:
+            if not isinstance(job.spec.source, RawGraph) or self._is_appraised(job):
+                continue
+            if asyncio.get_running_loop().time() > until:
+                return False
+            if job.job_id not in self._works:
                 self._works[job.job_id] = await asyncio.to_thread(work_of, job.spec.source, 1)
+            await self.eligibility.judge_graph(job)
+        return True
 
     def keep_only(self, jobs: Collection[Job]) -> None:
         """Forgets all other jobs."""
@@ -66,9 +76,9 @@ class Outlook:
         self._waiting = {job_id: known for job_id, known in self._waiting.items() if job_id in kept}
 
     def work(self, job: Job, images: int) -> Work:
-        """What so many images of the job are to a backend."""
+        """What so many images of the job are to a backend, as far as is known."""
         source = job.spec.source
-        return self._works[job.job_id] if isinstance(source, RawGraph) else work_of(source, images)
+        return self._works.get(job.job_id, Work()) if isinstance(source, RawGraph) else work_of(source, images)
 
     def note_end(self, driver: AttemptDriver) -> None:
         """An attempt has ended: the backend's status will tell what is loaded only later."""

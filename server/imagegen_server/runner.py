@@ -17,16 +17,14 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from imagegen_adapters.contract import ImageParameters
-from imagegen_adapters.errors import Unreachable
-from imagegen_server import orphans
 from imagegen_server.attempts import AttemptDriver
 from imagegen_server.deadlines import next_deadline
-from imagegen_server.errors import Refused, ServerError
+from imagegen_server.errors import ServerError
+from imagegen_server.fence import Fence
 from imagegen_server.fleet import Backend, Fleet
 from imagegen_server.foresight import Foresight
 from imagegen_server.jobs import Attempt, Failure, Incident, Job, JobState, Move, Slice
 from imagegen_server.lifecycle import CancelRequested, DeadlinePassed, Moved, Updated
-from imagegen_server.orphans import Orphan
 from imagegen_server.outlook import Outlook
 from imagegen_server.queue_control import QueueControl
 from imagegen_server.quotas import Quotas
@@ -77,6 +75,12 @@ class Runner:
             quotas=quotas,
             clock=surroundings.clock,
             max_pause_s=surroundings.patience.max_backoff_s,
+        )
+        self._fence = Fence(
+            surroundings.orphans,
+            ledger=surroundings.ledger,
+            fleet=fleet,
+            timeout_s=surroundings.patience.cancel_timeout_s,
         )
         self._foresight = Foresight(
             surroundings.hub, situation=self._situation, queue=self.queue, clock=surroundings.clock
@@ -168,13 +172,15 @@ class Runner:
         """Starts and stops attempts until it is cancelled."""
         while True:
             self._changed.clear()
-            if self._at.clock() >= self._paused_until:
-                await self._outlook.appraise(self._ledger.unfinished())
-                began = time.perf_counter()
-                self._look()
-                # A long queue takes its time to look at: meanwhile others have theirs, and more may have changed.
-                await asyncio.sleep(min(time.perf_counter() - began, LONGEST_REST_S))
-            await self._wait_for_change()
+            try:
+                again = await self._look_when_due()
+            except Exception:
+                # Whatever it is, attempts that run must not be lost to it.
+                log.exception("looking at the jobs failed")
+                again = self._paused_until = self._at.clock() + PAUSE_AFTER_FAULT_S
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if again is None else max(again - self._at.clock(), LEAST_WAIT_S)):
+                    await self._changed.wait()
 
     async def keep_telling_places(self) -> None:
         """Tells waiting jobs when their place has changed, until it is cancelled."""
@@ -187,6 +193,18 @@ class Runner:
 
     # --- looking ----------------------------------------------------------------------------------------------------
 
+    async def _look_when_due(self) -> float | None:
+        """Looks, unless there is a pause; gives when to look again although nothing has changed."""
+        if self._at.clock() < self._paused_until:
+            return self._paused_until
+        if not await self._outlook.appraise(self._ledger.unfinished()):
+            self._changed.set()
+        began = time.perf_counter()
+        self._look()
+        # A long queue takes its time to look at: meanwhile others have theirs, and more may have changed.
+        await asyncio.sleep(min(time.perf_counter() - began, LONGEST_REST_S))
+        return self._next_time()
+
     def _look(self) -> None:
         jobs = self._ledger.unfinished()
         self._outlook.keep_only(jobs)
@@ -194,8 +212,8 @@ class Runner:
             self._mind_deadline(job)
             if job.state is not JobState.QUEUED:
                 self._mind_attempts(job)
-        for orphan in self._at.orphans:
-            self._mind_orphan(orphan)
+        for orphan, backend in self._fence.due(self._drivers):
+            self._tasks.create_task(self._guarded(self._fence.stop(orphan, backend)))
         self._start_what_is_due()
         self._foresight.note_change()
 
@@ -212,18 +230,6 @@ class Runner:
             driver = self._drivers.get(attempt.attempt_id)
             if driver is not None and job.state is JobState.CANCELLING:
                 driver.request_cancel()
-
-    def _mind_orphan(self, orphan: Orphan) -> None:
-        """Has it stopped, unless its job may still come back to it."""
-        backend, job = self._fleet.get(orphan.backend), self._ledger.committed(orphan.job_id)
-        if backend is None or not backend.is_healthy or orphan.attempt_id in self._drivers:
-            return
-        can_go_on = backend.adapter.capabilities.reattach and not orphan.has_died
-        if can_go_on and job is not None and within(job.missing, job.attempts[orphan.number - 1].slice) is not None:
-            return
-        if not self._at.orphans.is_being_stopped(orphan.job_id, orphan.backend):
-            self._at.orphans.begin_stop(orphan)
-            self._tasks.create_task(self._guarded(self._stop(orphan, backend)))
 
     def _start_what_is_due(self) -> None:
         if not self._has_free_slot:
@@ -257,18 +263,12 @@ class Runner:
         """Jobs with an attempt that is not stored yet."""
         return {driver.job_id for driver in self._drivers.values() if not driver.has_begun}
 
-    async def _wait_for_change(self) -> None:
-        now = self._at.clock()
-        if now < self._paused_until:
-            again: float | None = self._paused_until
-        else:
-            deadlines = [next_deadline(job) for job in self._ledger.unfinished() if job.job_id not in self._ending]
-            times = [deadline[0] for deadline in deadlines if deadline is not None]
-            look = next_look(self._situation()) if self._has_free_slot else None
-            again = min(times if look is None else [*times, look], default=None)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(None if again is None else max(again - now, LEAST_WAIT_S)):
-                await self._changed.wait()
+    def _next_time(self) -> float | None:
+        """When something will change by itself."""
+        deadlines = [next_deadline(job) for job in self._ledger.unfinished() if job.job_id not in self._ending]
+        times = [deadline[0] for deadline in deadlines if deadline is not None]
+        look = next_look(self._situation()) if self._has_free_slot else None
+        return min(times if look is None else [*times, look], default=None)
 
     # --- acting -----------------------------------------------------------------------------------------------------
 
@@ -336,22 +336,6 @@ class Runner:
             await self._ledger.apply(job_id, DeadlinePassed(failure=failure))
         finally:
             self._ending.discard(job_id)
-
-    async def _stop(self, orphan: Orphan, backend: Backend) -> None:
-        """Has an attempt stopped that nobody needs any more."""
-        try:
-            job = await self._ledger.get(orphan.job_id)
-            patience = self._at.patience
-            outcome = await orphans.stop(orphan, job, backend.adapter, timeout_s=patience.cancel_timeout_s)
-        except Unreachable as error:
-            backend.suspect(str(error))
-            return
-        except Refused as error:
-            outcome = str(error)
-        finally:
-            self._at.orphans.end_stop(orphan)
-        await self._at.orphans.remove(orphan.attempt_id)
-        log.info("forsaken attempt stopped", job_id=orphan.job_id, backend=backend.name, outcome=outcome)
 
     async def _driven(self, driver: AttemptDriver, work: Coroutine[Any, Any, None]) -> None:
         try:
