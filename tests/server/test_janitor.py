@@ -286,7 +286,9 @@ async def test_while_it_tidies_up_nobody_misses_anything(household: Household) -
     assert {job_id: sequences for job_id, sequences in seen.items() if sequences != [1, 2, 3, 4, 5]} == {}
     assert len(seen) == 40
     household.clock.now += LATER_S
-    assert (await household.tidy(keep_jobs=1, keep_assets_bytes=1)).jobs <= 1
+    # Several jobs may have ended behind the back of its last round.
+    await household.tidy(keep_jobs=1, keep_assets_bytes=1)
+    assert await household.store.count_ended() == 1
     assert await household.kept_assets() == set()
 
 
