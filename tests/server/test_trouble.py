@@ -219,6 +219,41 @@ async def test_it_is_stopped_once_and_after_a_restart_too(
     assert [run.is_reattached for run in one.runs] == [False, True, False, False]
 
 
+def never_ends(run: ScriptedRun) -> None:
+    run.accept()
+
+
+def breaks_us(run: ScriptedRun) -> None:
+    run.fail(RuntimeError("the adapter's fault"))
+
+
+@pytest.mark.parametrize(
+    "play", [ScriptedRun.complete, never_ends, breaks_us], ids=["finished", "disobedient", "broken"]
+)
+async def test_it_is_asked_for_once_whatever_comes_of_it(
+    tmp_path: Path, one: ScriptedAdapter, two: ScriptedAdapter, play: Callable[[ScriptedRun], None]
+) -> None:
+    rhythm = replace(RHYTHM, patience=replace(RHYTHM.patience, cancel_timeout_s=0.01))
+    async with serving(tmp_path, {"one": one, "two": two}, rhythm=rhythm) as caller:
+        await caller.refresh("one", "two")
+        given_up = await moved_on(caller, one, two)
+        one.obeys_cancel = False
+        one.kept[given_up.task.attempt_id] = play
+        one.is_reachable, one.plays = True, ScriptedRun.complete
+        await asyncio.wait_for((await one.next_run(2)).was_left.wait(), 5)
+        await caller.until_ended((await caller.create(text_to_image(backend="one"))).job_id)
+    assert [run.is_reattached for run in one.runs] == [False, True, False]
+
+
+async def test_a_deleted_job_has_nothing_to_stop(with_two: Caller, one: ScriptedAdapter, two: ScriptedAdapter) -> None:
+    await moved_on(with_two, one, two)
+    (job,) = (await with_two.jobs.ListJobs(pb.ListJobsRequest())).jobs
+    await with_two.jobs.DeleteJob(pb.DeleteJobRequest(job_id=job.job_id))
+    one.is_reachable, one.plays = True, ScriptedRun.complete
+    await with_two.until_ended((await with_two.create(text_to_image(backend="one"))).job_id)
+    assert [run.is_reattached for run in one.runs] == [False, False]
+
+
 async def test_a_backend_that_falls_silent_over_the_stop_is_asked_again(
     with_two: Caller, one: ScriptedAdapter, two: ScriptedAdapter
 ) -> None:
