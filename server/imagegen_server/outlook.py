@@ -49,8 +49,8 @@ class Outlook:
         self._shares = FairShares(lambda owner: quotas.of(owner).weight)
         self._works: dict[str, Work] = {}
         self._waiting: dict[str, tuple[Job, WaitingJob]] = {}
-        self._loaded: dict[str, tuple[str, float]] = {}
-        """By backend the model that an attempt of ours has used there, and when."""
+        self._loaded: dict[str, tuple[str, float, str]] = {}
+        """By backend the model that an attempt of ours has used there, when, and at which instance."""
 
     async def appraise(self, jobs: Iterable[Job]) -> bool:
         """Finds out about graphs in a thread, before they are met in the loop. Gives whether all are known now.
@@ -82,7 +82,8 @@ class Outlook:
 
     def note_end(self, driver: AttemptDriver) -> None:
         """An attempt has ended: the backend's status will tell what is loaded only later."""
-        self._loaded[driver.backend.name] = driver.work.model, self._clock()
+        instance = driver.backend.health.status.instance
+        self._loaded[driver.backend.name] = driver.work.model, self._clock(), instance
         # Its owner was charged for all of it.
         self._shares.charge(driver.owner, -driver.charged_s * (1.0 - driver.share_done))
 
@@ -91,9 +92,12 @@ class Outlook:
         here = [driver for driver in drivers if driver.backend is backend]
         if here:
             return here[-1].work.model
-        model, time = self._loaded.get(backend.name, ("", 0.0))
+        status = backend.health.status
+        model, time, instance = self._loaded.get(backend.name, ("", 0.0, ""))
         is_news = time > (backend.health.last_seen or 0.0)
-        return model if is_news else backend.health.status.resident_model
+        # Not every backend tells; one that has not restarted still has what it had.
+        is_still_so = not status.resident_model and status.instance == instance
+        return model if is_news or is_still_so else status.resident_model
 
     def situation(
         self, jobs: Sequence[Job], drivers: Collection[AttemptDriver], *, without: Collection[str]

@@ -93,7 +93,7 @@ async def test_a_backend_whose_memory_was_too_small_is_asked_to_free_it(with_two
     job = await with_two.create(text_to_image(backend="one"))
     await with_two.until_event(job.job_id, "attempt_failed")
     await with_two.refresh("one")
-    assert one.memory_freed == 1
+    assert one.memory_freed >= 1
 
 
 # --- what nobody can tell --------------------------------------------------------------------------------------------
