@@ -8,7 +8,7 @@ from tests.chaos.evidence import Accepted, Evidence, Hold, HoldKind
 from tests.chaos.plan import BACKENDS, DUMPER_RUNS, ENDLESS_STEPS, SERVER, Owner, TroubleKind
 from tests.chaos.reading import FINAL, pairs, reason_of, unix, was_disturbed
 
-_PATIENCE_S = 100.0
+_PATIENCE_S = 20.0
 """A backend that was away is given up as late as this."""
 _MARGIN_S = 2.0
 _BEGINNING_S = 0.5

@@ -45,22 +45,22 @@ _THEN = (
     (TroubleKind.CUT, ""),
     (TroubleKind.LOSE_ANSWER, ""),
     (TroubleKind.PAUSE, SERVER),
+    (TroubleKind.KILL, ""),
+    (TroubleKind.PAUSE, ""),
     (TroubleKind.PAUSE, ""),
     (TroubleKind.DRAIN, ""),
     (TroubleKind.HOLD, Owner.ANNA),
     (TroubleKind.HOLD, SERVER),
 )
+# Mostly longer than a backend has before its jobs are given up and move elsewhere.
 _LONGEST_S = {
-    TroubleKind.KILL: 2.5,
+    TroubleKind.KILL: 6.0,
     TroubleKind.KILL_AGAIN: 2.0,
     TroubleKind.PAUSE: 12.0,
     TroubleKind.SLOW: 6.0,
     TroubleKind.DRAIN: 6.0,
     TroubleKind.HOLD: 3.0,
 }
-
-_OUTAGE_S = 50.0
-"""A long run has a ComfyUI that is silent for so long that its jobs are given up and move elsewhere."""
 
 
 def make_plan(seed: int, *, jobs: int, troubles: int, seconds: float) -> Plan:
@@ -183,15 +183,11 @@ def _troubles(chance: random.Random, count: int, seconds: float) -> Iterator[Tro
     # Not at a steady pace: what comes together is worse than what comes alone.
     times = sorted(chance.uniform(0.03, 0.85) * seconds for _ in range(count))
     for at_s, (kind, target) in zip(times, _deck(chance, count), strict=True):
+        # The server is back sooner: while it is away nothing else can be seen.
+        most = _LONGEST_S.get(kind, 0.0) * (0.4 if target in {SERVER, GATEWAY} else 1.0)
         yield Trouble(
-            at_s=at_s,
-            kind=kind,
-            target=target or chance.choice(BACKENDS),
-            seconds=chance.uniform(0.0, _LONGEST_S.get(kind, 0.0)),
+            at_s=at_s, kind=kind, target=target or chance.choice(BACKENDS), seconds=chance.uniform(0.2, 1.0) * most
         )
-    if seconds >= 2 * _OUTAGE_S:
-        target = chance.choice(BACKENDS[:2])
-        yield Trouble(at_s=chance.uniform(0.1, 0.3) * seconds, kind=TroubleKind.PAUSE, target=target, seconds=_OUTAGE_S)
 
 
 def _deck(chance: random.Random, count: int) -> Sequence[tuple[TroubleKind, str]]:

@@ -20,7 +20,7 @@ async def running_programs(folder: Path, *, has_task_ids: bool) -> AsyncIterator
         fake_program(BACKENDS[2], "a1111", "--load-seconds", "0.3", *([] if has_task_ids else ["--nowebui"])),
     )
     backends = [
-        {"name": fake.name, "kind": kind, "url": fake.address}
+        {"name": fake.name, "kind": kind, "url": fake.address, "options": {"patience_s": "5"}}
         for fake, kind in ((new, "comfyui"), (old, "comfyui"), (other, "a1111"))
     ]
     server = server_program(
