@@ -16,14 +16,16 @@ def summary(evidence: Evidence) -> str:
     incidents = Counter(f"{each.kind} {each.target}" for each in evidence.incidents)
     failed = Counter(reason_of(each.error) for job in jobs for each in job.attempts if each.HasField("error"))
     spread = sum(len({attempt.first_image for attempt in job.attempts}) > 1 for job in jobs)
-    adopted = sum("attempt adopted" in line for line in evidence.lines.get(SERVER, []))
+    told = evidence.lines.get(SERVER, [])
+    adopted = sum("attempt adopted" in line for line in told)
+    forsaken = sum("forsaken attempt stopped" in line for line in told)
     over_http = [each for each in evidence.watched if each.way is Way.HTTP]
     parts = (
         f"{len(jobs)} jobs ({_listed(states)})",
         f"{len(evidence.incidents)} disturbances ({_listed(incidents)})",
         f"wishes granted: {_listed(evidence.granted)}; too late: {_listed(evidence.too_late)}",
         f"{sum(len(job.attempts) for job in jobs)} attempts; failed: {_listed(failed)}",
-        f"{spread} jobs in several slices, {adopted} adopted attempts",
+        f"{spread} jobs in several slices, {adopted} attempts adopted, {forsaken} forsaken and stopped",
         f"{len(evidence.watched)} watchers, {sum(each.resumed for each in over_http)} streams resumed over HTTP",
         f"mean wait: {', '.join(_waits(evidence))}",
     )
