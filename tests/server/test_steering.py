@@ -112,11 +112,12 @@ async def test_a_moved_job_goes_first_and_a_raised_one_before_the_rest(caller: C
 
 async def test_a_drained_backend_ends_what_it_has_and_gets_nothing_new(tmp_path: Path, one: ScriptedAdapter) -> None:
     async with serving(tmp_path, {"one": one}) as caller:
-        running = await busy(caller, one)
+        running = await caller.create()
+        await one.next_run()
         await caller.backends.DrainBackend(DrainBackendRequest(name="one"))
         job = await caller.create()
-        running.complete()
-        await caller.refresh("one")
+        one.runs[0].complete()
+        await caller.until_ended(running.job_id)
         assert (await caller.get(job.job_id)).queue.reason == WAIT_REASON_NO_BACKEND
     async with serving(tmp_path, {"one": one}) as caller:
         await caller.refresh("one")
