@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import grpc
 import pytest
+import structlog.testing
 
 from imagegen.v1 import backend_pb2 as pb
 from imagegen_server.services.rpc import bind, snake_case
@@ -27,7 +28,7 @@ class BrokenService:
         return pb.RefreshBackendResponse(backend=pb.Backend(name=request.name)).SerializeToString()
 
     async def drain_backend(self, request: pb.DrainBackendRequest, context: object) -> pb.DrainBackendResponse:
-        raise NotImplementedError
+        raise grpc.aio.InternalError("Failed execute_batch")
 
     async def undrain_backend(self, request: pb.UndrainBackendRequest, context: object) -> pb.UndrainBackendResponse:
         raise NotImplementedError
@@ -54,6 +55,14 @@ async def test_a_fault_of_ours_is_internal_and_tells_nothing() -> None:
     told = refusal_of(caught.value)
     assert (told.code, told.reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")
     assert "secret" not in str(caught.value)
+
+
+async def test_a_caller_that_went_away_is_no_fault() -> None:
+    async with serving_broken() as caller:
+        with structlog.testing.capture_logs() as lines, pytest.raises(grpc.aio.AioRpcError) as caught:
+            await caller.backends.DrainBackend(pb.DrainBackendRequest(name="one"))
+    assert caught.value.code() == grpc.StatusCode.CANCELLED
+    assert [line["log_level"] for line in lines] == ["debug"]
 
 
 async def test_a_store_that_takes_nothing_is_told_with_a_delay() -> None:

@@ -54,6 +54,10 @@ def _handler(
         except StoreError as error:
             log.error("call failed for the store", method=method.full_name, reason=str(error))  # noqa: TRY400
             await _abort(context, store_unavailable())
+        except grpc.aio.InternalError as error:
+            # What gRPC makes of a caller that went away while it was written to, before it cancels the call.
+            log.debug("caller gone", method=method.full_name, reason=str(error))
+            await context.abort(grpc.StatusCode.CANCELLED, "the caller is gone")
         except Exception:
             log.exception("call failed unexpectedly", method=method.full_name)
             await _abort(context, Refused("INTERNAL", "a fault of this service; its log has more"))
