@@ -64,24 +64,22 @@ async def aftermath(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[A
         # A job is spread over backends that have been measured.
         for number in range(2):
             await watch.until_ended((await client.create_job(spec(steps=2, backend=f"comfyui-{number}"))).job_id)
-        cautious = await client.create_job(spec(steps=30, backend="a1111-0", on_uncertain=FAIL))
-        careless = await client.create_job(spec(steps=30, backend="a1111-1", on_uncertain=RETRY))
-        spread = await client.create_job(spec(steps=80, count=4, backend_labels={"for": "batches"}))
+        cautious = await client.create_job(spec(steps=100, backend="a1111-0", on_uncertain=FAIL))
+        careless = await client.create_job(spec(steps=100, backend="a1111-1", on_uncertain=RETRY))
         queued = await client.create_job(spec(steps=2, backend="a1111-0"))
+        await asyncio.gather(*(watch.until_at_work(job.job_id) for job in (cautious, careless)))
+        for fake in others:
+            fake.engine.gate.clear()  # they are at work for as long as it takes
+        spread = await client.create_job(spec(steps=70, count=4, backend_labels={"for": "batches"}))
         async with asyncio.TaskGroup() as tasks:
             over_grpc = tasks.create_task(watch.over_grpc(spread.job_id))
             over_sse = tasks.create_task(watch.over_sse(spread.job_id))
-            await asyncio.gather(
-                watch.until_at_work(spread.job_id, attempts=2),
-                watch.until_at_work(cautious.job_id),
-                watch.until_at_work(careless.job_id),
-            )
-            for fake in others:
-                fake.engine.gate.clear()  # they are at work on them for as long as it takes
+            await watch.until_at_work(spread.job_id, attempts=2)
             await server.kill()
             await server.start()
             await asyncio.gather(*(watch.until_given_up(job.job_id) for job in (cautious, careless)))
             for fake in others:
+                fake.engine.step_s = 0.0
                 fake.engine.gate.set()
         yield Aftermath(
             spread=await client.get_job(spread.job_id),
