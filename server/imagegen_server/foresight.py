@@ -1,6 +1,7 @@
 """What waiting jobs are told: their place, and when their turn will come."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -10,7 +11,7 @@ import structlog
 from imagegen_server.history import Ephemeral
 from imagegen_server.hub import Hub
 from imagegen_server.jobs import Job
-from imagegen_server.scheduling import Place, Situation, foresee
+from imagegen_server.scheduling import Place, Situation, foresee, foreseeing
 from imagegen_server.wire.events import queue_event
 
 log = structlog.get_logger(__name__)
@@ -18,7 +19,9 @@ log = structlog.get_logger(__name__)
 INTERVAL_S: Final = 1.0
 """Waiting jobs are told their place at most this often, because one change moves all of them."""
 SHORT_QUEUE: Final = 100
-"""A queue that is no longer is foreseen anew with every change, a longer one once in INTERVAL_S."""
+"""A queue that is no longer is foreseen whenever it is asked for, a longer one step by step, once in INTERVAL_S."""
+STEP_S: Final = 0.003
+"""So long the loop may be held up by a step."""
 NEWS_S, NEWS_SHARE = 2.0, 0.1
 """A predicted time that has moved by less is not told again."""
 
@@ -41,7 +44,7 @@ class Foresight:
         self._changes = 0
         self._has_changed = asyncio.Event()
         self._foreseen: Mapping[str, Place] = {}
-        self._foreseen_time = 0.0
+        self._places_time = 0.0
         self._places: Mapping[str, Place] = {}
         self._version = (-1, -1)
 
@@ -53,17 +56,19 @@ class Foresight:
     def places(self) -> Mapping[str, Place]:
         """The place of each job that waits. A job that has just come may have one without prediction."""
         # A stream of all jobs asks once per job.
-        version, age_s = (self._hub.position, self._changes), self._clock() - self._foreseen_time
-        if version == self._version and 0 <= age_s < INTERVAL_S:
+        version, now = (self._hub.position, self._changes), self._clock()
+        if version == self._version and 0 <= now - self._places_time < INTERVAL_S:
             return self._places
         queue = self._queue()
-        if len(queue) <= SHORT_QUEUE or not 0 <= age_s < INTERVAL_S:
-            self._foreseen, self._foreseen_time = foresee(self._situation()), self._clock()
-        self._places, self._version = _numbered(queue, self._foreseen), version
+        if len(queue) <= SHORT_QUEUE:
+            self._foreseen = foresee(self._situation())
+        self._places, self._places_time, self._version = _numbered(queue, self._foreseen), now, version
         return self._places
 
     def place_of_new(self, job: Job, situation: Situation) -> Place | None:
         """The place of a job that is in the situation and not in the queue, if it can be foreseen."""
+        if len(situation.jobs) > SHORT_QUEUE:
+            return None
         foreseen = foresee(situation)
         return _numbered([*self._queue(), job], foreseen)[job.job_id] if job.job_id in foreseen else None
 
@@ -74,11 +79,26 @@ class Foresight:
             await self._has_changed.wait()
             self._has_changed.clear()
             try:
+                if len(self._queue()) > SHORT_QUEUE:
+                    self._foreseen = await self._foresee_step_by_step()
+                    self._changes += 1
                 self._tell(told)
             except Exception:
                 # Jobs run without predictions, too.
                 log.exception("places could not be told")
             await asyncio.sleep(INTERVAL_S)
+
+    async def _foresee_step_by_step(self) -> Mapping[str, Place]:
+        steps, until = foreseeing(self._situation()), time.perf_counter() + STEP_S
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                places: Mapping[str, Place] = end.value
+                return places
+            if time.perf_counter() >= until:
+                await asyncio.sleep(0)
+                until = time.perf_counter() + STEP_S
 
     def _tell(self, told: dict[str, tuple[float, Place]]) -> None:
         now, places = self._clock(), self.places()

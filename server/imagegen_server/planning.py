@@ -1,6 +1,6 @@
 """Places jobs on backends, one after the other in their order. Pure. `scheduling` says by which rules."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from typing import Final
 
 from imagegen_server.ordering import FairOrder, Turn
@@ -80,6 +80,11 @@ class Planner:
 
     def place_all(self, *, until_full: bool) -> None:
         """Places the jobs in order: with `until_full` those that are ready, until nothing is open; else all."""
+        for _ in self.placing(until_full=until_full):
+            pass
+
+    def placing(self, *, until_full: bool) -> Iterator[None]:
+        """The same in small steps."""
         order = FairOrder(
             self._at.jobs,
             shares=self._at.shares,
@@ -101,6 +106,7 @@ class Planner:
             order.advance(self._at.now + start_s)
             if not coming.let_in(order, start_s):
                 self._place(order, coming)
+            yield
         self._split()
 
     def in_order(self, jobs: Sequence[WaitingJob]) -> list[WaitingJob]:

@@ -152,7 +152,7 @@ class Runner:
         return self._foresight.places()
 
     def place_of_new(self, job: Job) -> Place | None:
-        """The place that a job would have if it came now; None: of a graph nothing is known so quickly."""
+        """The place that a job would have if it came now; None: that takes longer, as of graphs and in long queues."""
         jobs = [*self._ledger.unfinished(), job]
         situation = self._outlook.situation(jobs, self._drivers.values(), without=self._starting | self._ending)
         return self._foresight.place_of_new(job, situation)

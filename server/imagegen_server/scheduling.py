@@ -17,7 +17,7 @@ of placements answers both questions: what of it begins now is started (`decide`
   finish clearly earlier.
 """
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Final
 
 from imagegen_server.planning import Planner
@@ -33,6 +33,7 @@ __all__ = [
     "book",
     "decide",
     "foresee",
+    "foreseeing",
     "next_look",
 ]
 
@@ -56,8 +57,19 @@ def decide(situation: Situation) -> list[Decision]:
 
 def foresee(situation: Situation) -> Mapping[str, Place]:
     """The place of every job, if nothing changes."""
+    steps = foreseeing(situation)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            places: Mapping[str, Place] = end.value
+            return places
+
+
+def foreseeing(situation: Situation) -> Generator[None, None, Mapping[str, Place]]:
+    """The same in small steps, for a queue that is too long for one."""
     planner = Planner(situation)
-    planner.place_all(until_full=False)
+    yield from planner.placing(until_full=False)
     length, places = len(situation.jobs), dict[str, Place]()
     for placement in planner.placements:
         places[placement.job.job_id] = Place(

@@ -98,10 +98,15 @@ def test_a_short_queue_is_foreseen_with_every_change_and_asked_for_nothing_twice
     assert (len(bench.order), bench.asked) == (3, 3), "predicted times pass"
 
 
-def test_a_long_queue_is_foreseen_once_in_a_while_but_numbered_exactly() -> None:
+async def test_a_long_queue_is_foreseen_step_by_step_and_numbered_exactly() -> None:
     bench = Bench()
     bench.queue(SHORT_QUEUE + 1)
-    first = bench.order[0]
+    first, last = bench.jobs[0].job_id, bench.jobs[-1].job_id
+    assert (bench.order[0], bench.asked) == (first, 0), "who asks is not kept waiting"
+    async with running(bench.foresight.keep_telling()):
+        bench.foresight.note_change()
+        while Ephemeral.QUEUE not in bench.hub.newest(last):  # noqa: ASYNC110  # it is told in the next turns
+            await asyncio.sleep(0)
     del bench.jobs[0]
     bench.queue(1)
     bench.foresight.note_change()
