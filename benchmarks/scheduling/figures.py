@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from benchmarks.figures import percentile
 from benchmarks.scheduling.day import Request
 from benchmarks.scheduling.replay import Outcome
-from imagegen_server.fairness import AGING_S
+from imagegen_server.scheduling.fairness import AGING_S
 
 HORIZONS = ((0.0, 60.0, "within 1 min"), (60.0, 600.0, "1..10 min"), (600.0, float("inf"), "later"))
 

@@ -19,9 +19,6 @@ from imagegen_adapters.contract import (
     Progressed,
     Update,
 )
-from imagegen_server.estimates import Estimator, Work
-from imagegen_server.fairness import FairShares
-from imagegen_server.measuring import RunMeter
 from imagegen_server.scheduling import (
     Candidate,
     Place,
@@ -32,6 +29,9 @@ from imagegen_server.scheduling import (
     foresee,
     next_look,
 )
+from imagegen_server.scheduling.estimates import Estimator, Work
+from imagegen_server.scheduling.fairness import FairShares
+from imagegen_server.scheduling.measuring import RunMeter
 
 
 class Ours:

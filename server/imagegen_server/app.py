@@ -26,16 +26,17 @@ from imagegen_server.assets import AssetStore
 from imagegen_server.config import ServerSettings, split_address
 from imagegen_server.datadir import locked
 from imagegen_server.errors import CannotStart
-from imagegen_server.experience import open_experience
 from imagegen_server.fleet import Intervals, Member, OpenAdapter, open_fleet
 from imagegen_server.hub import Hub
 from imagegen_server.janitor import FIRST_ROUND_S, ROUND_S, Janitor
 from imagegen_server.ledger import Ledger
-from imagegen_server.orphans import Orphans
 from imagegen_server.quotas import Quotas
 from imagegen_server.retention import Policy
-from imagegen_server.retrying import Limits
-from imagegen_server.runner import open_runner
+from imagegen_server.running.experience import open_experience
+from imagegen_server.running.orphans import Orphans
+from imagegen_server.running.retrying import Limits
+from imagegen_server.running.runner import open_runner
+from imagegen_server.running.surroundings import Patience, Surroundings
 from imagegen_server.services.admission import Admission
 from imagegen_server.services.assets import AssetService
 from imagegen_server.services.backends import BackendService
@@ -46,7 +47,6 @@ from imagegen_server.services.rpc import bind
 from imagegen_server.services.streams import Streams
 from imagegen_server.services.views import JobViews
 from imagegen_server.stores.store import Store, open_store
-from imagegen_server.surroundings import Patience, Surroundings
 from imagegen_server.tasks import running
 from imagegen_server.tokens import TokenCodec
 from imagegen_server.validation import SpecChecker

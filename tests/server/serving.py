@@ -25,7 +25,7 @@ from imagegen.v1.queue_pb2_grpc import QueueServiceStub
 from imagegen_server.app import Rhythm, Server, serve
 from imagegen_server.config import BackendSettings, ServerSettings
 from imagegen_server.fleet import Intervals
-from imagegen_server.surroundings import Patience
+from imagegen_server.running.surroundings import Patience
 from tests.server.scripted import ScriptedAdapter, opener
 
 if TYPE_CHECKING:  # these names are in the stubs only

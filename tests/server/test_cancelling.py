@@ -12,15 +12,15 @@ from imagegen.v1.job_pb2 import JOB_STATE_CANCELLED
 from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import ModelLoading, Phase, PhaseChanged
 from imagegen_server.assets import AssetStore
-from imagegen_server.attempts import AttemptDriver
-from imagegen_server.estimates import Estimator, Work
-from imagegen_server.experience import Experience
 from imagegen_server.fleet import Backend, Member
 from imagegen_server.jobs import AttemptState, JobState
 from imagegen_server.lifecycle import CancelRequested
-from imagegen_server.orphans import Orphans
-from imagegen_server.retrying import Limits
-from imagegen_server.surroundings import Patience, Surroundings
+from imagegen_server.running.attempts import AttemptDriver
+from imagegen_server.running.experience import Experience
+from imagegen_server.running.orphans import Orphans
+from imagegen_server.running.retrying import Limits
+from imagegen_server.running.surroundings import Patience, Surroundings
+from imagegen_server.scheduling.estimates import Estimator, Work
 from imagegen_server.wire.errors import decode_failure
 from tests.server.material import a_job
 from tests.server.scripted import ScriptedAdapter, ScriptedRun, progressed

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from imagegen_adapters.contract import ImageParameters
-from imagegen_server.deadlines import next_deadline
 from imagegen_server.jobs import Job, JobSpec, JobState
+from imagegen_server.running.deadlines import next_deadline
 from tests.server.material import a_job
 
 SPEC = JobSpec(source=ImageParameters(prompt=""), start_deadline_s=10.0, execution_deadline_s=100.0)

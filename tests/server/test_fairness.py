@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagegen_server.fairness import AGING_S, MAX_OWNERS, FairShares, risen
+from imagegen_server.scheduling.fairness import AGING_S, MAX_OWNERS, FairShares, risen
 
 
 def serve(shares: FairShares, costs: dict[str, float], seconds: float) -> Counter[str]:

@@ -11,12 +11,12 @@ import pytest
 from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import Handle
 from imagegen_server.errors import Refused
-from imagegen_server.estimates import Sample, Work
-from imagegen_server.experience import open_experience
 from imagegen_server.fleet import Backend, Fleet, Member
 from imagegen_server.jobs import Attempt, AttemptState, Slice
-from imagegen_server.orphans import MAX_AGE_S, MAX_ORPHANS, Orphan, Orphans
-from imagegen_server.queue_control import MAX_PAUSED_OWNERS, QueueControl
+from imagegen_server.running.experience import open_experience
+from imagegen_server.running.orphans import MAX_AGE_S, MAX_ORPHANS, Orphan, Orphans
+from imagegen_server.running.queue_control import MAX_PAUSED_OWNERS, QueueControl
+from imagegen_server.scheduling.estimates import Sample, Work
 from imagegen_server.stores.store import Store, StoreError, open_store
 from imagegen_server.tasks import task_group
 from tests.server.material import PickleCodec

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from PIL import Image
 
-from imagegen_server.masks import plain_mask
+from imagegen_server.running.masks import plain_mask
 
 
 def half(mode: str, kept: object, repainted: object) -> Image.Image:

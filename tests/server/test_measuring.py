@@ -15,8 +15,8 @@ from imagegen_adapters.contract import (
     Progressed,
     Update,
 )
-from imagegen_server.estimates import Estimator, Sample, Work
-from imagegen_server.measuring import RunMeter
+from imagegen_server.scheduling.estimates import Estimator, Sample, Work
+from imagegen_server.scheduling.measuring import RunMeter
 
 WORK = Work(model="m", pixels=512 * 512, steps=20, images=1)
 IMAGE = ImageReady(data=b"", media_type="image/png")

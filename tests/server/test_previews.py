@@ -12,7 +12,7 @@ from imagegen.v1.event_pb2 import JobEvent
 from imagegen.v1.image_gen_pb2 import WatchJobResponse
 from imagegen_adapters.contract import PreviewFrame
 from imagegen_server.jobs import PreviewOptions
-from imagegen_server.previews import Preview, PreviewPipe, PreviewVariant, UnreadableFrame, render, scale_down
+from imagegen_server.running.previews import Preview, PreviewPipe, PreviewVariant, UnreadableFrame, render, scale_down
 from imagegen_server.tasks import running
 from imagegen_server.wire.events import PreviewEvent
 from tests.server.scripted import frame, picture

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from imagegen_adapters.contract import Handle, ImageParameters, Phase, Progressed, RawGraph
 from imagegen_server.jobs import Attempt, AttemptState, Job, JobSpec, Output, Slice
-from imagegen_server.progress import STAGE_S, ProgressBoard, ProgressTracker, job_fraction
+from imagegen_server.running.progress import STAGE_S, ProgressBoard, ProgressTracker, job_fraction
 from tests.server.material import a_job, an_asset
 from tests.server.scripted import progressed
 

@@ -20,7 +20,7 @@ from imagegen_server.jobs import (
     UncertainPolicy,
 )
 from imagegen_server.lifecycle import AttemptBroke
-from imagegen_server.retrying import Limits, broken, failed_on, last_failure_time, pause_s
+from imagegen_server.running.retrying import Limits, broken, failed_on, last_failure_time, pause_s
 from tests.server.material import FAILURE, a_job, an_asset
 
 LIMITS = Limits(max_attempts=3, max_takedowns=2, max_restarts=4)

@@ -25,7 +25,7 @@ from imagegen.v1.job_pb2 import (
 )
 from imagegen_adapters import contract, errors
 from imagegen_adapters.contract import Capabilities, ImageParameters, ImageReady, NamedModel, Warned
-from imagegen_server.surroundings import Patience
+from imagegen_server.running.surroundings import Patience
 from imagegen_server.wire.errors import REASONS, decode_failure
 from tests.server.scripted import DEFAULT_CAPABILITIES, ScriptedAdapter, ScriptedRun, frame, picture, progressed
 from tests.server.serving import RHYTHM, Caller, kinds, serving, text_to_image

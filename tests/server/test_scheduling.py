@@ -9,12 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagegen_server.estimates import Estimator, Sample, Work
-from imagegen_server.fairness import AGING_S, FairShares
 from imagegen_server.jobs import Move, MoveKind
-from imagegen_server.planning import BATCH_PATIENCE_S, SAME_TIME_S
 from imagegen_server.scheduling import (
-    HOLD_CHECK_S,
     Candidate,
     Decision,
     Situation,
@@ -25,6 +21,10 @@ from imagegen_server.scheduling import (
     foresee,
     next_look,
 )
+from imagegen_server.scheduling.decisions import HOLD_CHECK_S
+from imagegen_server.scheduling.estimates import Estimator, Sample, Work
+from imagegen_server.scheduling.fairness import AGING_S, FairShares
+from imagegen_server.scheduling.planning import BATCH_PATIENCE_S, SAME_TIME_S
 
 NOW = 10_000.0
 MODELS = ("m", "n")

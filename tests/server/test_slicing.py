@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from imagegen_adapters.contract import ImageParameters, RawGraph
 from imagegen_server.jobs import JobSpec, Slice
-from imagegen_server.slicing import cut, part_of, passes_in, within
+from imagegen_server.running.slicing import cut, part_of, passes_in, within
 
 
 def spec(count: int, batch_size: int = 1) -> JobSpec:

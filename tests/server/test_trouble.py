@@ -20,7 +20,7 @@ from imagegen.v1.job_pb2 import (
 )
 from imagegen_adapters import errors
 from imagegen_adapters.contract import Phase, PhaseChanged
-from imagegen_server.surroundings import Patience
+from imagegen_server.running.surroundings import Patience
 from imagegen_server.wire.errors import decode_failure
 from tests.server.scripted import DEFAULT_CAPABILITIES, ScriptedAdapter, ScriptedRun
 from tests.server.serving import RHYTHM, Caller, serving, text_to_image

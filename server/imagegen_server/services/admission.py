@@ -14,7 +14,7 @@ from imagegen_server.jobs import Job, JobSpec, JobState
 from imagegen_server.ledger import Ledger
 from imagegen_server.quotas import Quotas, refusal
 from imagegen_server.reseeding import with_new_seeds
-from imagegen_server.runner import Runner
+from imagegen_server.running.runner import Runner
 from imagegen_server.stores.store import Store
 from imagegen_server.validation import SpecChecker
 from imagegen_server.wire.specs import encode_spec

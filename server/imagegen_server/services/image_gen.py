@@ -10,7 +10,7 @@ from imagegen_server.history import Scope, Start
 from imagegen_server.hub import Hub
 from imagegen_server.ledger import Ledger
 from imagegen_server.lifecycle import InvalidHappening
-from imagegen_server.runner import Runner
+from imagegen_server.running.runner import Runner
 from imagegen_server.services.admission import Admission
 from imagegen_server.services.owners import owner_of
 from imagegen_server.services.rpc import Context

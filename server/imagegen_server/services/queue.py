@@ -10,7 +10,7 @@ from imagegen_server.jobs import JobState
 from imagegen_server.ledger import Ledger
 from imagegen_server.lifecycle import InvalidHappening
 from imagegen_server.quotas import Quotas
-from imagegen_server.runner import Runner
+from imagegen_server.running.runner import Runner
 from imagegen_server.services.rpc import Context
 from imagegen_server.services.views import JobViews
 from imagegen_server.tokens import TokenCodec

@@ -8,7 +8,7 @@ from imagegen.v1 import image_gen_pb2 as pb
 from imagegen_server.history import Ephemeral, Record, Scope, Start
 from imagegen_server.hub import Hub, Latest
 from imagegen_server.ledger import Ledger
-from imagegen_server.previews import PreviewVariant
+from imagegen_server.running.previews import PreviewVariant
 from imagegen_server.services.rpc import Context
 from imagegen_server.services.views import JobViews
 from imagegen_server.stores.store import Store

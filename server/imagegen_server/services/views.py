@@ -8,7 +8,7 @@ from imagegen_server.history import Ephemeral
 from imagegen_server.hub import Hub
 from imagegen_server.jobs import Job
 from imagegen_server.ledger import Ledger
-from imagegen_server.runner import Runner
+from imagegen_server.running.runner import Runner
 from imagegen_server.scheduling import Place
 from imagegen_server.wire.events import EphemeralEvent, encode_place
 from imagegen_server.wire.jobs import encode_job

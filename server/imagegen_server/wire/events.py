@@ -17,7 +17,7 @@ from imagegen_server.lifecycle import (
     JobUpdated,
     StateChanged,
 )
-from imagegen_server.previews import Preview, PreviewVariant, scale_down
+from imagegen_server.running.previews import Preview, PreviewVariant, scale_down
 from imagegen_server.scheduling import Place, WaitReason
 from imagegen_server.wire.jobs import JOB_STATES, encode_attempt, encode_job, encode_output, encode_warning
 from imagegen_server.wire.scalars import to_duration, to_timestamp

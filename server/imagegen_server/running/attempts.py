@@ -11,7 +11,6 @@ import structlog
 from imagegen_adapters.contract import Handle, ImageParameters, PreviewWish, RawGraph, Run, Task, Warned
 from imagegen_adapters.errors import AdapterError, Cancelled, GpuFault, Lost, OutOfMemory, Uncertain, Unreachable
 from imagegen_server.errors import Refused
-from imagegen_server.estimates import Work
 from imagegen_server.fleet import Backend
 from imagegen_server.jobs import Attempt, Failure, Incident, Job, Slice
 from imagegen_server.lifecycle import (
@@ -23,15 +22,16 @@ from imagegen_server.lifecycle import (
     Happening,
     InvalidHappening,
 )
-from imagegen_server.masks import plain_mask
-from imagegen_server.measuring import RunMeter
-from imagegen_server.orphans import Orphan
-from imagegen_server.previews import MAX_RATE_HZ
-from imagegen_server.recording import Recorder
-from imagegen_server.retrying import broken
-from imagegen_server.slicing import part_of
+from imagegen_server.running.masks import plain_mask
+from imagegen_server.running.orphans import Orphan
+from imagegen_server.running.previews import MAX_RATE_HZ
+from imagegen_server.running.recording import Recorder
+from imagegen_server.running.retrying import broken
+from imagegen_server.running.slicing import part_of
+from imagegen_server.running.surroundings import Surroundings
+from imagegen_server.scheduling.estimates import Work
+from imagegen_server.scheduling.measuring import RunMeter
 from imagegen_server.stores.store import StoreError
-from imagegen_server.surroundings import Surroundings
 from imagegen_server.tasks import running
 from imagegen_server.wire.errors import failure_of
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from imagegen_server.estimates import Estimator, Sample
+from imagegen_server.scheduling.estimates import Estimator, Sample
 from imagegen_server.stores.store import Store, StoreError
 from imagegen_server.tasks import running
 

@@ -11,8 +11,8 @@ from imagegen_server.errors import Refused
 from imagegen_server.fleet import Backend, Fleet
 from imagegen_server.jobs import Job
 from imagegen_server.ledger import Ledger
-from imagegen_server.orphans import Orphan, Orphans
-from imagegen_server.slicing import part_of, within
+from imagegen_server.running.orphans import Orphan, Orphans
+from imagegen_server.running.slicing import part_of, within
 
 log = structlog.get_logger(__name__)
 

@@ -17,22 +17,22 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from imagegen_adapters.contract import ImageParameters
-from imagegen_server.attempts import AttemptDriver
-from imagegen_server.deadlines import next_deadline
 from imagegen_server.errors import ServerError
-from imagegen_server.fence import Fence
 from imagegen_server.fleet import Backend, Fleet
-from imagegen_server.foresight import Foresight
 from imagegen_server.jobs import Attempt, Failure, Incident, Job, JobState, Move, Slice
 from imagegen_server.lifecycle import CancelRequested, DeadlinePassed, Moved, Updated
-from imagegen_server.outlook import Outlook
-from imagegen_server.queue_control import QueueControl
 from imagegen_server.quotas import Quotas
-from imagegen_server.retrying import broken
+from imagegen_server.running.attempts import AttemptDriver
+from imagegen_server.running.deadlines import next_deadline
+from imagegen_server.running.fence import Fence
+from imagegen_server.running.foresight import Foresight
+from imagegen_server.running.outlook import Outlook
+from imagegen_server.running.queue_control import QueueControl
+from imagegen_server.running.retrying import broken
+from imagegen_server.running.slicing import cut, within
+from imagegen_server.running.surroundings import Surroundings
 from imagegen_server.scheduling import Decision, Place, Situation, book, decide, next_look
-from imagegen_server.slicing import cut, within
 from imagegen_server.stores.store import Store
-from imagegen_server.surroundings import Surroundings
 from imagegen_server.tasks import task_group, to_its_end
 
 log = structlog.get_logger(__name__)

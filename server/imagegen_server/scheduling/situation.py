@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from imagegen_server.estimates import Estimator, Work
-from imagegen_server.fairness import FairShares
 from imagegen_server.jobs import Move
+from imagegen_server.scheduling.estimates import Estimator, Work
+from imagegen_server.scheduling.fairness import FairShares
 
 
 class WaitReason(Enum):

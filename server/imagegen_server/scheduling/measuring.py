@@ -9,7 +9,7 @@ from imagegen_adapters.contract import (
     Progressed,
     Update,
 )
-from imagegen_server.estimates import Estimator, Sample, Work
+from imagegen_server.scheduling.estimates import Estimator, Sample, Work
 
 LEAST_LOAD_S = 0.5
 """A1111 says that it loads a model before every job; shorter than this, it had it already."""

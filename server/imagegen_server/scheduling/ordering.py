@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from typing import Final, TypeAlias
 
-from imagegen_server.fairness import AGING_S, FairShares, risen
 from imagegen_server.jobs import MoveKind
-from imagegen_server.situation import WaitingJob
+from imagegen_server.scheduling.fairness import AGING_S, FairShares, risen
+from imagegen_server.scheduling.situation import WaitingJob
 
 REFRESH_S: Final = AGING_S / 10
 """How exactly the rising of classes is followed when looking ahead."""

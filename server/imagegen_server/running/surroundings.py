@@ -5,12 +5,12 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from imagegen_server.assets import AssetStore
-from imagegen_server.experience import Experience
 from imagegen_server.hub import Hub
 from imagegen_server.ledger import Ledger
-from imagegen_server.orphans import Orphans
-from imagegen_server.progress import ProgressBoard
-from imagegen_server.retrying import Limits
+from imagegen_server.running.experience import Experience
+from imagegen_server.running.orphans import Orphans
+from imagegen_server.running.progress import ProgressBoard
+from imagegen_server.running.retrying import Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,10 +22,10 @@ from imagegen_server.errors import Refused
 from imagegen_server.history import Ephemeral
 from imagegen_server.jobs import AssetOrigin, Job, Output, Slice
 from imagegen_server.lifecycle import AttemptAccepted, AttemptTold, Happening, OutputStored
-from imagegen_server.measuring import RunMeter
-from imagegen_server.previews import Preview, PreviewPipe
-from imagegen_server.progress import ProgressTracker
-from imagegen_server.surroundings import Surroundings
+from imagegen_server.running.previews import Preview, PreviewPipe
+from imagegen_server.running.progress import ProgressTracker
+from imagegen_server.running.surroundings import Surroundings
+from imagegen_server.scheduling.measuring import RunMeter
 from imagegen_server.wire import events
 
 

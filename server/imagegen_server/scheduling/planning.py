@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence, Set
 from typing import Final
 
-from imagegen_server.ordering import FairOrder, Turn
-from imagegen_server.situation import Situation, WaitingJob, WaitReason
-from imagegen_server.timelines import Coming, Option, Placement, Predictor, Timeline
+from imagegen_server.scheduling.ordering import FairOrder, Turn
+from imagegen_server.scheduling.situation import Situation, WaitingJob, WaitReason
+from imagegen_server.scheduling.timelines import Coming, Option, Placement, Predictor, Timeline
 
 LOOK_AHEAD: Final = 16
 """So many of the order are considered at once."""

@@ -7,18 +7,18 @@ from dataclasses import replace
 from typing import Final
 
 from imagegen_adapters.contract import RawGraph
-from imagegen_server.attempts import AttemptDriver
-from imagegen_server.eligibility import Eligibility
-from imagegen_server.estimates import Estimator, Work, work_of
-from imagegen_server.fairness import FairShares
 from imagegen_server.fleet import Backend, Fleet
 from imagegen_server.jobs import Job, JobState
-from imagegen_server.orphans import Orphans
-from imagegen_server.queue_control import QueueControl
 from imagegen_server.quotas import Quotas
-from imagegen_server.retrying import failed_on, last_failure_time, pause_s
+from imagegen_server.running.attempts import AttemptDriver
+from imagegen_server.running.eligibility import Eligibility
+from imagegen_server.running.orphans import Orphans
+from imagegen_server.running.queue_control import QueueControl
+from imagegen_server.running.retrying import failed_on, last_failure_time, pause_s
+from imagegen_server.running.slicing import passes_in
 from imagegen_server.scheduling import Candidate, Situation, WaitingJob
-from imagegen_server.slicing import passes_in
+from imagegen_server.scheduling.estimates import Estimator, Work, work_of
+from imagegen_server.scheduling.fairness import FairShares
 
 APPRAISAL_S: Final = 0.2
 _NO_LIMIT: Final = 1_000_000

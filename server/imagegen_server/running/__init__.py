@@ -1,0 +1,1 @@
+"""What brings jobs to backends and follows them to their ends."""
