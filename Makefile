@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 export IMAGEGEN_DATA_DIR ?= $(CURDIR)/data
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check chaos bench format protos requirements node-example screenshots clean
+.PHONY: help setup run test check chaos bench bench-scheduling bench-recovery format protos requirements node-example screenshots clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -40,6 +40,12 @@ chaos: setup ## kill everything at random moments for two minutes (CHAOS="--seed
 
 bench: setup ## measure server and gateway against floors (three minutes)
 	$(BIN)/python -m benchmarks.chain
+
+bench-scheduling: setup ## replay a day of mixed load against simple schedulers (one minute)
+	$(BIN)/python -m benchmarks.scheduling
+
+bench-recovery: setup ## measure how long people wait when something dies (four minutes)
+	$(BIN)/python -m benchmarks.recovery
 
 format: setup ## put the code into its form
 	$(BIN)/ruff check --fix .
