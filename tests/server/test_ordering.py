@@ -20,7 +20,7 @@ def job(job_id: str, age_s: float = 0.0, **fields: object) -> WaitingJob:
 
 
 def moved(job_id: str, kind: MoveKind, anchor: str = "", time: float = 0.0) -> WaitingJob:
-    return job(job_id, move=Move(kind=kind, anchor=anchor, time=time))
+    return job(job_id, move=Move(kind=kind, anchor=anchor, time=NOW + time))
 
 
 def fair_order(jobs: Sequence[WaitingJob], *, shares: FairShares | None = None, room: int = 1000) -> FairOrder:
@@ -100,6 +100,16 @@ def ids(jobs: Sequence[WaitingJob]) -> str:
             "2 3 1",
             id="a circle breaks where it was moved first",
         ),
+        pytest.param(
+            [job("4", 9), moved("3", MoveKind.AFTER, "1", 1), moved("2", MoveKind.BEFORE, "1", 2), job("1", -3)],
+            "2 3 4 1",
+            id="whoever lines up anew takes nobody along",
+        ),
+        pytest.param(
+            [moved("2", MoveKind.AFTER, "1", 1), moved("1", MoveKind.AFTER, "3", 2), job("3", 9), job("4", 8)],
+            "2 3 1 4",
+            id="whoever is moved away takes nobody along",
+        ),
         pytest.param([job("1", 9), moved("2", MoveKind.AFTER, "2")], "2 1", id="after itself"),
     ],
 )
@@ -139,7 +149,7 @@ def test_classes_rise_while_looking_ahead() -> None:
 
 names = st.sampled_from([f"j{number}" for number in range(8)])
 moves = st.builds(
-    Move, kind=st.sampled_from(MoveKind), anchor=names | st.just("gone"), time=st.integers(0, 5).map(float)
+    Move, kind=st.sampled_from(MoveKind), anchor=names | st.just("gone"), time=st.sampled_from([NOW, NOW + 1, NOW + 2])
 )
 queues = st.lists(
     st.builds(

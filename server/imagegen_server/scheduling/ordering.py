@@ -6,8 +6,8 @@
 4. Within a flow (an owner's jobs of one priority) those go first of which a part runs already, then the oldest.
 
 A job that was moved before another takes that one's turn, whoever owns it, and that one the next turn of its flow; one
-that was moved after another goes as soon as that one has gone. A job whose neighbour waits no longer counts as moved to
-the front.
+that was moved after another goes as soon as that one has gone. A job whose neighbour waits no longer, or was moved away
+itself, counts as moved to the front.
 """
 
 from collections import defaultdict
@@ -252,27 +252,19 @@ def _lines(jobs: Sequence[WaitingJob]) -> Iterator[tuple[tuple[str, int] | None,
 
 
 def _anchors(jobs: Sequence[WaitingJob]) -> dict[str, str]:
-    """By job the one that it goes with, so that following them always comes to an end."""
-    moves = {job.job_id: job.move for job in jobs if job.move is not None}
-    known = {job.job_id for job in jobs}
-    anchors = {
-        job_id: move.anchor
-        for job_id, move in moves.items()
-        if move.kind is not MoveKind.FIRST and move.anchor in known
+    """By job the one that it goes with.
+
+    Whoever is put elsewhere takes along nobody who was moved next to it before. So there are no circles, either.
+    """
+    times = {job.job_id: (job.move.time, job.job_id) if job.move else (job.queue_time, "") for job in jobs}
+    return {
+        job.job_id: job.move.anchor
+        for job in jobs
+        if job.move is not None
+        and job.move.kind is not MoveKind.FIRST
+        and job.move.anchor in times
+        and times[job.move.anchor] < (job.move.time, job.job_id)
     }
-    settled = set[str]()
-    for start in list(anchors):
-        path: dict[str, None] = {}
-        at = start
-        while at in anchors and at not in settled and at not in path:
-            path[at] = None
-            at = anchors[at]
-        if at in path:
-            # They were moved in a circle: what was moved first counts least.
-            circle = list(path)[list(path).index(at) :]
-            del anchors[min(circle, key=lambda job_id: (moves[job_id].time, job_id))]
-        settled.update(path)
-    return anchors
 
 
 def _with_followers(
