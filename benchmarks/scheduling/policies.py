@@ -29,9 +29,10 @@ from imagegen_server.scheduling import (
     foresee,
     next_look,
 )
-from imagegen_server.scheduling.estimates import Estimator, Work
+from imagegen_server.scheduling.estimates import Estimator
 from imagegen_server.scheduling.fairness import FairShares
 from imagegen_server.scheduling.measuring import RunMeter
+from imagegen_server.scheduling.work import Work
 
 
 class Ours:

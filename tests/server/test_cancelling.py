@@ -20,7 +20,8 @@ from imagegen_server.running.experience import Experience
 from imagegen_server.running.orphans import Orphans
 from imagegen_server.running.retrying import Limits
 from imagegen_server.running.surroundings import Patience, Surroundings
-from imagegen_server.scheduling.estimates import Estimator, Work
+from imagegen_server.scheduling.estimates import Estimator
+from imagegen_server.scheduling.work import Work
 from imagegen_server.wire.errors import decode_failure
 from tests.server.material import a_job
 from tests.server.scripted import ScriptedAdapter, ScriptedRun, progressed

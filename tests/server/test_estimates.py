@@ -5,7 +5,8 @@ import json
 import pytest
 
 from imagegen_adapters.contract import HiresParameters, ImageParameters, RawGraph
-from imagegen_server.scheduling.estimates import MAX_KEYS, MAX_SIZES, Estimator, Sample, Work, work_of
+from imagegen_server.scheduling.estimates import MAX_KEYS, MAX_SIZES, Estimator, Sample
+from imagegen_server.scheduling.work import Work, work_of
 
 
 def work(units: float = 10.0, **fields: object) -> Work:

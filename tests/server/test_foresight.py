@@ -13,8 +13,9 @@ from imagegen_server.hub import Hub
 from imagegen_server.jobs import Job, JobSpec
 from imagegen_server.running.foresight import INTERVAL_S, SHORT_QUEUE, Foresight, is_news
 from imagegen_server.scheduling import Place, Situation, WaitingJob, WaitReason
-from imagegen_server.scheduling.estimates import Estimator, Work
+from imagegen_server.scheduling.estimates import Estimator
 from imagegen_server.scheduling.fairness import FairShares
+from imagegen_server.scheduling.work import Work
 from imagegen_server.tasks import running
 from imagegen_server.tokens import TokenCodec
 from tests.server.material import a_job, a_record

@@ -16,7 +16,8 @@ from imagegen_server.jobs import Attempt, AttemptState, Slice
 from imagegen_server.running.experience import open_experience
 from imagegen_server.running.orphans import MAX_AGE_S, MAX_ORPHANS, Orphan, Orphans
 from imagegen_server.running.queue_control import MAX_PAUSED_OWNERS, QueueControl
-from imagegen_server.scheduling.estimates import Sample, Work
+from imagegen_server.scheduling.estimates import Sample
+from imagegen_server.scheduling.work import Work
 from imagegen_server.stores.store import Store, StoreError, open_store
 from imagegen_server.tasks import task_group
 from tests.server.material import PickleCodec

@@ -15,8 +15,9 @@ from imagegen_adapters.contract import (
     Progressed,
     Update,
 )
-from imagegen_server.scheduling.estimates import Estimator, Sample, Work
+from imagegen_server.scheduling.estimates import Estimator, Sample
 from imagegen_server.scheduling.measuring import RunMeter
+from imagegen_server.scheduling.work import Work
 
 WORK = Work(model="m", pixels=512 * 512, steps=20, images=1)
 IMAGE = ImageReady(data=b"", media_type="image/png")

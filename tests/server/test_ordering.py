@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagegen_server.jobs import Move, MoveKind
-from imagegen_server.scheduling.estimates import Work
 from imagegen_server.scheduling.fairness import AGING_S, FairShares
 from imagegen_server.scheduling.ordering import FairOrder
 from imagegen_server.scheduling.situation import WaitingJob
+from imagegen_server.scheduling.work import Work
 
 NOW = 10_000.0
 

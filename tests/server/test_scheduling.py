@@ -22,9 +22,10 @@ from imagegen_server.scheduling import (
     next_look,
 )
 from imagegen_server.scheduling.decisions import HOLD_CHECK_S
-from imagegen_server.scheduling.estimates import Estimator, Sample, Work
+from imagegen_server.scheduling.estimates import Estimator, Sample
 from imagegen_server.scheduling.fairness import AGING_S, FairShares
 from imagegen_server.scheduling.planning import BATCH_PATIENCE_S, SAME_TIME_S
+from imagegen_server.scheduling.work import Work
 
 NOW = 10_000.0
 MODELS = ("m", "n")

@@ -22,7 +22,8 @@ from imagegen_adapters.demo.requests import CATALOG
 from imagegen_server.app import serve
 from imagegen_server.config import BackendSettings, ServerSettings
 from imagegen_server.running.experience import KEY
-from imagegen_server.scheduling.estimates import Estimator, Sample, work_of
+from imagegen_server.scheduling.estimates import Estimator, Sample
+from imagegen_server.scheduling.work import work_of
 from imagegen_server.stores.store import open_store
 from imagegen_server.wire.errors import decode_failure
 from imagegen_server.wire.jobs import JobCodec

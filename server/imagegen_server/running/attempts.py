@@ -29,8 +29,8 @@ from imagegen_server.running.recording import Recorder
 from imagegen_server.running.retrying import broken
 from imagegen_server.running.slicing import part_of
 from imagegen_server.running.surroundings import Surroundings
-from imagegen_server.scheduling.estimates import Work
 from imagegen_server.scheduling.measuring import RunMeter
+from imagegen_server.scheduling.work import Work
 from imagegen_server.stores.store import StoreError
 from imagegen_server.tasks import running
 from imagegen_server.wire.errors import failure_of

@@ -17,8 +17,9 @@ from imagegen_server.running.queue_control import QueueControl
 from imagegen_server.running.retrying import failed_on, last_failure_time, pause_s
 from imagegen_server.running.slicing import passes_in
 from imagegen_server.scheduling import Candidate, Situation, WaitingJob
-from imagegen_server.scheduling.estimates import Estimator, Work, work_of
+from imagegen_server.scheduling.estimates import Estimator
 from imagegen_server.scheduling.fairness import FairShares
+from imagegen_server.scheduling.work import Work, work_of
 
 APPRAISAL_S: Final = 0.2
 _NO_LIMIT: Final = 1_000_000

@@ -7,7 +7,6 @@ proportion to `Work.units`; where several sizes were measured, a line through th
 grow with its size.
 """
 
-import hashlib
 import json
 import math
 from collections import OrderedDict, deque
@@ -15,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from imagegen_adapters.contract import ImageParameters, RawGraph
+from imagegen_server.scheduling.work import Work
 
 MAX_KEYS: Final = 512
 """Combinations of backend, model and recipe; of more, the one not used for longest is forgotten."""
@@ -27,32 +26,8 @@ GUESSED_LOAD_S: Final = 10.0
 """Of a model, where nothing was ever loaded."""
 GUESSED_S_PER_UNIT: Final = 1.0
 """Where nothing was ever run."""
-GUESSED_UNITS: Final = 10.0
-"""Of work of unknown size."""
 ASSUMED_LEAST_SHARE: Final = 0.05
 """Below it, how far a run is says nothing about its speed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """What makes two runs comparable."""
-
-    model: str = ""
-    """Empty: unknown."""
-    pixels: int = 0
-    """Of one image; 0: unknown."""
-    steps: int = 0
-    """Of one image. Those of a second pass count by its pixels. 0: unknown."""
-    images: int = 1
-    recipe: str = ""
-    """For graphs a digest of what they do apart from texts and seeds; empty for image parameters."""
-
-    @property
-    def units(self) -> float:
-        """Megapixel-steps."""
-        if not self.pixels:
-            return GUESSED_UNITS * max(self.images, 1)
-        return max(self.pixels * max(self.steps, 1) * max(self.images, 1) / 1e6, 1e-3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,20 +40,6 @@ class Sample:
     """Without waiting there and without loading the model."""
     load_s: float | None
     """None: nothing was loaded, or it cannot be told."""
-
-
-def work_of(source: ImageParameters | RawGraph, images: int) -> Work:
-    """The work of a run that makes so many images of the source. Of a graph, which is parsed, best asked once."""
-    if isinstance(source, RawGraph):
-        return _work_of_graph(source, images)
-    pixels, steps = source.width * source.height, float(source.steps)
-    if source.init_image:
-        # The share of the picture that stays is not sampled.
-        steps = max(1.0, steps * source.denoise)
-    if source.hires is not None:
-        second = source.steps if source.hires.steps is None else source.hires.steps
-        steps += second * source.hires.denoise * source.hires.scale**2
-    return Work(model=source.model, pixels=pixels, steps=round(steps), images=images)
 
 
 class Estimator:
@@ -271,28 +232,6 @@ def _fixed_part(points: list[tuple[float, float]]) -> float:
     slope = sum((units - mean_units) * (seconds - mean_s) for units, seconds in points) / spread
     # Half of the shortest run at most, so that noise cannot make small work cost nothing by its size.
     return min(max(mean_s - slope * mean_units, 0.0), 0.5 * min(seconds for _, seconds in points))
-
-
-def _work_of_graph(source: RawGraph, images: int) -> Work:
-    """Texts and seeds do not change how long a graph takes; every other input may."""
-    graph = json.loads(source.json)
-    model, parts = "", []
-    for node_id, node in sorted(graph.items()) if isinstance(graph, dict) else ():
-        inputs = node.get("inputs") if isinstance(node, dict) else None
-        if not isinstance(inputs, dict):
-            continue
-        named = (inputs[name] for name in ("ckpt_name", "unet_name") if isinstance(inputs.get(name), str))
-        model = model or next(named, "")
-        kept = {name: value for name, value in inputs.items() if not _is_varied(name, value)}
-        parts.append([node_id, node.get("class_type"), kept])
-    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-    return Work(model=model, images=images, recipe=digest[:16])
-
-
-def _is_varied(name: str, value: object) -> bool:
-    if "seed" in name:
-        return not isinstance(value, list)
-    return isinstance(value, str) and (name in {"text", "filename_prefix", "prompt"} or " " in value.strip())
 
 
 def _recent(items: OrderedDict[Any, Any], key: Any, make: Any, *, limit: int = MAX_KEYS) -> Any:

@@ -9,7 +9,8 @@ from imagegen_adapters.contract import (
     Progressed,
     Update,
 )
-from imagegen_server.scheduling.estimates import Estimator, Sample, Work
+from imagegen_server.scheduling.estimates import Estimator, Sample
+from imagegen_server.scheduling.work import Work
 
 LEAST_LOAD_S = 0.5
 """A1111 says that it loads a model before every job; shorter than this, it had it already."""
@@ -72,9 +73,7 @@ class RunMeter:
 
     def remaining_s(self, estimator: Estimator, now: float) -> float | None:
         """How long the backend will be at work on it, from now or from when its turn comes; None: not known."""
-        run_s = estimator.remaining_s(
-            self._backend, self._work, elapsed_s=self.elapsed_s(now), fraction=self.fraction
-        )  # fmt: skip
+        run_s = estimator.remaining_s(self._backend, self._work, elapsed_s=self.elapsed_s(now), fraction=self.fraction)
         if run_s is None or self._has_sampled or not (self._needs_load or self.is_loading):
             return run_s
         load_s = estimator.load_s(self._backend, self._work.model)
@@ -91,9 +90,7 @@ class RunMeter:
             return None
         was_loaded = self._load_s >= LEAST_LOAD_S
         run_s = self._run_s if was_loaded else self._run_s + self._load_s
-        return Sample(
-            backend=self._backend, work=self._work, run_s=run_s, load_s=self._load_s if was_loaded else None
-        )  # fmt: skip
+        return Sample(backend=self._backend, work=self._work, run_s=run_s, load_s=self._load_s if was_loaded else None)
 
     def _turn(self, now: float, *, is_waiting: bool = False, is_loading: bool = False) -> None:
         """Counts the time since the last turn for what it was, and goes over to something else."""

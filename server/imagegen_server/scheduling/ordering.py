@@ -5,19 +5,18 @@
 3. Within a class the owner that has got least goes next, see `fairness`.
 4. Within a flow (an owner's jobs of one priority) those go first of which a part runs already, then the oldest.
 
-A job that was moved before another takes that one's turn, whoever owns it, and that one the next turn of its flow; one
-that was moved after another goes as soon as that one has gone. A job whose neighbour waits no longer, or was moved away
-itself, counts as moved to the front.
+`moves` says where those stand that somebody moved.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from typing import Final, TypeAlias
 
 from imagegen_server.jobs import MoveKind
 from imagegen_server.scheduling.fairness import AGING_S, FairShares, risen
+from imagegen_server.scheduling.moves import lines
 from imagegen_server.scheduling.situation import WaitingJob
 
 REFRESH_S: Final = AGING_S / 10
@@ -73,7 +72,7 @@ class FairOrder:
         self._heap: list[_Key] = []
         self._looked_at: list[_Pick] = []
         self._gone = set[str]()
-        for flow, line in _lines(jobs):
+        for flow, line in lines(jobs):
             self._line_up(flow, line)
 
     def add(self, jobs: Iterable[WaitingJob]) -> None:
@@ -130,9 +129,7 @@ class FairOrder:
     def _look_at(self, index: int, job: WaitingJob) -> None:
         """Counts it as started."""
         flow, owner = self._flows[index], job.owner
-        self._looked_at.append(
-            _Pick(self._turn(index, job), self._time_of(owner), self._room_of(owner), flow.started)
-        )  # fmt: skip
+        self._looked_at.append(_Pick(self._turn(index, job), self._time_of(owner), self._room_of(owner), flow.started))
         flow.remove(job)
         self._gone.add(job.job_id)
         flow.started = self._now
@@ -221,62 +218,3 @@ class _Pick:
     time_before: float
     room_before: int
     started_before: float
-
-
-# --- moves -----------------------------------------------------------------------------------------------------------
-
-
-_Entry: TypeAlias = tuple[WaitingJob, float]
-"""A job, and since when the turn is waited for that it has: its own, or that of the one with which it goes."""
-
-
-def _lines(jobs: Sequence[WaitingJob]) -> Iterator[tuple[tuple[str, int] | None, Iterable[_Entry]]]:
-    """Each flow with its jobs in order; None: those that were moved to the front. Every job is in exactly one."""
-    anchors = _anchors(jobs)
-    at_front, flows = list[WaitingJob](), defaultdict[tuple[str, int], list[WaitingJob]](list)
-    before, after = defaultdict[str, list[WaitingJob]](list), defaultdict[str, list[WaitingJob]](list)
-    # Of several at one place the one moved last goes first.
-    for job in sorted(jobs, key=lambda each: (-each.move.time if each.move else 0.0, each.job_id)):
-        if job.move is None:
-            flows[job.owner, job.priority].append(job)
-        elif job.job_id not in anchors:
-            at_front.append(job)
-        elif job.move.kind is MoveKind.BEFORE:
-            before[job.move.anchor].append(job)
-        else:
-            after[job.move.anchor].append(job)
-    yield None, _with_followers(at_front, before, after)
-    for flow, line in flows.items():
-        line.sort(key=lambda job: (not job.is_running, job.queue_time, job.job_id))
-        yield flow, _with_followers(line, before, after)
-
-
-def _anchors(jobs: Sequence[WaitingJob]) -> dict[str, str]:
-    """By job the one that it goes with.
-
-    Whoever is put elsewhere takes along nobody who was moved next to it before. So there are no circles, either.
-    """
-    times = {job.job_id: (job.move.time, job.job_id) if job.move else (job.queue_time, "") for job in jobs}
-    return {
-        job.job_id: job.move.anchor
-        for job in jobs
-        if job.move is not None
-        and job.move.kind is not MoveKind.FIRST
-        and job.move.anchor in times
-        and times[job.move.anchor] < (job.move.time, job.job_id)
-    }
-
-
-def _with_followers(
-    line: Sequence[WaitingJob], before: dict[str, list[WaitingJob]], after: dict[str, list[WaitingJob]]
-) -> Iterator[_Entry]:
-    """The line with those that go with its jobs. Not recursive: a chain may be as long as the queue."""
-    pending = [(job, job.queue_time, False) for job in reversed(line)]
-    while pending:
-        job, queue_time, is_surrounded = pending.pop()
-        if is_surrounded:
-            yield job, queue_time
-            continue
-        pending += [(follower, queue_time, False) for follower in reversed(after.get(job.job_id, ()))]
-        pending.append((job, queue_time, True))
-        pending += [(follower, queue_time, False) for follower in reversed(before.get(job.job_id, ()))]

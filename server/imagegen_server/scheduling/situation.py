@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from imagegen_server.jobs import Move
-from imagegen_server.scheduling.estimates import Estimator, Work
+from imagegen_server.scheduling.estimates import Estimator
 from imagegen_server.scheduling.fairness import FairShares
+from imagegen_server.scheduling.work import Work
 
 
 class WaitReason(Enum):

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 from typing import Final, NamedTuple
 
-from imagegen_server.scheduling.estimates import Estimator, Work
+from imagegen_server.scheduling.estimates import Estimator
 from imagegen_server.scheduling.ordering import FairOrder
 from imagegen_server.scheduling.situation import Candidate, Situation, WaitingJob, WaitReason
+from imagegen_server.scheduling.work import Work
 
 PREFETCH_S: Final = 3.0
 """A second slot is filled when what runs will be done within this."""
