@@ -152,6 +152,11 @@ class JobSpec:
         return Slice(count=self.source.count if isinstance(self.source, ImageParameters) else 0)
 
     @property
+    def model(self) -> str:
+        """The checkpoint that is asked for by name; empty: none is, or it is somewhere in the graph."""
+        return self.source.model if isinstance(self.source, ImageParameters) else ""
+
+    @property
     def batch_size(self) -> int:
         """Images of one pass; slices are cut between passes."""
         return self.source.batch_size if isinstance(self.source, ImageParameters) else 1
@@ -266,15 +271,23 @@ class Job:
             return () if is_taken else (self.spec.everything,)
         return _joined(self._missing_passes())
 
-    def _missing_passes(self) -> list[Slice]:
+    @property
+    def made(self) -> set[int]:
+        """The images that no attempt has to make any more. Empty for graphs."""
         made = {output.image_index for output in self.outputs if not output.intermediate}
-        under_way = set[int]()
         for attempt in self.attempts:
             if attempt.state is AttemptState.SUCCEEDED:
                 # What a backend left out of a finished run, with a warning, it would leave out again.
                 made.update(attempt.slice.images)
-            elif attempt.state is AttemptState.RUNNING:
-                under_way.update(attempt.slice.images)
+        return made
+
+    @property
+    def under_way(self) -> set[int]:
+        """The images that running attempts are to make, also those that they have made already. Empty for graphs."""
+        return {image for attempt in self.running for image in attempt.slice.images}
+
+    def _missing_passes(self) -> list[Slice]:
+        made, under_way = self.made, self.under_way
         count, size = self.spec.everything.count, self.spec.batch_size
         passes = [Slice(first=first, count=min(size, count - first)) for first in range(0, count, size)]
         return [each for each in passes if not made.issuperset(each.images) and under_way.isdisjoint(each.images)]

@@ -1,14 +1,12 @@
 """Drives one attempt: from the hand-over to a backend to the end of it in the ledger."""
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 
 import structlog
 
-from imagegen_adapters.contract import Handle, ImageParameters, PreviewWish, RawGraph, Run, Task, Warned
+from imagegen_adapters.contract import Handle, PreviewWish, Run, Task, Warned
 from imagegen_adapters.errors import AdapterError, Cancelled, GpuFault, Lost, OutOfMemory, Uncertain, Unreachable
 from imagegen_server.errors import Refused
 from imagegen_server.fleet import Backend
@@ -22,7 +20,7 @@ from imagegen_server.lifecycle import (
     Happening,
     InvalidHappening,
 )
-from imagegen_server.running.masks import plain_mask
+from imagegen_server.running.masks import with_plain_mask
 from imagegen_server.running.orphans import Orphan
 from imagegen_server.running.previews import MAX_RATE_HZ
 from imagegen_server.running.recording import Recorder
@@ -203,7 +201,7 @@ class AttemptDriver:
     async def _task_for(self, job: Job, handed_over: Slice) -> Task:
         spec = job.spec
         stored = {digest: await self._at.assets.bytes(digest) for digest in spec.digests}
-        source, files = await asyncio.to_thread(_with_plain_mask, spec.source, stored)
+        source, files = await asyncio.to_thread(with_plain_mask, spec.source, stored)
         return Task(
             attempt_id=self.attempt_id,
             source=part_of(source, handed_over),
@@ -283,18 +281,6 @@ class AttemptDriver:
         job = self._at.ledger.committed(self.job_id)
         assert job is not None, "a job with a running attempt has not ended"
         return job
-
-
-def _with_plain_mask(
-    source: ImageParameters | RawGraph, files: dict[str, bytes]
-) -> tuple[ImageParameters | RawGraph, dict[str, bytes]]:
-    """The mask in the one form that every backend reads alike, under a digest of its own."""
-    if not isinstance(source, ImageParameters) or not source.mask:
-        return source, files
-    mask = plain_mask(files[source.mask])
-    digest = hashlib.sha256(mask).hexdigest()
-    # The initial image may be the same file, and stays as it is.
-    return replace(source, mask=digest), {source.init_image: files[source.init_image], digest: mask}
 
 
 def _next_frame(attempt: Attempt, now: float) -> int:

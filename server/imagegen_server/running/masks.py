@@ -1,8 +1,24 @@
 """Masks as every backend reads them: white is repainted, black is kept. Pure."""
 
+import hashlib
 import io
+from dataclasses import replace
 
 from PIL import Image, ImageOps
+
+from imagegen_adapters.contract import ImageParameters, RawGraph
+
+
+def with_plain_mask(
+    source: ImageParameters | RawGraph, files: dict[str, bytes]
+) -> tuple[ImageParameters | RawGraph, dict[str, bytes]]:
+    """The mask in the one form that every backend reads alike, under a digest of its own."""
+    if not isinstance(source, ImageParameters) or not source.mask:
+        return source, files
+    mask = plain_mask(files[source.mask])
+    digest = hashlib.sha256(mask).hexdigest()
+    # The initial image may be the same file, and stays as it is.
+    return replace(source, mask=digest), {source.init_image: files[source.init_image], digest: mask}
 
 
 def plain_mask(data: bytes) -> bytes:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from imagegen_adapters.contract import Progressed
-from imagegen_server.jobs import AttemptState, Job, Slice
+from imagegen_server.jobs import Job, Slice
 
 STAGE_S: Final = 2.0
 
@@ -89,10 +89,5 @@ def job_fraction(job: Job, fractions: Mapping[int, float]) -> float:
     count, running = job.spec.everything.count, job.running
     if not count:
         return max((fractions.get(attempt.number, 0.0) for attempt in running), default=0.0)
-    under_way = {image for attempt in running for image in attempt.slice.images}
-    made = {output.image_index for output in job.outputs if not output.intermediate}
-    for attempt in job.attempts:
-        if attempt.state is AttemptState.SUCCEEDED:
-            made.update(attempt.slice.images)
-    done = len(made - under_way) + sum(each.slice.count * fractions.get(each.number, 0.0) for each in running)
+    done = len(job.made - job.under_way) + sum(each.slice.count * fractions.get(each.number, 0.0) for each in running)
     return min(done / count, 1.0)

@@ -85,9 +85,8 @@ def _has_tries_left(job: Job, attempts: Iterable[Attempt], ended: Attempt, limit
     restarts = [attempt for attempt in broken_ones if attempt.incident is Incident.RESTART]
     if ended.incident is Incident.RESTART:
         return len(restarts) < limits.max_restarts
-    made = {output.image_index for output in job.outputs if not output.intermediate}
     # A graph has no images that could be told apart: each attempt is at all of it.
-    wanted = set(ended.slice.images) - made or {-1}
+    wanted = set(ended.slice.images) - job.made or {-1}
     counted = [attempt for attempt in broken_ones if attempt.incident is not Incident.RESTART]
     return all(
         sum(image in attempt.slice.images or image < 0 for attempt in counted) < limits.max_attempts for image in wanted

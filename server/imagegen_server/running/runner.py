@@ -16,7 +16,6 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
-from imagegen_adapters.contract import ImageParameters
 from imagegen_server.errors import ServerError
 from imagegen_server.fleet import Backend, Fleet
 from imagegen_server.jobs import Attempt, Failure, Incident, Job, JobState, Move, Slice
@@ -284,8 +283,7 @@ class Runner:
         attempt_id = left.attempt_id if left is not None else self._new_id()
         if attempt_id in self._drivers:
             return None  # the driver that gave it up has not quite ended
-        source = self._outlook.eligibility.spec_for(job, backend).source
-        model = source.model if isinstance(source, ImageParameters) else ""
+        model = self._outlook.eligibility.spec_for(job, backend).model
         driver = self._driver(job, attempt_id, backend, piece, model)
         self._tasks.create_task(self._driven(driver, driver.run_new(piece, model=model, left=left)))
         return driver
@@ -297,9 +295,7 @@ class Runner:
             self._closing.add(attempt.attempt_id)
             self._tasks.create_task(self._guarded(self._close(job, attempt)))
             return
-        source = job.spec.source
-        model = source.model if isinstance(source, ImageParameters) else ""
-        driver = self._driver(job, attempt.attempt_id, backend, attempt.slice, model)
+        driver = self._driver(job, attempt.attempt_id, backend, attempt.slice, job.spec.model)
         driver.has_begun = True
         self._tasks.create_task(self._driven(driver, driver.adopt(job, attempt)))
 

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from imagegen.v1 import queue_pb2
-from imagegen_adapters.contract import ImageParameters
 from imagegen_server.jobs import Job, JobState, Move, MoveKind
 from imagegen_server.quotas import Quotas
 from imagegen_server.scheduling import Place
@@ -37,7 +36,7 @@ def encode_entry(job: Job, place: Place | None) -> queue_pb2.QueueEntry:
         job_id=job.job_id,
         owner=job.owner,
         priority=job.spec.priority,
-        model=_model(job),
+        model=job.spec.model,
         create_time=to_timestamp(job.create_time),
         paused=job.is_paused,
         queue=encode_place(place),
@@ -72,12 +71,8 @@ def _owner_counts(queued: Iterable[Job], others: Iterable[Job], quotas: Quotas) 
 
 
 def _model_counts(queued: Iterable[Job], others: Iterable[Job]) -> list[queue_pb2.ModelCount]:
-    waiting, running = Counter(map(_model, queued)), Counter(map(_model, others))
+    waiting, running = Counter(job.spec.model for job in queued), Counter(job.spec.model for job in others)
     return [
         queue_pb2.ModelCount(model=model, queued=waiting[model], running=running[model])
         for model in sorted(waiting | running)
     ]
-
-
-def _model(job: Job) -> str:
-    return job.spec.source.model if isinstance(job.spec.source, ImageParameters) else ""
