@@ -69,6 +69,22 @@ def test_scales_from_the_nearest_size() -> None:
     assert estimator.run_s("a", work(10, images=3)) == pytest.approx(30)
 
 
+def test_the_nearest_size_is_the_one_with_most_nearly_as_many_pixels() -> None:
+    small, large = work(pixels=250_000, steps=10), work(pixels=1_000_000, steps=10)
+    estimator = taught(("a", small, 10.0), ("a", large, 10.0))
+    many = work(pixels=250_000, steps=10, images=4)
+    assert many.units == large.units
+    assert estimator.run_s("a", many) == pytest.approx(5 + 4 * 5)
+
+
+@pytest.mark.parametrize(("measured", "asked"), [(64, 1024), (1024, 64)])
+def test_a_tiny_picture_says_nothing_about_a_large_one(measured: int, asked: int) -> None:
+    estimator = taught(("a", work(pixels=measured**2), 1.0))
+    assert estimator.run_s("a", work(pixels=asked**2)) is None
+    assert estimator.guess_s("a", work(pixels=asked**2)) > 0
+    assert estimator.run_s("a", work(pixels=measured**2, steps=400)) == pytest.approx(40)
+
+
 def test_learns_what_does_not_grow_with_the_size() -> None:
     """Two seconds, and half a second for each unit."""
     estimator = taught(("a", work(10), 7.0), ("a", work(20), 12.0))
@@ -78,7 +94,7 @@ def test_learns_what_does_not_grow_with_the_size() -> None:
 
 def test_noise_makes_small_work_not_free() -> None:
     estimator = taught(("a", work(10), 10.0), ("a", work(20), 10.0))
-    assert estimator.run_s("a", work(1)) == pytest.approx(5.5)
+    assert estimator.run_s("a", work(2.5)) == pytest.approx(6.25)
 
 
 def test_a_backend_and_a_model_are_measured_by_themselves() -> None:

@@ -75,6 +75,17 @@ def test_a_model_that_was_there_was_not_loaded() -> None:
     assert run.sample(10.0) == sample(10.0)
 
 
+def test_a_model_that_was_not_there_was_loaded_however_quickly() -> None:
+    run = meter(
+        (1.0, phase(Phase.LOADING_MODEL)),
+        (1.0, ModelLoading(model="m")),
+        (1.25, step(1)),
+        (10.0, IMAGE),
+        needs_load=True,
+    )
+    assert run.sample(10.0) == sample(9.75, 0.25)
+
+
 def test_other_loaders_are_part_of_the_run() -> None:
     run = meter((1.0, phase(Phase.LOADING_MODEL)), (1.0, ModelLoading(model="lora")), (4.0, step(1)), (10.0, IMAGE))
     assert run.sample(10.0) == sample(10.0)

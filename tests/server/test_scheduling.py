@@ -33,7 +33,7 @@ BACKENDS = ("a", "b", "c")
 
 
 def work(units: float = 10.0, model: str = "m") -> Work:
-    return Work(model=model, pixels=int(units * 1e5), steps=10, images=1)
+    return Work(model=model, pixels=1_000_000, steps=round(units), images=1)
 
 
 def job(job_id: str, age_s: float = 0.0, **fields: object) -> WaitingJob:

@@ -4,7 +4,7 @@ What a run costs is kept for each backend, model and recipe, by size: pixels, st
 few durations are kept, and their middle third counts: a machine that slept once moves nothing, and one that has become
 slower is believed after a few runs. A size that was never measured is scaled from the nearest one that was, in
 proportion to `Work.units`; where several sizes were measured, a line through them tells which part of a run does not
-grow with its size.
+grow with its size. Steps and images can be scaled far, pixels cannot: a tiny picture says nothing about a large one.
 """
 
 import json
@@ -22,6 +22,8 @@ MAX_SIZES: Final = 16
 """Sizes of one of them."""
 WINDOW: Final = 8
 """Durations of one size."""
+MAX_STRETCH: Final = 4
+"""How many times the pixels of what was measured an image may have, or the other way round, to count as measured."""
 GUESSED_LOAD_S: Final = 10.0
 """Of a model, where nothing was ever loaded."""
 GUESSED_S_PER_UNIT: Final = 1.0
@@ -62,20 +64,19 @@ class Estimator:
         self._guesses.clear()
 
     def run_s(self, backend: str, work: Work) -> float | None:
-        """How long the work takes there, without loading; None: that model or graph was never measured there.
+        """How long the work takes there, without loading; None: that model or graph, or anything near that size, was
+        never measured there.
 
         Work that names no model gets what the backend used last.
         """
-        runs = self._runs.get((backend, work.model, work.recipe))
-        if runs is None and not work.model:
-            runs = self._newest(backend, work.recipe)
-        return None if runs is None else runs.predict(work)
+        runs = self._runs_of(backend, work)
+        return runs.predict(work) if runs is not None and runs.is_near(work) else None
 
     def guess_s(self, backend: str, work: Work) -> float:
         """The same for placing, where any order of magnitude is better than none.
 
-        From the nearest that is known: this model elsewhere, at the relative speed of the two backends; other models
-        here; other backends; a constant.
+        From the nearest that is known: this model here, at whatever size; elsewhere, at the relative speed of the two
+        backends; other models here; other backends; a constant.
         """
         key = backend, work
         if key not in self._guesses:
@@ -144,6 +145,10 @@ class Estimator:
             for duration in _positive(durations):
                 _recent(self._loads, (str(backend), str(model)), _Window).add(duration)
 
+    def _runs_of(self, backend: str, work: Work) -> "_Runs | None":
+        runs = self._runs.get((backend, work.model, work.recipe))
+        return self._newest(backend, work.recipe) if runs is None and not work.model else runs
+
     def _newest(self, backend: str, recipe: str) -> "_Runs | None":
         for key in reversed(self._runs):
             if key[0] == backend and key[2] == recipe:
@@ -151,9 +156,9 @@ class Estimator:
         return None
 
     def _guess(self, backend: str, work: Work) -> float:
-        known = self.run_s(backend, work)
+        known = self._runs_of(backend, work)
         if known is not None:
-            return known
+            return known.predict(work)
         elsewhere = [
             runs.predict(work) * self._slowness(backend, other)
             for (other, model, recipe), runs in self._runs.items()
@@ -215,12 +220,25 @@ class _Runs:
         window = self._sizes.get(work)
         if window is not None:
             return window.middle
-        nearest = min(self._sizes, key=lambda size: abs(math.log(size.units / work.units)))
+        nearest = min(self._sizes, key=lambda size: _distance(size, work))
         growing_s = self._sizes[nearest].middle - self._fixed_s
         return self._fixed_s + growing_s * work.units / nearest.units
 
+    def is_near(self, work: Work) -> bool:
+        """Whether a prediction of it is more than a guess."""
+        return any(
+            size.pixels <= MAX_STRETCH * work.pixels and work.pixels <= MAX_STRETCH * size.pixels
+            for size in self._sizes
+        )
+
     def to_list(self) -> list[Any]:
         return [[size.pixels, size.steps, size.images, window.to_list()] for size, window in self._sizes.items()]
+
+
+def _distance(size: Work, work: Work) -> tuple[float, float]:
+    """How little the one says about the other: pixels count before all else."""
+    pixels = max(size.pixels, 1) / max(work.pixels, 1)
+    return abs(math.log(pixels)), abs(math.log(size.units / work.units))
 
 
 def _fixed_part(points: list[tuple[float, float]]) -> float:

@@ -13,7 +13,7 @@ from imagegen_server.scheduling.estimates import Estimator, Sample
 from imagegen_server.scheduling.work import Work
 
 LEAST_LOAD_S = 0.5
-"""A1111 says that it loads a model before every job; shorter than this, it had it already."""
+"""A1111 says that it loads a model before every job; shorter than this, it had it already, if it may have had it."""
 
 
 class RunMeter:
@@ -88,7 +88,7 @@ class RunMeter:
         has_worked = self._images > 0 and not (self._is_cached and not self._has_sampled)
         if self._is_adopted or not has_worked or self._run_s <= 0:
             return None
-        was_loaded = self._load_s >= LEAST_LOAD_S
+        was_loaded = self._load_s > 0 if self._needs_load else self._load_s >= LEAST_LOAD_S
         run_s = self._run_s if was_loaded else self._run_s + self._load_s
         return Sample(backend=self._backend, work=self._work, run_s=run_s, load_s=self._load_s if was_loaded else None)
 
