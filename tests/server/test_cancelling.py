@@ -81,7 +81,9 @@ async def test_what_is_cancelled_before_it_was_handed_over_is_not_handed_over(tm
             )
             job, _ = await place.ledger.create(a_job())
             backend = Backend(member, adapter, clock=place.clock, on_change=lambda: None)
-            driver = AttemptDriver(job.job_id, "attempt", backend, surroundings, owner="", work=Work())
+            driver = AttemptDriver(
+                job.job_id, "attempt", backend, surroundings, owner="", work=Work(), on_rest=lambda: None
+            )
             driver.request_cancel()
             cancel = place.ledger.apply(job.job_id, CancelRequested())
             await asyncio.gather(driver.run_new(job.spec.everything), cancel)

@@ -55,8 +55,12 @@ class AttemptDriver:
         owner: str,
         work: Work,
         needs_load: bool = False,
+        on_rest: Callable[[], None],
     ) -> None:
-        """`work` is what its images are to the backend, `needs_load` whether another model is loaded there."""
+        """`work` is what its images are to the backend, `needs_load` whether another model is loaded there.
+
+        `on_rest` is called when the attempt has begun and its job still misses what nobody makes.
+        """
         self.job_id = job_id
         self.attempt_id = attempt_id
         self.backend = backend
@@ -69,6 +73,7 @@ class AttemptDriver:
         self.share_done = 0.0
         """Share of the attempt that was done, once it has ended."""
         self._needs_load = needs_load
+        self._on_rest = on_rest
         self._at = surroundings
         self._run: Run | None = None
         self._number = 0
@@ -116,6 +121,8 @@ class AttemptDriver:
         except (InvalidHappening, Refused):
             return  # cancelled in the meantime, or ended and deleted
         self._number, self.has_begun = len(job.attempts), True
+        if job.missing:
+            self._on_rest()
         self._log.info("attempt started", attempt=self._number, images=piece.count)
         if left is None:
             await self._drive(self._hand_over(job))

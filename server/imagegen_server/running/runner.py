@@ -304,7 +304,14 @@ class Runner:
         work = replace(work, model=work.model or model)
         is_loaded = work.model in {"", self._outlook.resident_model(backend, self._drivers.values())}
         driver = AttemptDriver(
-            job.job_id, attempt_id, backend, self._at, owner=job.owner, work=work, needs_load=not is_loaded
+            job.job_id,
+            attempt_id,
+            backend,
+            self._at,
+            owner=job.owner,
+            work=work,
+            needs_load=not is_loaded,
+            on_rest=self._changed.set,
         )
         self._drivers[attempt_id] = driver
         return driver
