@@ -203,6 +203,8 @@ def _set_message(message: Message, value: Any, path: str, depth: int) -> None:
     try:
         json_format.ParseDict(value, message)
     except (json_format.ParseError, TypeError, ValueError, AttributeError) as exc:  # it checks types by trying
+        if descriptor_of(message).full_name == "google.protobuf.Duration":
+            raise Misfit(path, f'must be seconds as text, as "90s" or "1.5s", not {_short(value)}') from exc
         raise Misfit(path, f"is no {descriptor_of(message).name}: {exc}") from exc
 
 

@@ -8,7 +8,7 @@ The header Idempotency-Key stands for `request_id` where a request has that fiel
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import grpc
 from aiohttp import web
@@ -26,7 +26,7 @@ from imagegen_gateway.owners import owner_metadata
 VARIABLE = re.compile(r"\{(?P<name>[a-z_][a-z0-9_.]*)(?:=(?P<pattern>\*\*|\*))?\}")
 VERBS = ("get", "put", "post", "delete", "patch")
 JSON_TYPES = frozenset({"application/json", "text/json"})
-MAX_KEY_CHARS = 128
+KEY: Final = re.compile(r"[!-~]{0,128}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,8 +130,8 @@ def _set_variable(request: Message, name: str, text: str) -> None:
 def _set_key(request: Message, key: str) -> None:
     if getattr(request, "request_id") not in {"", key}:  # noqa: B009  # any message that has the field
         raise bad_field("request_id", "differs from the header Idempotency-Key: give one of them")
-    if len(key) > MAX_KEY_CHARS:
-        raise bad_field("Idempotency-Key", f"is longer than {MAX_KEY_CHARS} characters")
+    if not KEY.fullmatch(key):
+        raise bad_field("Idempotency-Key", "must be at most 128 printable ASCII characters without spaces")
     setattr(request, "request_id", key)  # noqa: B010  # any message that has the field
 
 

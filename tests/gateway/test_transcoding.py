@@ -249,6 +249,15 @@ async def test_deep_nesting_is_refused(http: aiohttp.ClientSession) -> None:
         assert response.status == 400
 
 
+@pytest.mark.parametrize("value", ["5m", 5, {}])
+async def test_a_duration_of_another_form_is_told_the_form(http: aiohttp.ClientSession, value: Any) -> None:
+    async with http.post("/api/v1/jobs", json={"spec": {"start_deadline": value}}) as response:
+        assert response.status == 400
+        [error] = (await response.json())["errors"]
+    assert error["field"] == "spec.start_deadline"
+    assert 'must be seconds as text, as "90s"' in error["description"]
+
+
 @pytest.mark.parametrize(
     ("header", "body", "status", "request_id"),
     [
@@ -256,6 +265,7 @@ async def test_deep_nesting_is_refused(http: aiohttp.ClientSession) -> None:
         ("key-1", {"request_id": "key-1"}, 200, "key-1"),
         ("key-1", {"request_id": "key-2"}, 400, ""),
         ("k" * 129, {}, 400, ""),
+        ("a key", {}, 400, ""),
     ],
 )
 async def test_the_idempotency_key_is_the_request_id(
