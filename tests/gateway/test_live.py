@@ -12,7 +12,6 @@ from imagegen_gateway.cards import card_size, draw_card
 from tests.gateway.fake_server import FakeServer
 
 LIVE = "/api/v1/jobs/j1/live"
-CHUNK_OVERHEAD = b"--imagegen-frame"
 
 
 def png(colour: str = "red", size: tuple[int, int] = (8, 8)) -> bytes:

@@ -169,10 +169,12 @@ def test_the_first_wish_counts(first: Happening, second: Happening, state: JobSt
     assert names(events)[3:] == ["StateChanged", "Completed"]
 
 
-def test_a_job_that_delivered_everything_succeeds_although_its_attempt_broke() -> None:
-    job, events = after(BEGAN, OUTPUT, BROKE)
+@pytest.mark.parametrize("broke", [BROKE, BROKE_RETRY])
+def test_a_job_that_delivered_everything_succeeds_although_its_attempt_broke(broke: AttemptBroke) -> None:
+    job, events = after(BEGAN, OUTPUT, broke)
     assert (job.state, job.failure) == (JobState.SUCCEEDED, None)
     assert names(events)[-2:] == ["AttemptFailed", "Completed"]
+    assert getattr(events[-2].payload, "will_retry", None) is False
 
 
 def test_an_attempt_that_nobody_knows_about_is_uncertain() -> None:

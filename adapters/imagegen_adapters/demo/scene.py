@@ -10,7 +10,6 @@ from imagegen_adapters.demo.subjects import SUBJECTS
 
 _HOURS = ("day", "dawn", "sunset", "golden", "dusk", "night", "candy", "mint")
 _DARK_HOURS = frozenset({"night", "aurora", "dusk"})
-_SKY = ("zenith", "sky", "cloud", "shade")
 _LAND = ("land", "near", "far")
 
 

@@ -11,7 +11,6 @@ import grpc
 from imagegen.v1 import asset_pb2
 from imagegen.v1.event_pb2 import JobEvent
 from imagegen.v1.job_pb2 import Job, JobState, Output, OutputKind
-from imagegen_client.delivery import DURABLE
 from tests.client.fake.faults import SHUTTING_DOWN, Fault
 from tests.client.fake.stories import NOW, png, story_of
 
@@ -24,9 +23,6 @@ class Record:
     story: list[JobEvent]
     happened: int = 0
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def next_durable(self) -> int:
-        return 1 + sum(1 for event in self.story if event.WhichOneof("event") in DURABLE)
 
 
 class FakeServer:

@@ -60,7 +60,6 @@ class FakeSubject:
     def __init__(self, fake: FakeA1111, *, has_task_ids: bool = True) -> None:
         self._fake = fake
         self._has_task_ids = has_task_ids
-        self._is_refusing = False
         self._foreign: dict[str, asyncio.Task[object]] = {}
 
     @property
