@@ -10,9 +10,16 @@ import typer
 from imagegen.v1.asset_pb2 import Asset, AssetOrigin
 from imagegen_client.client import Client
 from imagegen_client.commands.output import STDOUT
-from imagegen_client.commands.printing import as_json as message_as_json
-from imagegen_client.commands.printing import give, give_json, give_table, local_time, size_text
-from imagegen_client.commands.session import AsJson, run
+from imagegen_client.commands.printing import (
+    give,
+    give_json,
+    give_one,
+    give_table,
+    local_time,
+    message_as_json,
+    size_text,
+)
+from imagegen_client.commands.session import AsJson, first_of, run
 
 app = typer.Typer(help="List, get, put and delete files on the server.", invoke_without_command=True)
 
@@ -53,11 +60,7 @@ def list_assets(
     origin = AssetOrigin.ASSET_ORIGIN_UPLOAD if uploads else AssetOrigin.ASSET_ORIGIN_UNSPECIFIED
 
     async def body(client: Client) -> None:
-        found: list[Asset] = []
-        async for asset in client.list_assets(origin=origin, page_size=min(limit, 500)):
-            found.append(asset)
-            if len(found) == limit:
-                break
+        found = await first_of(client.list_assets(origin=origin, page_size=min(limit, 500)), limit)
         if as_json:
             for asset in found:
                 give_json({"asset": message_as_json(asset)})
@@ -109,10 +112,7 @@ def put(
     async def body(client: Client) -> None:
         for file in files:
             asset = await client.upload(file)
-            if as_json:
-                give_json({"asset": message_as_json(asset)})
-            else:
-                give(asset.digest)
+            give_one("asset", asset, asset.digest, as_json=as_json)
 
     run(context, body, as_json=as_json)
 

@@ -7,8 +7,7 @@ import typer
 
 from imagegen.v1.backend_pb2 import Backend, BackendHealth
 from imagegen_client.client import Client
-from imagegen_client.commands.printing import as_json as message_as_json
-from imagegen_client.commands.printing import give, give_json, give_table
+from imagegen_client.commands.printing import give_json, give_one, give_table, message_as_json
 from imagegen_client.commands.session import AsJson, is_alone, run
 
 app = typer.Typer(invoke_without_command=True)
@@ -76,10 +75,8 @@ def undrain(context: typer.Context, name: Name, as_json: AsJson = False) -> None
 def _change(context: typer.Context, change: Callable[[Client], Awaitable[Backend]], *, as_json: bool) -> None:
     async def body(client: Client) -> None:
         backend = await change(client)
-        if as_json:
-            give_json({"backend": message_as_json(backend)})
-        else:
-            running = len(backend.running_job_ids)
-            give(f"{backend.name} gets {'no new jobs' if backend.drained else 'jobs again'}, {running} running there")
+        running = len(backend.running_job_ids)
+        text = f"{backend.name} gets {'no new jobs' if backend.drained else 'jobs again'}, {running} running there"
+        give_one("backend", backend, text, as_json=as_json)
 
     run(context, body, as_json=as_json)

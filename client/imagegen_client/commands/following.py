@@ -10,7 +10,7 @@ from imagegen_client.client import Client
 from imagegen_client.commands.exits import EXIT_OF_STATE, Exit
 from imagegen_client.commands.interrupts import cancelling
 from imagegen_client.commands.output import results, save_results
-from imagegen_client.commands.printing import as_json, give, give_json, plain, say
+from imagegen_client.commands.printing import give, give_json, message_as_json, plain, say
 from imagegen_client.commands.session import WATCH_PATIENCE_S, sentences
 from imagegen_client.commands.views import View, open_view
 from imagegen_client.commands.wording import state_text
@@ -87,7 +87,7 @@ def _give_results(job: Job, saved: list[tuple[Path, Output]], wish: Wish) -> Non
     if wish.as_json:
         for path, output in saved:
             give_json({"saved": {"path": plain(str(path)), "digest": output.asset.digest}})
-        give_json({"job": as_json(job)})
+        give_json({"job": message_as_json(job)})
         return
     for line in [str(path) for path, _ in saved] if wish.saves else [output.asset.digest for output in results(job)]:
         give(line)

@@ -14,8 +14,7 @@ from imagegen_client.commands.exits import Exit
 from imagegen_client.commands.following import Wish, see_through
 from imagegen_client.commands.interrupts import interruptions
 from imagegen_client.commands.output import Force, OutputPath, check_free
-from imagegen_client.commands.printing import as_json as message_as_json
-from imagegen_client.commands.printing import give, give_json
+from imagegen_client.commands.printing import give_one
 from imagegen_client.commands.request import (
     Request,
     check_sources,
@@ -190,8 +189,5 @@ async def _with_uploads(client: Client, request: Request) -> JobSpec:
 
 async def _hand_in(client: Client, spec: JobSpec, request_id: str, *, validate_only: bool, as_json: bool) -> Exit:
     job = await client.create_job(spec, request_id=request_id, validate_only=validate_only)
-    if as_json:
-        give_json({"job": message_as_json(job)})
-    else:
-        give("the request is valid" if validate_only else job.job_id)
+    give_one("job", job, "the request is valid" if validate_only else job.job_id, as_json=as_json)
     return Exit.SUCCESS

@@ -13,10 +13,9 @@ from imagegen_client.commands.exits import Exit
 from imagegen_client.commands.following import Wish, see_through
 from imagegen_client.commands.job_ids import JobId, JobIds, for_each_job, resolve
 from imagegen_client.commands.output import Force, check_name
-from imagegen_client.commands.printing import as_json as message_as_json
-from imagegen_client.commands.printing import give, give_json, give_table, local_time
+from imagegen_client.commands.printing import give, give_json, give_one, give_table, local_time, message_as_json
 from imagegen_client.commands.request import parse_labels
-from imagegen_client.commands.session import AsJson, run
+from imagegen_client.commands.session import AsJson, first_of, run
 from imagegen_client.commands.wording import backends_text, queue_text, state_text
 
 _STATES = {state_text(value): value for value in JobState.values() if value != JobState.JOB_STATE_UNSPECIFIED}
@@ -40,11 +39,8 @@ def jobs(
     states = [_STATES[name] for name in state or ()]
 
     async def body(client: Client) -> None:
-        found: list[Job] = []
-        async for job in client.list_jobs(states=states, owner=owner, label=label, page_size=min(limit, 500)):
-            found.append(job)
-            if len(found) == limit:
-                break
+        listing = client.list_jobs(states=states, owner=owner, label=label, page_size=min(limit, 500))
+        found = await first_of(listing, limit)
         if as_json:
             for job in found:
                 give_json({"job": message_as_json(job)})
@@ -99,10 +95,7 @@ def cancel(context: typer.Context, jobs: JobIds, as_json: AsJson = False) -> Non
 
     async def one(client: Client, job_id: str) -> None:
         job = await client.cancel(job_id)
-        if as_json:
-            give_json({"job": message_as_json(job)})
-        else:
-            give(f"{job.job_id} {state_text(job.state)}")
+        give_one("job", job, f"{job.job_id} {state_text(job.state)}", as_json=as_json)
 
     for_each_job(context, jobs, one, as_json=as_json)
 
@@ -130,10 +123,7 @@ def update(
 
     async def one(client: Client, job_id: str) -> None:
         job = await client.update_job(job_id, priority=priority, labels=labels, paused=pause)
-        if as_json:
-            give_json({"job": message_as_json(job)})
-        else:
-            give(f"{job.job_id} updated")
+        give_one("job", job, f"{job.job_id} updated", as_json=as_json)
 
     for_each_job(context, jobs, one, as_json=as_json)
 

@@ -6,8 +6,7 @@ import typer
 
 from imagegen.v1.model_pb2 import Model, ModelType
 from imagegen_client.client import Client
-from imagegen_client.commands.printing import as_json as message_as_json
-from imagegen_client.commands.printing import give_json, give_table, say
+from imagegen_client.commands.printing import give_json, give_table, message_as_json, say
 from imagegen_client.commands.session import AsJson, run
 
 _TYPES = {

@@ -40,9 +40,17 @@ def give_json(value: Mapping[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def as_json(message: Message) -> dict[str, Any]:
+def message_as_json(message: Message) -> dict[str, Any]:
     """A message by proto3's JSON mapping, with the names of the proto, empty fields included."""
     return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+
+
+def give_one(kind: str, message: Message, text: str, *, as_json: bool) -> None:
+    """What a command gives: the message as JSON under its kind, or the text."""
+    if as_json:
+        give_json({kind: message_as_json(message)})
+    else:
+        give(text)
 
 
 def error_as_json(error: ImagegenError) -> dict[str, Any]:

@@ -8,9 +8,8 @@ import typer
 from imagegen.v1.queue_pb2 import Queue, QueueEntry
 from imagegen_client.client import Client
 from imagegen_client.commands.job_ids import JobId, resolve
-from imagegen_client.commands.printing import as_json as message_as_json
-from imagegen_client.commands.printing import give, give_json, give_table, local_time
-from imagegen_client.commands.session import AsJson, is_alone, run
+from imagegen_client.commands.printing import give, give_json, give_one, give_table, local_time, message_as_json
+from imagegen_client.commands.session import AsJson, first_of, is_alone, run
 from imagegen_client.commands.wording import WAIT_REASONS, about, listed, queue_text
 
 app = typer.Typer(invoke_without_command=True)
@@ -34,11 +33,7 @@ def queue(
         return
 
     async def body(client: Client) -> None:
-        found: list[QueueEntry] = []
-        async for entry in client.queue_entries(owner=owner, page_size=min(limit, 500)):
-            found.append(entry)
-            if len(found) == limit:
-                break
+        found = await first_of(client.queue_entries(owner=owner, page_size=min(limit, 500)), limit)
         now = await client.queue()
         if as_json:
             give_json({"queue": message_as_json(now)})
@@ -90,10 +85,7 @@ def resume(context: typer.Context, owner: Owner = "", as_json: AsJson = False) -
 def _change(context: typer.Context, change: Callable[[Client], Awaitable[Queue]], *, as_json: bool) -> None:
     async def body(client: Client) -> None:
         changed = await change(client)
-        if as_json:
-            give_json({"queue": message_as_json(changed)})
-        else:
-            give(_summary(changed))
+        give_one("queue", changed, _summary(changed), as_json=as_json)
 
     run(context, body, as_json=as_json)
 
@@ -120,9 +112,7 @@ def move(
             before=await resolve(client, before) if before else "",
             after=await resolve(client, after) if after else "",
         )
-        if as_json:
-            give_json({"job": message_as_json(moved)})
-        else:
-            give(f"{moved.job_id} {queue_text(moved.queue)}" if moved.HasField("queue") else f"{moved.job_id} moved")
+        place = queue_text(moved.queue) if moved.HasField("queue") else "moved"
+        give_one("job", moved, f"{moved.job_id} {place}", as_json=as_json)
 
     run(context, body, as_json=as_json)

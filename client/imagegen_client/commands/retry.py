@@ -5,15 +5,13 @@ from typing import Annotated
 
 import typer
 
-from imagegen.v1.job_pb2 import Job
 from imagegen_client.client import Client
 from imagegen_client.commands.exits import Exit
 from imagegen_client.commands.following import Wish, see_through
 from imagegen_client.commands.interrupts import interruptions
 from imagegen_client.commands.job_ids import JobId, resolve
 from imagegen_client.commands.output import Force, OutputPath, check_free
-from imagegen_client.commands.printing import as_json as message_as_json
-from imagegen_client.commands.printing import give, give_json
+from imagegen_client.commands.printing import give_one
 from imagegen_client.commands.session import AsJson, run
 
 
@@ -42,7 +40,8 @@ def retry(
         first = await client.get_job(await resolve(client, job))
         if detach:
             new = await client.retry_job(first.job_id, new_seeds=new_seeds, request_id=request_id)
-            return _give(new, as_json=as_json)
+            give_one("job", new, new.job_id, as_json=as_json)
+            return Exit.SUCCESS
         check_free(output, first.spec.image.count, overwrite=force)
         async with interruptions() as interrupted:
             new = await client.retry_job(first.job_id, new_seeds=new_seeds, request_id=request_id)
@@ -50,11 +49,3 @@ def retry(
             return await see_through(client, new.job_id, wish, interrupted=interrupted, images=images)
 
     run(context, body, as_json=as_json)
-
-
-def _give(job: Job, *, as_json: bool) -> Exit:
-    if as_json:
-        give_json({"job": message_as_json(job)})
-    else:
-        give(job.job_id)
-    return Exit.SUCCESS

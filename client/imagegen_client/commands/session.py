@@ -1,9 +1,9 @@
 """How every command runs: one client, one exit status, errors in one voice."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, NoReturn, TypeAlias
+from typing import Annotated, NoReturn, TypeAlias, TypeVar
 
 import typer
 from pydantic import ValidationError
@@ -12,6 +12,8 @@ from imagegen_client.client import Client
 from imagegen_client.commands.exits import EXIT_OF_ERROR, Exit
 from imagegen_client.commands.printing import error_as_json, give_json, say
 from imagegen_client.errors import ImagegenError, InvalidRequest, Unavailable
+
+T = TypeVar("T")
 
 DEFAULT_SERVER = "127.0.0.1:50051"
 
@@ -61,6 +63,16 @@ def run(context: typer.Context, body: Callable[[Client], Awaitable[Exit | None]]
     except (Interrupted, KeyboardInterrupt):
         status = Exit.CANCELLED
     raise typer.Exit(status)
+
+
+async def first_of(items: AsyncIterator[T], limit: int) -> list[T]:
+    """The first of a listing, at most so many."""
+    found: list[T] = []
+    async for item in items:
+        found.append(item)
+        if len(found) == limit:
+            break
+    return found
 
 
 def is_alone(context: typer.Context) -> bool:

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 
 from imagegen.v1.event_pb2 import JobEvent
 from imagegen_client.commands.pictures import Drawing, Undrawable, draw, drawing_for
-from imagegen_client.commands.printing import as_json, give_json, plain, say
+from imagegen_client.commands.printing import give_json, message_as_json, plain, say
 from imagegen_client.commands.status import Status, next_status, remarks
 
 _MAX_ROWS = 24
@@ -51,7 +51,7 @@ class JsonLines:
     def show(self, event: JobEvent) -> None:
         if event.HasField("preview"):
             event = _without_bytes(event)
-        give_json({"event": as_json(event)})
+        give_json({"event": message_as_json(event)})
 
     def say(self, text: str) -> None:
         say(text)
