@@ -39,7 +39,7 @@ async def folder(tmp_path: Path) -> Path:
     """Of a server that knows that both backends need ten seconds for an image, and as long to load a model."""
     estimator = Estimator()
     for backend in BACKENDS:
-        for source in (ImageParameters(prompt="", model="first"), DEMO_WORK):
+        for source in (DEMO_WORK, ImageParameters(prompt="", model="first")):  # the newest is that of no model
             work = work_of(source, 1)
             estimator.learn(Sample(backend=backend, work=work, run_s=10.0, load_s=10.0))
     async with open_store(f"sqlite:///{tmp_path / 'imagegen.db'}", JobCodec()) as store:
