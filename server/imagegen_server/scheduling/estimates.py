@@ -147,13 +147,13 @@ class Estimator:
 
     def _runs_of(self, backend: str, work: Work) -> "_Runs | None":
         runs = self._runs.get((backend, work.model, work.recipe))
-        return self._newest(backend, work.recipe) if runs is None and not work.model else runs
+        return self._newest(backend, work) if runs is None and not work.model else runs
 
-    def _newest(self, backend: str, recipe: str) -> "_Runs | None":
-        for key in reversed(self._runs):
-            if key[0] == backend and key[2] == recipe:
-                return self._runs[key]
-        return None
+    def _newest(self, backend: str, work: Work) -> "_Runs | None":
+        """Of whatever model was used last, if possible at such a size."""
+        keys = [key for key in reversed(self._runs) if (key[0], key[2]) == (backend, work.recipe)]
+        newest = [self._runs[key] for key in keys]
+        return next((runs for runs in newest if runs.is_near(work)), newest[0] if newest else None)
 
     def _guess(self, backend: str, work: Work) -> float:
         known = self._runs_of(backend, work)
