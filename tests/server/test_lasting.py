@@ -1,8 +1,9 @@
 """What the runner keeps in the store besides jobs: decisions about the queue, forsaken attempts, and experience."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from imagegen_server.errors import Refused
 from imagegen_server.fleet import Backend, Fleet, Member
 from imagegen_server.jobs import Attempt, AttemptState, Slice
 from imagegen_server.running.experience import open_experience
+from imagegen_server.running.fence import Fence
 from imagegen_server.running.orphans import MAX_AGE_S, MAX_ORPHANS, Orphan, Orphans
 from imagegen_server.running.queue_control import MAX_PAUSED_OWNERS, QueueControl
 from imagegen_server.scheduling.estimates import Sample
@@ -22,6 +24,7 @@ from imagegen_server.stores.store import Store, StoreError, open_store
 from imagegen_server.tasks import task_group
 from tests.server.material import PickleCodec
 from tests.server.scripted import ScriptedAdapter
+from tests.server.workplace import open_workplace
 
 
 @pytest.fixture
@@ -136,6 +139,19 @@ async def test_the_list_of_forsaken_attempts_is_bounded(store: Store) -> None:
     await orphans.add("job", attempt("newest"), has_died=False)
     known = [each.attempt_id for each in orphans]
     assert (len(known), known[0], known[-1]) == (MAX_ORPHANS, "1", "newest")
+
+
+async def test_a_store_that_fails_forgets_nothing_that_is_to_be_stopped(tmp_path: Path, fleet: Fleet) -> None:
+    async with open_workplace(f"sqlite:///{tmp_path / 'imagegen.db'}") as place:
+        orphans = await Orphans.open(place.store, clock=lambda: 1000.0)
+        await orphans.add("job", attempt("a"), has_died=True)
+        with closing(sqlite3.connect(tmp_path / "imagegen.db")) as database:
+            database.execute("ALTER TABLE jobs RENAME TO gone")
+        fence = Fence(orphans, ledger=place.ledger, fleet=fleet, timeout_s=1.0)
+        (orphan,), (backend,) = orphans, fleet
+        with pytest.raises(StoreError):
+            await fence.stop(orphan, backend)
+        assert list(orphans) == [orphan]
 
 
 # --- experience ------------------------------------------------------------------------------------------------------

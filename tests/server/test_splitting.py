@@ -1,5 +1,6 @@
 """Jobs of several images on several backends."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -251,3 +252,66 @@ async def test_what_a_silent_backend_went_on_with_is_taken_up_although_part_of_i
         done = await caller.until_ended(job.job_id)
     assert (done.state, one.runs[1].is_reattached) == (JOB_STATE_SUCCEEDED, True)
     assert [(each.image_index, each.seed, each.attempt) for each in done.outputs] == [(0, 5, 1), (1, 6, 2), (2, 7, 2)]
+
+
+def delivered(job: Job) -> list[tuple[int, int, int]]:
+    return [(each.image_index, each.seed, each.attempt) for each in job.outputs]
+
+
+async def begun_and_silent(caller: Caller, one: ScriptedAdapter, then: Callable[[ScriptedRun], None]) -> Job:
+    """A job of three images whose backend fell silent after the first; `then` plays what is taken up."""
+    await caller.refresh("one")
+    job = await caller.create(text_to_image(count=3, seed=5))
+    run = await one.next_run()
+    run.accept()
+    run.deliver(0)
+    one.kept[run.task.attempt_id] = then
+    run.fail(errors.Unreachable("silent"))
+    return job
+
+
+async def test_images_keep_their_places_however_often_a_backend_falls_silent(
+    folder: Path, adapters: dict[str, ScriptedAdapter]
+) -> None:
+    """What it makes is what it was asked for at first, although less and less of that is missing."""
+    one = adapters["one"]
+
+    def fall_silent_again(run: ScriptedRun) -> None:
+        one.kept[run.task.attempt_id] = ScriptedRun.complete
+        run.accept()
+        run.deliver(1)
+        run.fail(errors.Unreachable("silent"))
+
+    async with serving(folder, {"one": one}) as caller:
+        job = await begun_and_silent(caller, one, fall_silent_again)
+        done = await caller.until_ended(job.job_id)
+    assert delivered(done) == [(0, 5, 1), (1, 6, 2), (2, 7, 3)]
+    assert [run.task.source for run in one.runs] == [one.runs[0].task.source] * 3
+
+
+async def test_images_keep_their_places_over_a_restart_of_the_server(
+    folder: Path, adapters: dict[str, ScriptedAdapter]
+) -> None:
+    one = adapters["one"]
+    async with serving(folder, {"one": one}) as caller:
+        job = await begun_and_silent(caller, one, ScriptedRun.accept)
+        await one.next_run(2)
+    one.kept[one.runs[0].task.attempt_id] = ScriptedRun.complete
+    async with serving(folder, {"one": one}) as caller:
+        done = await caller.until_ended(job.job_id)
+    assert delivered(done) == [(0, 5, 1), (1, 6, 2), (2, 7, 2)]
+    assert [run.task.source for run in one.runs] == [one.runs[0].task.source] * 3
+
+
+async def test_what_is_left_of_a_lost_attempt_gets_an_id_of_its_own(
+    folder: Path, adapters: dict[str, ScriptedAdapter]
+) -> None:
+    """By the old one the backend may know more than that."""
+    one = adapters["one"]
+    async with serving(folder, {"one": one}) as caller:
+        job = await begun_and_silent(caller, one, lambda run: run.fail(errors.Lost("it is gone")))
+        (await one.next_run(3)).complete()
+        done = await caller.until_ended(job.job_id)
+    assert delivered(done) == [(0, 5, 1), (1, 6, 3), (2, 7, 3)]
+    assert [run.is_reattached for run in one.runs] == [False, True, False]
+    assert one.runs[2].task.attempt_id != one.runs[0].task.attempt_id

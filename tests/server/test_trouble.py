@@ -254,6 +254,21 @@ async def test_a_deleted_job_has_nothing_to_stop(with_two: Caller, one: Scripted
     assert [run.is_reattached for run in one.runs] == [False, False]
 
 
+async def test_a_stop_without_answer_holds_up_no_shutdown_and_is_asked_for_again(
+    tmp_path: Path, one: ScriptedAdapter, two: ScriptedAdapter
+) -> None:
+    async with serving(tmp_path, {"one": one, "two": two}) as caller:
+        await caller.refresh("one", "two")
+        given_up = await moved_on(caller, one, two)
+        one.kept[given_up.task.attempt_id] = never_ends
+        one.obeys_cancel, one.is_reachable = False, True
+        await asyncio.wait_for((await one.next_run(2)).cancel_asked.wait(), 5)
+    assert one.runs[1].is_detached
+    one.obeys_cancel = True
+    async with serving(tmp_path, {"one": one, "two": two}):
+        await asyncio.wait_for((await one.next_run(3)).cancel_asked.wait(), 5)
+
+
 async def test_a_backend_that_falls_silent_over_the_stop_is_asked_again(
     with_two: Caller, one: ScriptedAdapter, two: ScriptedAdapter
 ) -> None:

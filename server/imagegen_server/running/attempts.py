@@ -25,7 +25,7 @@ from imagegen_server.running.orphans import Orphan
 from imagegen_server.running.previews import MAX_RATE_HZ
 from imagegen_server.running.recording import Recorder
 from imagegen_server.running.retrying import broken
-from imagegen_server.running.slicing import part_of
+from imagegen_server.running.slicing import handed_over, part_of
 from imagegen_server.running.surroundings import Surroundings
 from imagegen_server.scheduling.measuring import RunMeter
 from imagegen_server.scheduling.work import Work
@@ -135,7 +135,7 @@ class AttemptDriver:
         self._number, self.has_begun, self._is_adopted = attempt.number, True, True
         self._log.info("attempt adopted", attempt=self._number)
         first_frame = _next_frame(attempt, self._at.clock())
-        await self._drive(self._take_up(job, attempt.handle, attempt.slice, first_frame))
+        await self._drive(self._take_up(job, attempt.handle, first_frame))
 
     async def _drive(self, attempt: Awaitable[Happening]) -> None:
         try:
@@ -156,34 +156,33 @@ class AttemptDriver:
         self._log.info("attempt ended", attempt=self._number, state=job.state.value, **_reason(ending))
 
     async def _hand_over(self, job: Job) -> Happening:
-        return await self._attempt(job, self.backend.adapter.run, job.attempts[self._number - 1].slice, first_frame=1)
+        return await self._attempt(job, self.backend.adapter.run, first_frame=1)
 
-    async def _take_up(self, job: Job, handle: Handle, handed_over: Slice, first_frame: int) -> Happening:
+    async def _take_up(self, job: Job, handle: Handle, first_frame: int) -> Happening:
         return await self._attempt(
-            job, lambda task: self.backend.adapter.reattach(task, handle), handed_over, first_frame, is_new=False
+            job, lambda task: self.backend.adapter.reattach(task, handle), first_frame, is_new=False
         )
 
     async def _take_up_or_hand_over(self, job: Job, left: Orphan) -> Happening:
         try:
-            return await self._take_up(job, left.handle, job.attempts[left.number - 1].slice, first_frame=1)
+            return await self._take_up(job, left.handle, first_frame=1)
         except Lost:
-            if self._was_accepted or self._cancel_wanted.is_set():
-                raise  # it was found, and lost afterwards; or it need not be made any more
+            is_part = handed_over(job, self._number) != job.attempts[self._number - 1].slice
+            if self._was_accepted or self._cancel_wanted.is_set() or is_part:
+                # It was found, and lost afterwards; or it need not be made any more; or it is less than what the
+                # backend knows by this id, and gets an id of its own.
+                raise
             return await self._hand_over(job)
 
-    async def _attempt(
-        self, job: Job, open_run: OpenRun, handed_over: Slice, first_frame: int, *, is_new: bool = True
-    ) -> Happening:
-        task = await self._task_for(job, handed_over)
+    async def _attempt(self, job: Job, open_run: OpenRun, first_frame: int, *, is_new: bool = True) -> Happening:
+        task = await self._task_for(job)
         if is_new and self._cancel_wanted.is_set():
             return AttemptCancelled(number=self._number)
         now = asyncio.get_running_loop().time()
         meter = RunMeter(
             self.backend.name, self.work, now, is_adopted=not is_new, needs_load=is_new and self._needs_load
         )
-        recorder = Recorder(
-            job, self._number, surroundings=self._at, handed_over=handed_over, meter=meter, first_frame=first_frame
-        )
+        recorder = Recorder(job, self._number, surroundings=self._at, meter=meter, first_frame=first_frame)
         self._meter, self._recorder = meter, recorder
         deadline = asyncio.timeout(None)
         async with open_run(task) as run, running(recorder.pump_previews(), self._forward_cancel(run, deadline)):
@@ -205,13 +204,13 @@ class AttemptDriver:
             return AttemptSucceeded(number=self._number)
         return self._failed(Failure(reason="NO_OUTPUT", message="the run ended without any image"))
 
-    async def _task_for(self, job: Job, handed_over: Slice) -> Task:
+    async def _task_for(self, job: Job) -> Task:
         spec = job.spec
         stored = {digest: await self._at.assets.bytes(digest) for digest in spec.digests}
         source, files = await asyncio.to_thread(with_plain_mask, spec.source, stored)
         return Task(
             attempt_id=self.attempt_id,
-            source=part_of(source, handed_over),
+            source=part_of(source, handed_over(job, self._number)),
             preview=PreviewWish(enabled=spec.preview.enabled, max_rate_hz=spec.preview.max_rate_hz),
             files=files,
             options=spec.backend_options.get(self.backend.adapter.kind, {}),

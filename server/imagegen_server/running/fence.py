@@ -12,7 +12,8 @@ from imagegen_server.fleet import Backend, Fleet
 from imagegen_server.jobs import Job
 from imagegen_server.ledger import Ledger
 from imagegen_server.running.orphans import Orphan, Orphans
-from imagegen_server.running.slicing import part_of, within
+from imagegen_server.running.slicing import handed_over, part_of, within
+from imagegen_server.stores.store import StoreError
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +47,8 @@ class Fence:
             return
         except Refused as error:
             outcome = str(error)  # the job was deleted
+        except StoreError:
+            raise
         except Exception:
             log.exception("stopping a forsaken attempt failed", job_id=orphan.job_id, backend=backend.name)
             outcome = "its adapter failed unexpectedly"
@@ -61,16 +64,17 @@ class Fence:
         if job is None or orphan.has_died or not backend.adapter.capabilities.reattach:
             return True
         # As long as its images are missing, the job may come back to it.
-        return within(job.missing, job.attempts[orphan.number - 1].slice) is None
+        return within(job.missing, handed_over(job, orphan.number)) is None
 
 
 async def _stop(orphan: Orphan, job: Job, adapter: Adapter, *, timeout_s: float) -> str:
     """Has the backend stop it; gives what came of it, in words. Raises Unreachable."""
-    attempt = job.attempts[orphan.number - 1]
-    task = Task(attempt_id=orphan.attempt_id, source=part_of(job.spec.source, attempt.slice))
+    task = Task(attempt_id=orphan.attempt_id, source=part_of(job.spec.source, handed_over(job, orphan.number)))
     try:
         async with asyncio.timeout(timeout_s), adapter.reattach(task, orphan.handle) as run:
             await run.cancel()
+            # From here on leaving need not stop it: a server that goes down asks again after its start.
+            run.detach()
             async for _ in run:
                 pass
     except Unreachable:

@@ -20,10 +20,11 @@ from imagegen_adapters.contract import (
 )
 from imagegen_server.errors import Refused
 from imagegen_server.history import Ephemeral
-from imagegen_server.jobs import AssetOrigin, Job, Output, Slice
+from imagegen_server.jobs import AssetOrigin, Job, Output
 from imagegen_server.lifecycle import AttemptAccepted, AttemptTold, Happening, OutputStored
 from imagegen_server.running.previews import Preview, PreviewPipe
 from imagegen_server.running.progress import ProgressTracker
+from imagegen_server.running.slicing import handed_over
 from imagegen_server.running.surroundings import Surroundings
 from imagegen_server.scheduling.measuring import RunMeter
 from imagegen_server.wire import events
@@ -38,20 +39,18 @@ class Recorder:
         number: int,
         *,
         surroundings: Surroundings,
-        handed_over: Slice,
         meter: RunMeter,
         first_frame: int,
     ) -> None:
-        """`handed_over` is what the backend makes: the attempt's slice, and what an earlier one had around it."""
         self.was_accepted = False
         """Whether the backend has said that it has the attempt."""
         self._at = surroundings
         self._job = job
         self._number = number
         self._slice = job.attempts[number - 1].slice
-        self._handed_over = handed_over
+        self._handed_over = handed_over(job, number)
         self._meter = meter
-        self._progress = ProgressTracker(handed_over, self._slice)
+        self._progress = ProgressTracker(self._handed_over, self._slice)
         self._pipe = PreviewPipe(
             job.spec.preview, self._publish_preview, surroundings.executor, first_number=first_frame
         )

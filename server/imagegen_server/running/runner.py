@@ -28,7 +28,7 @@ from imagegen_server.running.foresight import Foresight
 from imagegen_server.running.outlook import Outlook
 from imagegen_server.running.queue_control import QueueControl
 from imagegen_server.running.retrying import broken
-from imagegen_server.running.slicing import cut, within
+from imagegen_server.running.slicing import cut, handed_over, within
 from imagegen_server.running.surroundings import Surroundings
 from imagegen_server.scheduling import Decision, Place, Situation, book, decide, next_look
 from imagegen_server.stores.store import Store
@@ -274,7 +274,7 @@ class Runner:
     def _start(self, job: Job, backend: Backend, decision: Decision, missing: list[Slice]) -> AttemptDriver | None:
         """Starts an attempt at the first of what is missing, and takes it away from there."""
         left = self._at.orphans.find(job.job_id, backend.name) if backend.adapter.capabilities.reattach else None
-        piece = within(missing, job.attempts[left.number - 1].slice) if left is not None else None
+        piece = within(missing, handed_over(job, left.number)) if left is not None else None
         if left is None or piece is None:
             left = None
             piece, missing[:] = cut(job.spec, missing, decision.passes)

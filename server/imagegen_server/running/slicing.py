@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from imagegen_adapters.contract import ImageParameters, RawGraph
-from imagegen_server.jobs import JobSpec, Slice
+from imagegen_server.jobs import Job, JobSpec, Slice
 
 
 def part_of(source: ImageParameters | RawGraph, piece: Slice) -> ImageParameters | RawGraph:
@@ -27,6 +27,12 @@ def cut(spec: JobSpec, missing: Sequence[Slice], passes: int) -> tuple[Slice, li
         return first, others
     rest = Slice(first=first.first + count, count=first.count - count)
     return Slice(first=first.first, count=count), [rest, *others]
+
+
+def handed_over(job: Job, number: int) -> Slice:
+    """What the backend makes for an attempt: if it was taken up again, all that was asked for at first."""
+    attempt_id = job.attempts[number - 1].attempt_id
+    return next(attempt.slice for attempt in job.attempts if attempt.attempt_id == attempt_id)
 
 
 def within(missing: Sequence[Slice], old: Slice) -> Slice | None:
