@@ -17,6 +17,7 @@ from imagegen.v1.job_pb2 import (
     ATTEMPT_STATE_UNCERTAIN,
     JOB_STATE_CANCELLED,
     JOB_STATE_FAILED,
+    JOB_STATE_QUEUED,
     JOB_STATE_RUNNING,
     JOB_STATE_SUCCEEDED,
     Job,
@@ -426,6 +427,38 @@ async def test_graphs_are_judged_in_threads(tmp_path: Path) -> None:
     async with serving(tmp_path, {"one": adapter}) as caller:
         job = await caller.create(JobSpec(graph=RawGraph(json='{"1": {"class_type": "SaveImage"}}')))
         assert (await caller.until_ended(job.job_id)).state == JOB_STATE_SUCCEEDED
+
+
+class StumblingAdapter(ScriptedAdapter):
+    """From some time on it fails over every question."""
+
+    is_stumbling = False
+
+    def validate(self, source: ImageParameters | contract.RawGraph) -> Sequence[errors.Violation]:
+        if self.is_stumbling:
+            raise RuntimeError("the adapter's fault")
+        return super().validate(source)
+
+
+async def test_a_graph_that_cannot_be_judged_holds_up_nobody(tmp_path: Path) -> None:
+    adapter = StumblingAdapter(capabilities=Capabilities(graphs=True))
+    async with serving(tmp_path, {"one": adapter}) as caller:
+        jobs = [await caller.create(JobSpec(graph=RawGraph(json='{"1": {"class_type": "SaveImage"}}'))) for _ in "ab"]
+        run = await adapter.next_run()
+        adapter.is_stumbling, adapter.plays = True, ScriptedRun.complete
+        await caller.refresh("one")
+        run.complete()
+        assert [(await caller.until_ended(job.job_id)).state for job in jobs] == [JOB_STATE_SUCCEEDED] * 2
+
+
+async def test_what_runs_outlives_a_look_that_fails(caller: Caller, one: ScriptedAdapter) -> None:
+    running, waiting = [await caller.create() for _ in "ab"]
+    run = await one.next_run()
+    working, one.capabilities = one.capabilities, None  # type: ignore[assignment]  # nothing can be started with it
+    run.complete()
+    assert (await caller.until_ended(running.job_id)).state == JOB_STATE_SUCCEEDED
+    assert (await caller.get(waiting.job_id)).state == JOB_STATE_QUEUED
+    one.capabilities = working
 
 
 async def test_what_nobody_can_follow_is_stopped_before_it_is_made_again(tmp_path: Path, one: ScriptedAdapter) -> None:

@@ -1,11 +1,16 @@
 """Which backends can run which job, as far as their labels and catalogues tell."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+
+import structlog
 
 from imagegen_adapters.contract import ImageParameters, RawGraph
 from imagegen_server.fleet import Backend, Fleet
 from imagegen_server.jobs import Job, JobSpec
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class Eligibility:
         for backend in self._candidates(job.spec):
             if self._known(job.job_id, job.spec, backend) is None:
                 version = backend.health.catalog_version
-                is_able = not await backend.validate(job.spec.source)
+                is_able = await asyncio.to_thread(_can_run, backend, job.spec.source)
                 self._verdicts[job.job_id, backend.name] = (job.spec, version, is_able)
 
     def is_judged(self, job: Job) -> bool:
@@ -78,7 +83,7 @@ class Eligibility:
     def spec_for(self, job: Job, backend: Backend) -> JobSpec:
         """The job's spec with what this backend chooses where nothing was asked for."""
         source = job.spec.source
-        if isinstance(source, ImageParameters) and backend.adapter.validate(source):
+        if isinstance(source, ImageParameters) and not _can_run(backend, source):
             return resolved(self._wish(job), backend)
         return resolved(job.spec, backend)
 
@@ -95,7 +100,7 @@ class Eligibility:
     def _is_able(self, job_id: str, spec: JobSpec, backend: Backend) -> bool:
         known = self._known(job_id, spec, backend)
         if known is None:
-            known = not backend.adapter.validate(spec.source)
+            known = _can_run(backend, spec.source)
             self._verdicts[job_id, backend.name] = (spec, backend.health.catalog_version, known)
         return known
 
@@ -117,6 +122,15 @@ class Eligibility:
         if _is_bound(job) or job.job_id not in self._names_no_model:
             return job.spec
         return replace(job.spec, source=replace(source, model=""))
+
+
+def _can_run(backend: Backend, source: ImageParameters | RawGraph) -> bool:
+    try:
+        return not backend.adapter.validate(source)
+    except Exception:
+        # All others must not wait because of one job: it goes there, and fails by itself.
+        log.exception("adapter failed over a request", backend=backend.name)
+        return True
 
 
 def _is_bound(job: Job) -> bool:

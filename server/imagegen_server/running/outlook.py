@@ -83,8 +83,9 @@ class Outlook:
 
     def note_end(self, driver: AttemptDriver) -> None:
         """An attempt has ended: the backend's status will tell what is loaded only later."""
-        instance = driver.backend.health.status.instance
-        self._loaded[driver.backend.name] = driver.work.model, self._clock(), instance
+        if driver.has_begun:
+            instance = driver.backend.health.status.instance
+            self._loaded[driver.backend.name] = driver.work.model, self._clock(), instance
         # Its owner was charged for all of it.
         self._shares.charge(driver.owner, -driver.charged_s * (1.0 - driver.share_done))
 

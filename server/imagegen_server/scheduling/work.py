@@ -49,7 +49,10 @@ def work_of(source: ImageParameters | RawGraph, images: int) -> Work:
 
 def _work_of_graph(source: RawGraph, images: int) -> Work:
     """Texts and seeds do not change how long a graph takes; every other input may."""
-    graph = json.loads(source.json)
+    try:
+        graph = json.loads(source.json)
+    except (ValueError, RecursionError):
+        return Work(images=images)  # its backend will say what is wrong with it
     model, parts = "", []
     for node_id, node in sorted(graph.items()) if isinstance(graph, dict) else ():
         inputs = node.get("inputs") if isinstance(node, dict) else None
