@@ -1,7 +1,9 @@
 """Who asks, and how much each may ask for, over a real socket."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+import threading
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,11 @@ import grpc
 import pytest
 
 from imagegen.v1 import image_gen_pb2 as pb
-from imagegen.v1 import queue_pb2
+from imagegen.v1 import job_pb2, queue_pb2
+from imagegen_adapters.contract import ImageParameters, RawGraph
+from imagegen_adapters.errors import Violation
 from imagegen_server.config import OwnerSettings
-from tests.server.scripted import ScriptedAdapter, ScriptedRun
+from tests.server.scripted import DEFAULT_CAPABILITIES, ScriptedAdapter, ScriptedRun
 from tests.server.serving import Caller, Refusal, asking, refusal_of, serving, text_to_image
 
 OWNERS = {"anna": OwnerSettings(max_queued_jobs=2)}
@@ -122,6 +126,35 @@ async def test_of_twins_that_come_at_once_each_gets_the_one_job(caller: Caller) 
     await caller.create(owner="anna")
     answers = await asyncio.gather(*(creating(caller, "anna", request_id="r") for _ in range(6)))
     assert len({answer.job.job_id for answer in answers}) == 1
+
+
+@dataclass
+class Examiner(ScriptedAdapter):
+    """Takes its time over the first graph that it sees."""
+
+    has_begun: threading.Event = field(default_factory=threading.Event)
+    may_end: threading.Event = field(default_factory=threading.Event)
+
+    def validate(self, source: ImageParameters | RawGraph) -> Sequence[Violation]:
+        if not self.has_begun.is_set():
+            self.has_begun.set()
+            self.may_end.wait(10)
+        return super().validate(source)
+
+
+async def test_a_twin_that_comes_out_of_its_check_too_late_gets_the_one_job(tmp_path: Path) -> None:
+    """The first of them has the last place by then, and is no longer on its way to the store."""
+    examiner = Examiner(capabilities=replace(DEFAULT_CAPABILITIES, graphs=True))
+    spec = job_pb2.JobSpec(graph=job_pb2.RawGraph(json='{"1": {"class_type": "SaveImage"}}'))
+    request = pb.CreateJobRequest(spec=spec, request_id="r")
+    async with serving(tmp_path, {"one": examiner}, max_queued_jobs=1) as caller:
+        await caller.queue.PauseQueue(queue_pb2.PauseQueueRequest())
+        late = caller.jobs.CreateJob(request)
+        assert await asyncio.to_thread(examiner.has_begun.wait, 10)
+        first = await caller.jobs.CreateJob(request)
+        examiner.may_end.set()
+        answer = await late
+    assert (answer.job.job_id, answer.replayed) == (first.job.job_id, True)
 
 
 async def test_a_retry_counts_as_a_job(tmp_path: Path) -> None:

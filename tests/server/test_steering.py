@@ -70,6 +70,12 @@ async def test_a_paused_queue_starts_nothing_until_it_is_resumed_also_after_a_re
         assert (await caller.until_ended(job.job_id)).state == JOB_STATE_SUCCEEDED
 
 
+async def test_of_several_decisions_at_once_none_is_lost(caller: Caller) -> None:
+    owners = ["ann", "bob", "cid", "dee"]
+    await asyncio.gather(*(caller.queue.PauseQueue(queue_pb2.PauseQueueRequest(owner=owner)) for owner in owners))
+    assert (await caller.queue.GetQueue(queue_pb2.GetQueueRequest())).queue.paused_owners == owners
+
+
 async def test_pausing_an_owner_holds_only_the_owners_jobs(caller: Caller, one: ScriptedAdapter) -> None:
     one.plays = ScriptedRun.complete
     await caller.queue.PauseQueue(queue_pb2.PauseQueueRequest(owner="ann"))

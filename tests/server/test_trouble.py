@@ -159,6 +159,21 @@ async def test_a_job_that_only_waited_at_a_backend_that_died_is_not_blamed(tmp_p
     assert (reason(done), len(done.attempts)) == ("BACKEND_UNREACHABLE", 3)
 
 
+async def test_a_job_is_not_blamed_for_a_backend_that_was_in_trouble_before(
+    tmp_path: Path, one: ScriptedAdapter
+) -> None:
+    async with serving(tmp_path, {"one": one}, max_takedowns=1) as caller:
+        job = await caller.create()
+        run = await one.next_run()
+        run.accept()
+        one.is_reachable = False
+        await caller.refresh("one")
+        run.fail(errors.GpuFault("the device is lost"))
+        await caller.until_event(job.job_id, "attempt_failed")
+        one.is_reachable, one.plays = True, ScriptedRun.complete
+        assert (await caller.until_ended(job.job_id)).state == JOB_STATE_SUCCEEDED
+
+
 async def test_a_job_whose_only_backend_dies_of_it_twice_is_given_up(tmp_path: Path, one: ScriptedAdapter) -> None:
     one.plays = breaking(errors.Unreachable("refused", backend_died=True))
     async with serving(tmp_path, {"one": one}) as caller:
