@@ -1,11 +1,15 @@
 """Proto and domain say the same, both ways, and the tables leave nothing out."""
 
+import json
 import math
+import re
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,11 +19,13 @@ from imagegen.v1.image_gen_pb2 import (
     CreateJobRequest,
     GenerateImagesResponse,
     Labels,
+    PreviewDelivery,
     UpdateJobRequest,
     WatchJobRequest,
     WatchJobResponse,
     WatchJobsRequest,
     WatchJobsResponse,
+    WatchOptions,
 )
 from imagegen_adapters.contract import (
     Handle,
@@ -62,7 +68,7 @@ from imagegen_server.lifecycle import (
     Updated,
 )
 from imagegen_server.scheduling import Place, WaitReason
-from imagegen_server.wire import errors, events
+from imagegen_server.wire import errors, events, rules
 from imagegen_server.wire.jobs import JobCodec, decode_update
 from imagegen_server.wire.queue import decode_move
 from imagegen_server.wire.scalars import from_duration, from_struct, from_timestamp, to_struct, to_timestamp
@@ -482,6 +488,33 @@ def test_a_refusal_stays_small_enough_for_every_client() -> None:
 )
 def test_a_broken_rule_names_its_field(request_: CreateJobRequest, path: str) -> None:
     with pytest.raises(Refused) as caught:
-        errors.check_rules(request_)
+        rules.check_rules(request_)
     assert caught.value.reason == "INVALID_REQUEST"
     assert [each.field for each in caught.value.violations] == [path]
+
+
+@pytest.mark.parametrize(
+    ("request_", "description"),
+    [
+        (
+            queue_pb2.MoveJobRequest(job_id="a", end=queue_pb2.QUEUE_END_UNSPECIFIED),
+            "must be one of QUEUE_END_FIRST, QUEUE_END_LAST",
+        ),
+        (
+            WatchJobRequest(job_id="a", watch=WatchOptions(previews=PreviewDelivery.ValueType(9))),
+            "must be one of PREVIEW_DELIVERY_UNSPECIFIED",
+        ),
+        (queue_pb2.PauseQueueRequest(owner="änne"), "must be printable ASCII characters"),
+    ],
+)
+def test_a_broken_rule_says_what_is_allowed(request_: Message, description: str) -> None:
+    with pytest.raises(Refused) as caught:
+        rules.check_rules(request_)
+    assert description in caught.value.violations[0].description
+
+
+def test_every_pattern_of_the_contract_has_words() -> None:
+    contract = "".join(path.read_text() for path in Path(queue_pb2.__file__).parent.glob("*.proto"))
+    patterns = {json.loads(each) for each in re.findall(r'pattern: ("[^"]+")', contract)}
+    patterns |= {json.loads(each) for each in re.findall(r'string\.pattern = ("[^"]+")', contract)}
+    assert patterns == set(rules.PATTERNS)

@@ -511,8 +511,9 @@ class JobSpec(_message.Message):
 
     @_builtins.property
     def execution_deadline(self) -> _duration_pb2.Duration:
-        """The job expires if it has not ended so long after its first attempt began: what runs is stopped at its backend, and
-        outputs that came before are kept. Absent: no limit. Above 0 and at most 30 days.
+        """The job expires if it has not ended so long after it was first handed to a backend, where it may still have to wait
+        for others: what runs is stopped there, and outputs that came before are kept. Absent: no limit. Above 0 and at most
+        30 days.
         """
 
     @_builtins.property

@@ -16,7 +16,8 @@ from google.protobuf.message_factory import GetMessageClass
 
 from imagegen_server.errors import Refused, store_unavailable
 from imagegen_server.stores.store import StoreError
-from imagegen_server.wire.errors import check_rules, code_of, encode_refusal
+from imagegen_server.wire.errors import code_of, encode_refusal
+from imagegen_server.wire.rules import check_rules
 
 log = structlog.get_logger(__name__)
 

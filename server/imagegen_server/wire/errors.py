@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Mapping
 
 import grpc
-import protovalidate
 from google.protobuf import any_pb2, duration_pb2, message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no annotations
 
 from imagegen_adapters import errors as adapter_errors
 from imagegen_adapters.errors import AdapterError, Violation
-from imagegen_server.errors import Refused, invalid
+from imagegen_server.errors import Refused
 from imagegen_server.jobs import Failure
 
 DOMAIN = "imagegen"
@@ -121,13 +120,6 @@ def encode_refusal(refused: Refused) -> status_pb2.Status:
     return status
 
 
-def check_rules(request: message.Message) -> None:
-    """Raises Refused with a path for each field that breaks a rule of the proto."""
-    broken = protovalidate.collect_violations(request)
-    if broken:
-        raise invalid([Violation(_path(each.proto), _description(each.proto)) for each in broken])
-
-
 def _status(
     reason: str, text: str, violations: Iterable[Violation] = (), metadata: Mapping[str, str] | None = None
 ) -> status_pb2.Status:
@@ -164,22 +156,3 @@ def _attach(status: status_pb2.Status, detail: message.Message) -> None:
     packed = any_pb2.Any()
     packed.Pack(detail)
     status.details.append(packed)
-
-
-def _path(violation: protovalidate.ViolationPb) -> str:
-    """As "spec.labels[\"kind\"]" or "job_ids[3]"."""
-    path = ""
-    for element in violation.field.elements if violation.field else ():
-        path += f".{element.field_name}" if path else element.field_name
-        match element.subscript:
-            case None:
-                pass
-            case subscript if subscript.field == "string_key":
-                path += f'["{subscript.value}"]'
-            case subscript:
-                path += f"[{subscript.value}]"
-    return path
-
-
-def _description(violation: protovalidate.ViolationPb) -> str:
-    return f"key {violation.message}" if violation.for_key else violation.message
