@@ -1,0 +1,264 @@
+"""The process dies with any of its writes: whichever was the last, every job ends once, and nothing is made twice."""
+
+import asyncio
+import shutil
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imagegen_adapters.config import BackendConfig
+from imagegen_adapters.contract import BackendStatus, ImageParameters
+from imagegen_adapters.errors import Unreachable
+from imagegen_server.assets import AssetStore
+from imagegen_server.fleet import Member, open_fleet
+from imagegen_server.history import Scope
+from imagegen_server.hub import Hub
+from imagegen_server.jobs import Job, JobSpec, JobState
+from imagegen_server.ledger import Ledger
+from imagegen_server.quotas import Quotas
+from imagegen_server.running.experience import open_experience
+from imagegen_server.running.orphans import Orphans
+from imagegen_server.running.retrying import Limits
+from imagegen_server.running.runner import Runner, open_runner
+from imagegen_server.running.surroundings import Surroundings
+from imagegen_server.scheduling.estimates import Sample
+from imagegen_server.scheduling.work import work_of
+from imagegen_server.stores.store import JobFilter, JobWrite, Store, StoreError, open_store
+from imagegen_server.tokens import TokenCodec
+from imagegen_server.wire.events import encode_durable
+from imagegen_server.wire.jobs import JobCodec
+from tests.server.scripted import DEFAULT_CAPABILITIES, ScriptedAdapter, ScriptedRun, opener
+from tests.server.serving import RHYTHM
+
+BACKENDS = ("one", "two")
+WITHOUT_END = 1_000_000
+
+
+class World:
+    """Backends that outlive our processes, and go on whoever listens."""
+
+    def __init__(self) -> None:
+        self.is_cut = False
+        """Whether there is no process of ours that they could hear."""
+        self.was_silent = False
+        self.handed_over = Counter[str]()
+        self.made = Counter[int]()
+        """Seeds of images."""
+        capabilities = replace(DEFAULT_CAPABILITIES, reattach=True)
+        status = BackendStatus(version="1.0", instance="a", resident_model="first")
+        self.backends = {name: ScriptedAdapter(capabilities=capabilities, current_status=status) for name in BACKENDS}
+        for backend in self.backends.values():
+            backend.plays = self._player(backend)
+
+    def _player(self, backend: ScriptedAdapter) -> Callable[[ScriptedRun], None]:
+        def play(run: ScriptedRun) -> None:
+            if self.is_cut:
+                return
+            source = run.task.source
+            assert isinstance(source, ImageParameters)
+            self.handed_over[run.task.attempt_id] += 1
+            backend.kept[run.task.attempt_id] = going_on(source)
+            if "endless" in source.prompt:
+                run.accept()
+                return
+            self.made.update(range(source.seed, source.seed + source.count))
+            if "silence" in source.prompt and not self.was_silent:
+                self.was_silent = True
+                run.accept()
+                run.deliver(0)
+                run.fail(Unreachable("silent"))
+            else:
+                run.complete()
+
+        return play
+
+
+def going_on(source: ImageParameters) -> Callable[[ScriptedRun], None]:
+    """What is heard of an attempt that was handed over as this, and is taken up again."""
+
+    def play(run: ScriptedRun) -> None:
+        assert run.task.source == source
+        if "endless" in source.prompt:
+            run.accept()
+        else:
+            run.complete()
+
+    return play
+
+
+class DyingStore(Store):
+    """Of a process that dies with its last write: that one is on the disk, and nobody hears of it."""
+
+    def __init__(self, store: Store, writes: int, world: World) -> None:
+        vars(self).update(vars(store))
+        self.died = asyncio.Event()
+        self._left = writes
+        self._world = world
+
+    def submit(self, write: JobWrite, on_done: Callable[[StoreError | None], None]) -> None:
+        if self._may_write():
+            super().submit(write, (lambda _: None) if self.died.is_set() else on_done)
+
+    async def _write(self, operation: Any) -> Any:
+        result = await super()._write(operation) if self._may_write() else None
+        if self.died.is_set():
+            raise StoreError("nobody is there any more")
+        return result
+
+    def _may_write(self) -> bool:
+        if self.died.is_set():
+            return False
+        self._left -= 1
+        if self._left == 0:
+            self.died.set()
+            self._world.is_cut = True
+        return True
+
+
+@dataclass
+class Process:
+    store: DyingStore
+    ledger: Ledger
+    runner: Runner
+    orphans: Orphans
+    jobs: dict[str, str] = field(default_factory=dict)
+    """Ids by prompt."""
+
+    async def work(self) -> None:
+        """What callers do, and do again when they have got no answer."""
+        await self.runner.control.pause()
+        await self._submit("spread", count=2)
+        await self.runner.control.resume()
+        await self._until(lambda: self._has_begun("spread"))
+        await self._submit("silence", count=2, backend="one")
+        await self._submit("endless and late", execution_deadline_s=0.01)
+        await self._submit("endless and cancelled")
+        await self._until(lambda: self._has_begun("endless and cancelled"))
+        await self.runner.cancel(self.jobs["endless and cancelled"])
+        await self._until(lambda: not self.ledger.unfinished() and not list(self.orphans))
+
+    async def _submit(self, prompt: str, *, count: int = 1, **fields: Any) -> None:
+        seed = 100 * len(self.jobs)
+        source = ImageParameters(prompt=prompt, model="first", count=count, seed=seed)
+        job = Job(
+            job_id=str(uuid.uuid4()),
+            spec=JobSpec(source=source, **fields),
+            state=JobState.QUEUED,
+            create_time=time.time(),
+            request_id=prompt,
+        )
+        self.jobs[prompt] = (await self.runner.submit(job, b""))[0].job_id
+
+    def _has_begun(self, prompt: str) -> bool:
+        job = self.ledger.committed(self.jobs[prompt])
+        return job is None or bool(job.attempts)
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():  # noqa: ASYNC110  # what is waited for tells nobody
+                await asyncio.sleep(0.001)
+
+
+@asynccontextmanager
+async def living(folder: Path, world: World, *, writes: int = WITHOUT_END) -> AsyncIterator[Process]:
+    world.is_cut = False
+    async with AsyncExitStack() as stack:
+        kept = await stack.enter_async_context(open_store(f"sqlite:///{folder / 'imagegen.db'}", JobCodec()))
+        store = DyingStore(kept, writes, world)
+        tokens = TokenCodec(store.token_key, store.epoch)
+        hub = Hub(tokens, position=store.last_position)
+        ledger = await Ledger.open(store, hub, tokens=tokens, encode_event=encode_durable, clock=time.time)
+        changed = asyncio.Event()
+        fleet = await stack.enter_async_context(
+            open_fleet(
+                [Member(config=BackendConfig(name=name, kind="demo")) for name in BACKENDS],
+                open_adapter=opener(world.backends),
+                clock=time.time,
+                on_change=changed.set,
+                intervals=RHYTHM.intervals,
+            )
+        )
+        surroundings = Surroundings(
+            ledger=ledger,
+            hub=hub,
+            assets=AssetStore(folder / "assets", store, max_bytes=10_000),
+            orphans=await Orphans.open(store, clock=time.time),
+            experience=await stack.enter_async_context(open_experience(store)),
+            executor=stack.enter_context(ThreadPoolExecutor(1)),
+            clock=time.time,
+            limits=Limits(),
+            patience=RHYTHM.patience,
+        )
+        work = work_of(ImageParameters(prompt="", model="first"), 1)
+        for name in BACKENDS:
+            # So long that it pays to spread two images.
+            surroundings.experience.estimator.learn(Sample(backend=name, work=work, run_s=20.0, load_s=None))
+        runner = await stack.enter_async_context(
+            open_runner(
+                surroundings,
+                fleet,
+                store=store,
+                quotas=Quotas(max_queued_jobs=100),
+                changed=changed,
+                new_id=lambda: str(uuid.uuid4()),
+            )
+        )
+        yield Process(store, ledger, runner, surroundings.orphans)
+
+
+async def dies(process: Process) -> bool:
+    """Works until it dies; False: it got everything done."""
+    work, death = asyncio.create_task(process.work()), asyncio.create_task(process.store.died.wait())
+    await asyncio.wait({work, death}, return_when=asyncio.FIRST_COMPLETED)
+    if not process.store.died.is_set():
+        death.cancel()
+        await work
+        return False
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
+    return True
+
+
+async def check(process: Process, world: World) -> None:
+    found = {job.request_id: job for job in (await process.store.list_jobs(JobFilter(), limit=100))[0]}
+    assert {prompt: job.state for prompt, job in found.items()} == {
+        "spread": JobState.SUCCEEDED,
+        "silence": JobState.SUCCEEDED,
+        "endless and late": JobState.EXPIRED,
+        "endless and cancelled": JobState.CANCELLED,
+    }
+    for job in found.values():
+        records = await process.store.events_after(0, Scope(job_ids=frozenset({job.job_id})))
+        assert [record.sequence for record in records] == list(range(1, job.sequence + 1))
+        assert [record.kind for record in records].count("completed") == 1
+    for prompt in ("spread", "silence"):
+        assert sorted(output.image_index for output in found[prompt].outputs) == [0, 1]
+    assert set(world.made.values()) == {1}, "an image was made twice"
+    assert set(world.handed_over.values()) == {1}, "an attempt was handed over twice"
+
+
+@pytest.mark.timeout(60)
+async def test_whichever_write_is_the_last_every_job_ends_once(tmp_path: Path) -> None:
+    template = tmp_path / "template.db"
+    async with open_store(f"sqlite:///{template}", JobCodec()):
+        pass
+    writes, has_died = 0, True
+    while has_died:
+        writes += 1
+        folder, world = tmp_path / str(writes), World()
+        folder.mkdir()
+        shutil.copy(template, folder / "imagegen.db")
+        async with living(folder, world, writes=writes) as process:
+            has_died = await dies(process)
+        async with living(folder, world) as process:
+            await process.work()
+            await check(process, world)
+    assert writes > 30
