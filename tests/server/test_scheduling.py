@@ -138,7 +138,7 @@ CASES = [
         [job("1", **OTHER), job("2")],
         [A1, backend("b", resident_model="x")],
         {},
-        [("1", "b"), ("2", "a")],
+        [("2", "a"), ("1", "b")],
         id="pushes out what nobody needs",
     ),
     pytest.param(

@@ -1,6 +1,6 @@
 """Places jobs on backends, one after the other in their order. Pure. `scheduling` says by which rules."""
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from imagegen_server.scheduling.ordering import FairOrder, Turn
@@ -19,8 +19,6 @@ CLEARLY_S, CLEARLY_SHARE = 1.0, 0.1
 """What waiting for a better backend must save: seconds, and share of the time."""
 SPLIT_S, SPLIT_SHARE = 5.0, 0.25
 """What a split must save."""
-REGRET: Final = 0.5
-"""How much it counts that a model has to be loaded anew for others, because a job pushed it out."""
 
 
 class Planner:
@@ -134,10 +132,9 @@ class Planner:
 
     def _place(self, order: FairOrder, coming: Coming) -> None:
         turns = order.first(LOOK_AHEAD)
-        wanted = {turn.job.work.model for turn in turns}
-        index, option = 0, self._best(turns[0], wanted, coming)
+        index, option = 0, self._best(turns[0], coming)
         if option.load.seconds > 0:
-            overtaking = self._overtaking(turns, option, wanted, coming)
+            overtaking = self._overtaking(turns, option, coming)
             index, option = overtaking or (index, option)
         job, timeline = turns[index].job, option.timeline
         order.take(index)
@@ -155,31 +152,22 @@ class Planner:
         self.placements.append(placement)
         self._placed.add(job.job_id)
 
-    def _best(self, turn: Turn, wanted: Set[str], coming: Coming) -> Option:
+    def _best(self, turn: Turn, coming: Coming) -> Option:
         job = turn.job
         earliest_s = coming.earliest_s(job)
         options = [self._predict.option(timeline, job, job.passes, earliest_s) for timeline in self.able(job)]
         first_s = min(option.start_s for option in options)
-        prompt = best = None
-        prompt_s = best_s = float("inf")
-        for option in options:
-            # The first of equals stays: that is the order of the configuration.
-            finish_s = option.finish_s + (self._regret_s(option.timeline, wanted) if option.load.seconds > 0 else 0.0)
-            if finish_s < best_s:
-                best, best_s = option, finish_s
-            if option.start_s <= first_s and finish_s < prompt_s:
-                prompt, prompt_s = option, finish_s
-        assert prompt is not None
-        assert best is not None
+        # The first of equals stays: that is the order of the configuration.
+        best = min(options, key=lambda option: option.finish_s)
+        prompt = min((option for option in options if option.start_s <= first_s), key=lambda option: option.finish_s)
         is_sure = best.timeline.is_known and best.run.is_measured and prompt.run.is_measured
-        is_clear = prompt_s - best_s > max(CLEARLY_S, CLEARLY_SHARE * (prompt_s - first_s))
+        saves_s = prompt.finish_s - best.finish_s
+        is_clear = saves_s > max(CLEARLY_S, CLEARLY_SHARE * (prompt.finish_s - first_s))
         # Predictions fail: it is not held back for longer than the other backend would have needed for it.
         has_patience = self._at.now + first_s - turn.since < prompt.finish_s - first_s
         return best if is_sure and is_clear and has_patience else prompt
 
-    def _overtaking(
-        self, turns: Sequence[Turn], option: Option, wanted: Set[str], coming: Coming
-    ) -> tuple[int, Option] | None:
+    def _overtaking(self, turns: Sequence[Turn], option: Option, coming: Coming) -> tuple[int, Option] | None:
         """Who goes before the first one because its model is resident there; by its index."""
         timeline, passed = option.timeline, list[Turn]()
         for index, turn in enumerate(turns):
@@ -189,17 +177,12 @@ class Planner:
             if timeline not in self.able(job):
                 continue
             if index and timeline.resident and job.work.model == timeline.resident:
-                theirs = self._best(turn, wanted, coming)
+                theirs = self._best(turn, coming)
                 until = self._at.now + theirs.finish_s
                 if theirs.timeline is timeline and all(_lets_pass(each, turn, until) for each in passed):
                     return index, theirs
             passed.append(turn)
         return None
-
-    def _regret_s(self, timeline: Timeline, wanted: Set[str]) -> float:
-        """What it costs others that their model is pushed out."""
-        resident = timeline.resident
-        return REGRET * self._predict.load(timeline, resident).seconds if resident and resident in wanted else 0.0
 
     def _split(self) -> None:
         """Has backends that are left over take passes of jobs that have several."""
