@@ -266,7 +266,7 @@ Global___AttemptFailed: _TypeAlias = AttemptFailed  # noqa: Y015
 
 @_typing.final
 class JobUpdated(_message.Message):
-    """Somebody changed the job while it waited."""
+    """Somebody changed the job, or moved it while it waited."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

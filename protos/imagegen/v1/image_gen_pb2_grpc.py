@@ -114,8 +114,7 @@ class ImageGenServiceServicer:
 
         Errors: INVALID_ARGUMENT (INVALID_REQUEST, INVALID_GRAPH, INVALID_IMAGE) when the request cannot be run as it is;
         NOT_FOUND (ASSET_NOT_FOUND, BACKEND_NOT_FOUND); ALREADY_EXISTS (REQUEST_ID_REUSED) for the same request_id with
-        another body; RESOURCE_EXHAUSTED (QUEUE_FULL, QUOTA_EXCEEDED); UNAVAILABLE
-        (SHUTTING_DOWN).
+        another body; RESOURCE_EXHAUSTED (QUEUE_FULL, QUOTA_EXCEEDED); UNAVAILABLE (SHUTTING_DOWN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

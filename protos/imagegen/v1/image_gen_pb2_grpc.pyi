@@ -49,8 +49,7 @@ class ImageGenServiceStub:
 
     Errors: INVALID_ARGUMENT (INVALID_REQUEST, INVALID_GRAPH, INVALID_IMAGE) when the request cannot be run as it is;
     NOT_FOUND (ASSET_NOT_FOUND, BACKEND_NOT_FOUND); ALREADY_EXISTS (REQUEST_ID_REUSED) for the same request_id with
-    another body; RESOURCE_EXHAUSTED (QUEUE_FULL, QUOTA_EXCEEDED); UNAVAILABLE
-    (SHUTTING_DOWN).
+    another body; RESOURCE_EXHAUSTED (QUEUE_FULL, QUOTA_EXCEEDED); UNAVAILABLE (SHUTTING_DOWN).
     """
     GenerateImages: _grpc.UnaryStreamMultiCallable[_image_gen_pb2.GenerateImagesRequest, _image_gen_pb2.GenerateImagesResponse]
     """Accepts a job and watches it in one call: CreateJob, then WatchJob from its first event.
@@ -129,8 +128,7 @@ class ImageGenServiceAsyncStub(ImageGenServiceStub):
 
     Errors: INVALID_ARGUMENT (INVALID_REQUEST, INVALID_GRAPH, INVALID_IMAGE) when the request cannot be run as it is;
     NOT_FOUND (ASSET_NOT_FOUND, BACKEND_NOT_FOUND); ALREADY_EXISTS (REQUEST_ID_REUSED) for the same request_id with
-    another body; RESOURCE_EXHAUSTED (QUEUE_FULL, QUOTA_EXCEEDED); UNAVAILABLE
-    (SHUTTING_DOWN).
+    another body; RESOURCE_EXHAUSTED (QUEUE_FULL, QUOTA_EXCEEDED); UNAVAILABLE (SHUTTING_DOWN).
     """
     GenerateImages: _aio.UnaryStreamMultiCallable[_image_gen_pb2.GenerateImagesRequest, _image_gen_pb2.GenerateImagesResponse]  # type: ignore[assignment]
     """Accepts a job and watches it in one call: CreateJob, then WatchJob from its first event.
@@ -212,8 +210,7 @@ class ImageGenServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: INVALID_ARGUMENT (INVALID_REQUEST, INVALID_GRAPH, INVALID_IMAGE) when the request cannot be run as it is;
         NOT_FOUND (ASSET_NOT_FOUND, BACKEND_NOT_FOUND); ALREADY_EXISTS (REQUEST_ID_REUSED) for the same request_id with
-        another body; RESOURCE_EXHAUSTED (QUEUE_FULL, QUOTA_EXCEEDED); UNAVAILABLE
-        (SHUTTING_DOWN).
+        another body; RESOURCE_EXHAUSTED (QUEUE_FULL, QUOTA_EXCEEDED); UNAVAILABLE (SHUTTING_DOWN).
         """
 
     @_abc_1.abstractmethod

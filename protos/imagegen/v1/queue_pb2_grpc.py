@@ -95,7 +95,7 @@ class QueueServiceServicer:
     def PauseQueue(self, request, context):
         """Starts no more jobs, of one owner or at all; what runs goes on. Lasts over restarts. Pausing twice changes nothing.
 
-        Errors: UNAVAILABLE (STORE_UNAVAILABLE).
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) where 1000 owners are paused already; UNAVAILABLE (STORE_UNAVAILABLE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -50,7 +50,7 @@ class QueueServiceStub:
     PauseQueue: _grpc.UnaryUnaryMultiCallable[_queue_pb2.PauseQueueRequest, _queue_pb2.PauseQueueResponse]
     """Starts no more jobs, of one owner or at all; what runs goes on. Lasts over restarts. Pausing twice changes nothing.
 
-    Errors: UNAVAILABLE (STORE_UNAVAILABLE).
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) where 1000 owners are paused already; UNAVAILABLE (STORE_UNAVAILABLE).
     """
     ResumeQueue: _grpc.UnaryUnaryMultiCallable[_queue_pb2.ResumeQueueRequest, _queue_pb2.ResumeQueueResponse]
     """Starts jobs again, of one owner or at all.
@@ -86,7 +86,7 @@ class QueueServiceAsyncStub(QueueServiceStub):
     PauseQueue: _aio.UnaryUnaryMultiCallable[_queue_pb2.PauseQueueRequest, _queue_pb2.PauseQueueResponse]  # type: ignore[assignment]
     """Starts no more jobs, of one owner or at all; what runs goes on. Lasts over restarts. Pausing twice changes nothing.
 
-    Errors: UNAVAILABLE (STORE_UNAVAILABLE).
+    Errors: INVALID_ARGUMENT (INVALID_REQUEST) where 1000 owners are paused already; UNAVAILABLE (STORE_UNAVAILABLE).
     """
     ResumeQueue: _aio.UnaryUnaryMultiCallable[_queue_pb2.ResumeQueueRequest, _queue_pb2.ResumeQueueResponse]  # type: ignore[assignment]
     """Starts jobs again, of one owner or at all.
@@ -137,7 +137,7 @@ class QueueServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_queue_pb2.PauseQueueResponse, _abc.Awaitable[_queue_pb2.PauseQueueResponse]]:
         """Starts no more jobs, of one owner or at all; what runs goes on. Lasts over restarts. Pausing twice changes nothing.
 
-        Errors: UNAVAILABLE (STORE_UNAVAILABLE).
+        Errors: INVALID_ARGUMENT (INVALID_REQUEST) where 1000 owners are paused already; UNAVAILABLE (STORE_UNAVAILABLE).
         """
 
     @_abc_1.abstractmethod
