@@ -25,7 +25,7 @@ FAST = Timing(
     silence_s=0.3,
     refused_s=0.3,
     unreachable_s=1.0,
-    cancel_s=1.5,
+    cancel_s=1.0,
 )
 
 

@@ -117,7 +117,7 @@ class FakeSubject:
             case Fault.GARBAGE:
                 faults.sends_garbage = True
             case Fault.SLOWNESS:
-                faults.answer_delay_s = 0.1
+                faults.answer_delay_s = 0.05
             case Fault.NODE_FAILURE:
                 faults.gives_nan = True
             case Fault.FOREIGN_INTERRUPT:

@@ -116,7 +116,7 @@ class FakeSubject(_Requests):
             case Fault.GARBAGE:
                 faults.garbage_frames = "instead"
             case Fault.SLOWNESS:
-                faults.slowness_s = 0.3
+                faults.slowness_s = 0.1
             case Fault.NODE_FAILURE:
                 faults.fail_next = "node"
             case Fault.FOREIGN_INTERRUPT:
