@@ -61,8 +61,10 @@ async def to_its_end(tasks: asyncio.TaskGroup, work: Coroutine[Any, Any, T]) -> 
         else:
             if not outcome.done():
                 outcome.set_result(result)
-        finally:
-            outcome.cancel()
 
-    tasks.create_task(carry_out())
+    def conclude(_: object) -> None:
+        work.close()  # a task that is cancelled at once has not begun with it
+        outcome.cancel()
+
+    tasks.create_task(carry_out()).add_done_callback(conclude)
     return await outcome

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from imagegen_server.tasks import running
+from imagegen_server.tasks import running, task_group, to_its_end
 
 
 async def test_a_cancel_that_comes_while_a_block_ends_is_not_lost() -> None:
@@ -46,3 +46,14 @@ async def test_a_limit_that_passes_while_a_block_ends_is_told() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01), running(slow_to_end()):
             await asyncio.sleep(0)
+
+
+async def test_work_that_is_cancelled_before_it_begins_leaves_nothing_and_nobody_waiting() -> None:
+    async def work() -> None:
+        raise AssertionError("it must not begin")
+
+    async with task_group() as tasks:
+        caller = asyncio.create_task(to_its_end(tasks, work()))
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(caller, 5)

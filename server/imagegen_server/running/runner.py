@@ -9,9 +9,10 @@ drives.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -212,7 +213,7 @@ class Runner:
             if job.state is not JobState.QUEUED:
                 self._mind_attempts(job)
         for orphan, backend in self._fence.due(self._drivers):
-            self._tasks.create_task(self._guarded(self._fence.stop(orphan, backend)))
+            self._tasks.create_task(self._guarded(partial(self._fence.stop, orphan, backend)))
         self._start_what_is_due()
         self._foresight.note_change()
 
@@ -220,7 +221,7 @@ class Runner:
         deadline = next_deadline(job)
         if deadline is not None and deadline[0] <= self._at.clock() and job.job_id not in self._ending:
             self._ending.add(job.job_id)
-            self._tasks.create_task(self._guarded(self._expire(job.job_id, deadline[1])))
+            self._tasks.create_task(self._guarded(partial(self._expire, job.job_id, deadline[1])))
 
     def _mind_attempts(self, job: Job) -> None:
         for attempt in job.running:
@@ -285,7 +286,7 @@ class Runner:
             return None  # the driver that gave it up has not quite ended
         model = self._outlook.eligibility.spec_for(job, backend).model
         driver = self._driver(job, attempt_id, backend, piece, model)
-        self._tasks.create_task(self._driven(driver, driver.run_new(piece, model=model, left=left)))
+        self._tasks.create_task(self._driven(driver, partial(driver.run_new, piece, model=model, left=left)))
         return driver
 
     def _take_up(self, job: Job, attempt: Attempt) -> None:
@@ -293,11 +294,11 @@ class Runner:
         backend = self._fleet.get(attempt.backend)
         if backend is None:
             self._closing.add(attempt.attempt_id)
-            self._tasks.create_task(self._guarded(self._close(job, attempt)))
+            self._tasks.create_task(self._guarded(partial(self._close, job, attempt)))
             return
         driver = self._driver(job, attempt.attempt_id, backend, attempt.slice, job.spec.model)
         driver.has_begun = True
-        self._tasks.create_task(self._driven(driver, driver.adopt(job, attempt)))
+        self._tasks.create_task(self._driven(driver, partial(driver.adopt, job, attempt)))
 
     def _driver(self, job: Job, attempt_id: str, backend: Backend, piece: Slice, model: str) -> AttemptDriver:
         work = self._outlook.work(job, piece.count)
@@ -340,16 +341,17 @@ class Runner:
         finally:
             self._ending.discard(job_id)
 
-    async def _driven(self, driver: AttemptDriver, work: Coroutine[Any, Any, None]) -> None:
+    async def _driven(self, driver: AttemptDriver, work: Callable[[], Awaitable[None]]) -> None:
         try:
             await self._guarded(work)
         finally:
             del self._drivers[driver.attempt_id]
             self._outlook.note_end(driver)
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
+        # Called here, so that nothing is left of it if this task is cancelled before it begins.
         try:
-            await work
+            await work()
         except Exception:
             # The store failed, or we did: everything is as it was, and is looked at again after a pause.
             log.exception("work on a job failed")
