@@ -355,6 +355,9 @@ class Adapter(Protocol):
     def reattach(self, task: Task, handle: Handle) -> AbstractAsyncContextManager[Run]:
         """The same stream for an attempt that an earlier process handed over. Iteration raises Lost if it is gone.
 
+        To have it stopped, a task suffices that has no more of its source than `count` and `batch_size`, or that it was
+        a graph.
+
         Only where `Capabilities.reattach`. Otherwise an attempt that the backend is known to be at work on is stopped,
         because nobody can have its results, and iteration raises Lost; or Uncertain, where the backend cannot tell
         whether it is at work on it.

@@ -1,21 +1,19 @@
 """What the runner keeps in the store besides jobs: decisions about the queue, forsaken attempts, and experience."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from imagegen_adapters.config import BackendConfig
-from imagegen_adapters.contract import Handle
+from imagegen_adapters.contract import Handle, ImageParameters, RawGraph
 from imagegen_server.errors import Refused
 from imagegen_server.fleet import Backend, Fleet, Member
 from imagegen_server.jobs import Attempt, AttemptState, Slice
 from imagegen_server.running.experience import open_experience
-from imagegen_server.running.fence import Fence
 from imagegen_server.running.orphans import MAX_AGE_S, MAX_ORPHANS, Orphan, Orphans
 from imagegen_server.running.queue_control import MAX_PAUSED_OWNERS, QueueControl
 from imagegen_server.scheduling.estimates import Sample
@@ -24,7 +22,6 @@ from imagegen_server.stores.store import Store, StoreError, open_store
 from imagegen_server.tasks import task_group
 from tests.server.material import PickleCodec
 from tests.server.scripted import ScriptedAdapter
-from tests.server.workplace import open_workplace
 
 
 @pytest.fixture
@@ -100,6 +97,9 @@ async def test_so_many_owners_can_be_paused(store: Store, fleet: Fleet) -> None:
 # --- forsaken attempts -----------------------------------------------------------------------------------------------
 
 
+SOURCE = ImageParameters(prompt="a red fox", count=3, batch_size=2)
+
+
 def attempt(attempt_id: str, backend: str = "one") -> Attempt:
     return Attempt(
         number=1,
@@ -115,13 +115,14 @@ def attempt(attempt_id: str, backend: str = "one") -> Attempt:
 async def test_forsaken_attempts_are_known_until_they_are_settled_or_old(store: Store) -> None:
     now = 1000.0
     orphans = await Orphans.open(store, clock=lambda: now)
-    await orphans.add("job", attempt("a"), has_died=False)
-    await orphans.add("job", attempt("b", "two"), has_died=True)
+    await orphans.add("job", attempt("a"), SOURCE, has_died=False)
+    await orphans.add("job", attempt("b", "two"), RawGraph(json="[]"), has_died=True)
     again = await Orphans.open(store, clock=lambda: now)
     assert [each.attempt_id for each in again] == ["a", "b"]
     found = again.find("job", "one")
     assert found is not None
     assert found.handle == Handle(remote_id="remote a", client_id="us")
+    assert [each.source for each in again] == [ImageParameters(prompt="", count=3, batch_size=2), RawGraph(json="{}")]
     assert again.find("job", "two") is None, "a backend that died has nothing to go on with"
     await again.remove("a")
     await again.remove("unknown")
@@ -132,26 +133,22 @@ async def test_forsaken_attempts_are_known_until_they_are_settled_or_old(store: 
 
 async def test_the_list_of_forsaken_attempts_is_bounded(store: Store) -> None:
     one = Orphan(
-        job_id="job", number=1, backend="one", attempt_id="", remote_id="", client_id="", time=1000.0, has_died=False
+        job_id="job",
+        number=1,
+        backend="one",
+        attempt_id="",
+        remote_id="",
+        client_id="",
+        time=1000.0,
+        has_died=False,
+        count=1,
+        batch_size=1,
     )
     many = [replace(one, attempt_id=str(number)) for number in range(MAX_ORPHANS)]
     orphans = Orphans(store, many, clock=lambda: 1000.0)
-    await orphans.add("job", attempt("newest"), has_died=False)
+    await orphans.add("job", attempt("newest"), SOURCE, has_died=False)
     known = [each.attempt_id for each in orphans]
     assert (len(known), known[0], known[-1]) == (MAX_ORPHANS, "1", "newest")
-
-
-async def test_a_store_that_fails_forgets_nothing_that_is_to_be_stopped(tmp_path: Path, fleet: Fleet) -> None:
-    async with open_workplace(f"sqlite:///{tmp_path / 'imagegen.db'}") as place:
-        orphans = await Orphans.open(place.store, clock=lambda: 1000.0)
-        await orphans.add("job", attempt("a"), has_died=True)
-        with closing(sqlite3.connect(tmp_path / "imagegen.db")) as database:
-            database.execute("ALTER TABLE jobs RENAME TO gone")
-        fence = Fence(orphans, ledger=place.ledger, fleet=fleet, timeout_s=1.0)
-        (orphan,), (backend,) = orphans, fleet
-        with pytest.raises(StoreError):
-            await fence.stop(orphan, backend)
-        assert list(orphans) == [orphan]
 
 
 # --- experience ------------------------------------------------------------------------------------------------------

@@ -260,13 +260,15 @@ async def test_it_is_asked_for_once_whatever_comes_of_it(
     assert [run.is_reattached for run in one.runs] == [False, True, False]
 
 
-async def test_a_deleted_job_has_nothing_to_stop(with_two: Caller, one: ScriptedAdapter, two: ScriptedAdapter) -> None:
-    await moved_on(with_two, one, two)
+async def test_it_is_stopped_although_its_job_was_deleted(
+    with_two: Caller, one: ScriptedAdapter, two: ScriptedAdapter
+) -> None:
+    given_up = await moved_on(with_two, one, two)
     (job,) = (await with_two.jobs.ListJobs(pb.ListJobsRequest())).jobs
     await with_two.jobs.DeleteJob(pb.DeleteJobRequest(job_id=job.job_id))
-    one.is_reachable, one.plays = True, ScriptedRun.complete
-    await with_two.until_ended((await with_two.create(text_to_image(backend="one"))).job_id)
-    assert [run.is_reattached for run in one.runs] == [False, False]
+    one.kept[given_up.task.attempt_id] = ScriptedRun.accept
+    one.is_reachable = True
+    await asyncio.wait_for((await one.next_run(2)).cancel_asked.wait(), 5)
 
 
 async def test_a_stop_without_answer_holds_up_no_shutdown_and_is_asked_for_again(

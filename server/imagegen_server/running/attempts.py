@@ -243,7 +243,8 @@ class AttemptDriver:
         job = self._committed_job()
         if isinstance(error, Unreachable):
             attempt = job.attempts[self._number - 1]
-            await self._at.orphans.add(self.job_id, attempt, has_died=error.backend_died)
+            source = part_of(job.spec.source, handed_over(job, self._number))
+            await self._at.orphans.add(self.job_id, attempt, source, has_died=error.backend_died)
         return broken(
             job,
             self._number,

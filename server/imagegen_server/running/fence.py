@@ -7,13 +7,10 @@ import structlog
 
 from imagegen_adapters.contract import Adapter, Task
 from imagegen_adapters.errors import AdapterError, Unreachable
-from imagegen_server.errors import Refused
 from imagegen_server.fleet import Backend, Fleet
-from imagegen_server.jobs import Job
 from imagegen_server.ledger import Ledger
 from imagegen_server.running.orphans import Orphan, Orphans
-from imagegen_server.running.slicing import handed_over, part_of, within
-from imagegen_server.stores.store import StoreError
+from imagegen_server.running.slicing import handed_over, within
 
 log = structlog.get_logger(__name__)
 
@@ -40,15 +37,10 @@ class Fence:
     async def stop(self, orphan: Orphan, backend: Backend) -> None:
         """Asks the backend once; if it falls silent over that, it is asked again later. Raises StoreError."""
         try:
-            job = await self._ledger.get(orphan.job_id)
-            outcome = await _stop(orphan, job, backend.adapter, timeout_s=self._timeout_s)
+            outcome = await _stop(orphan, backend.adapter, timeout_s=self._timeout_s)
         except Unreachable as error:
             backend.suspect(str(error))
             return
-        except Refused as error:
-            outcome = str(error)  # the job was deleted
-        except StoreError:
-            raise
         except Exception:
             log.exception("stopping a forsaken attempt failed", job_id=orphan.job_id, backend=backend.name)
             outcome = "its adapter failed unexpectedly"
@@ -67,9 +59,9 @@ class Fence:
         return within(job.missing, handed_over(job, orphan.number)) is None
 
 
-async def _stop(orphan: Orphan, job: Job, adapter: Adapter, *, timeout_s: float) -> str:
+async def _stop(orphan: Orphan, adapter: Adapter, *, timeout_s: float) -> str:
     """Has the backend stop it; gives what came of it, in words. Raises Unreachable."""
-    task = Task(attempt_id=orphan.attempt_id, source=part_of(job.spec.source, handed_over(job, orphan.number)))
+    task = Task(attempt_id=orphan.attempt_id, source=orphan.source)
     try:
         async with asyncio.timeout(timeout_s), adapter.reattach(task, orphan.handle) as run:
             await run.cancel()

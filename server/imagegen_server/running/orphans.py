@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from imagegen_adapters.contract import Handle
+from imagegen_adapters.contract import Handle, ImageParameters, RawGraph
 from imagegen_server.jobs import Attempt
 from imagegen_server.stores.store import Store
 
@@ -35,6 +35,16 @@ class Orphan:
     """When it was given up."""
     has_died: bool
     """As far as could be seen, its backend has died; what seemed so may have been a broken line."""
+    count: int
+    """Images that it was to make; 0: it was a graph."""
+    batch_size: int
+
+    @property
+    def source(self) -> ImageParameters | RawGraph:
+        """As much of the request as it takes to stop it: the job may have been deleted."""
+        if not self.count:
+            return RawGraph(json="{}")
+        return ImageParameters(prompt="", count=self.count, batch_size=self.batch_size)
 
     @property
     def handle(self) -> Handle:
@@ -76,8 +86,9 @@ class Orphans:
     def is_being_stopped(self, job_id: str, backend: str) -> bool:
         return (job_id, backend) in self._being_stopped
 
-    async def add(self, job_id: str, attempt: Attempt, *, has_died: bool) -> None:
-        """Raises StoreError."""
+    async def add(self, job_id: str, attempt: Attempt, source: ImageParameters | RawGraph, *, has_died: bool) -> None:
+        """`source` is what its backend was given. Raises StoreError."""
+        count, batch_size = (0, 1) if isinstance(source, RawGraph) else (source.count, source.batch_size)
         self._orphans[attempt.attempt_id] = Orphan(
             job_id=job_id,
             number=attempt.number,
@@ -87,6 +98,8 @@ class Orphans:
             client_id=attempt.handle.client_id,
             time=self._clock(),
             has_died=has_died,
+            count=count,
+            batch_size=batch_size,
         )
         await self._save()
 
