@@ -1,6 +1,7 @@
 """`python -m imagegen_gateway`: the gateway alone, configured by environment and imagegen.toml."""
 
 import asyncio
+import gc
 import signal
 import sys
 
@@ -50,6 +51,8 @@ def main() -> int:
             name = "_".join(["IMAGEGEN", *(str(part).upper() for part in error["loc"])]) if error["loc"] else "settings"
             print(f"{name}: {error['msg'].removeprefix('Value error, ')}", file=sys.stderr)  # noqa: T201  # before any log
         return 2
+    # What was imported stays: to walk through it again and again would hold up the loop for tens of milliseconds.
+    gc.freeze()
     try:
         if sys.platform == "win32":
             asyncio.run(serve(settings))
