@@ -14,10 +14,7 @@ from dataclasses import dataclass
 from imagegen_adapters.contract import Planned, Warned
 from imagegen_server import lifecycle
 from imagegen_server.errors import job_not_finished, job_not_found, request_id_reused
-from imagegen_server.history import Record, Scope
-from imagegen_server.hub import Hub
-from imagegen_server.jobs import Job, Output
-from imagegen_server.lifecycle import (
+from imagegen_server.happenings import (
     AttemptFailed,
     AttemptStarted,
     Completed,
@@ -27,6 +24,9 @@ from imagegen_server.lifecycle import (
     JobUpdated,
     StateChanged,
 )
+from imagegen_server.history import Record, Scope
+from imagegen_server.hub import Hub
+from imagegen_server.jobs import Job, Output
 from imagegen_server.stores.store import JobWrite, Store, StoredJob, StoreError
 from imagegen_server.tokens import TokenCodec
 

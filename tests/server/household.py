@@ -7,11 +7,11 @@ from pathlib import Path
 
 from imagegen_adapters.contract import ImageParameters
 from imagegen_server.assets import AssetStore
+from imagegen_server.happenings import AttemptSucceeded, OutputStored
 from imagegen_server.hub import Hub
 from imagegen_server.janitor import Janitor, Tidied
 from imagegen_server.jobs import Asset, AssetOrigin, JobSpec
 from imagegen_server.ledger import Ledger
-from imagegen_server.lifecycle import AttemptSucceeded, OutputStored
 from imagegen_server.retention import Policy
 from imagegen_server.stores.store import AssetFilter, JobFilter, Store, open_store
 from imagegen_server.tokens import TokenCodec

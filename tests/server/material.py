@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from imagegen_adapters.contract import Handle, ImageParameters
+from imagegen_server.happenings import AttemptBegan, DurableEvent
 from imagegen_server.history import Record
 from imagegen_server.jobs import Asset, AssetOrigin, Failure, Job, JobSpec, JobState
-from imagegen_server.lifecycle import AttemptBegan, DurableEvent
 
 FAILURE = Failure(reason="NODE_FAILED", message="a node failed")
 DIGEST = "ab" * 32

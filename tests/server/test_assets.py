@@ -12,8 +12,8 @@ from PIL import ExifTags, Image
 from imagegen_adapters.contract import ImageParameters
 from imagegen_server.assets import CHUNK_BYTES, AssetStore
 from imagegen_server.errors import Refused
+from imagegen_server.happenings import CancelRequested
 from imagegen_server.jobs import AssetOrigin, JobSpec
-from imagegen_server.lifecycle import CancelRequested
 from imagegen_server.stores.store import Store
 from tests.server.material import a_job
 from tests.server.workplace import Workplace

@@ -13,8 +13,8 @@ from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import ModelLoading, Phase, PhaseChanged
 from imagegen_server.assets import AssetStore
 from imagegen_server.fleet import Backend, Member
+from imagegen_server.happenings import CancelRequested
 from imagegen_server.jobs import AttemptState, JobState
-from imagegen_server.lifecycle import CancelRequested
 from imagegen_server.running.attempts import AttemptDriver
 from imagegen_server.running.experience import Experience
 from imagegen_server.running.orphans import Orphans

@@ -14,10 +14,7 @@ from hypothesis import strategies as st
 
 from imagegen_adapters.contract import Planned
 from imagegen_server.errors import Refused
-from imagegen_server.history import MAX_RECORDS, Ephemeral, Record, Scope, WatcherTooSlow
-from imagegen_server.hub import Hub, Latest, ShuttingDown, TooManyWatchers, Watcher
-from imagegen_server.jobs import JobState
-from imagegen_server.lifecycle import (
+from imagegen_server.happenings import (
     AttemptBroke,
     AttemptSucceeded,
     AttemptTold,
@@ -25,6 +22,9 @@ from imagegen_server.lifecycle import (
     Happening,
     OutputStored,
 )
+from imagegen_server.history import MAX_RECORDS, Ephemeral, Record, Scope, WatcherTooSlow
+from imagegen_server.hub import Hub, Latest, ShuttingDown, TooManyWatchers, Watcher
+from imagegen_server.jobs import JobState
 from imagegen_server.tokens import InvalidToken, TokenCodec
 from imagegen_server.watching import CaughtUp, Heartbeat, Item, Reset, Snapshot
 from tests.server.material import FAILURE, Said, a_job, a_record, an_asset, began

@@ -12,19 +12,19 @@ import pytest
 
 from imagegen_adapters.contract import Handle, Planned
 from imagegen_server.errors import Refused
-from imagegen_server.history import Record, Scope
-from imagegen_server.jobs import JobState
-from imagegen_server.ledger import KINDS
-from imagegen_server.lifecycle import (
+from imagegen_server.happenings import (
     AttemptAccepted,
     AttemptSucceeded,
     AttemptTold,
     CancelRequested,
     Completed,
     DurableEvent,
-    InvalidHappening,
     OutputStored,
 )
+from imagegen_server.history import Record, Scope
+from imagegen_server.jobs import JobState
+from imagegen_server.ledger import KINDS
+from imagegen_server.lifecycle import InvalidHappening
 from imagegen_server.stores.store import StoreError, open_store
 from imagegen_server.watching import CaughtUp
 from tests.server.material import PickleCodec, a_job, an_asset, began, decode_event

@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 
 from imagegen_adapters.contract import Handle, ImageParameters, Planned, RawGraph, Warned
 from imagegen_server import lifecycle
-from imagegen_server.jobs import AttemptState, Failure, Job, JobSpec, JobState, Move, MoveKind, Slice
-from imagegen_server.lifecycle import (
-    MAX_WARNINGS,
+from imagegen_server.happenings import (
     AttemptAccepted,
     AttemptBroke,
     AttemptCancelled,
@@ -23,13 +21,14 @@ from imagegen_server.lifecycle import (
     DeadlinePassed,
     DurableEvent,
     Happening,
-    InvalidHappening,
     JobUpdated,
     Moved,
     OutputStored,
     StateChanged,
     Updated,
 )
+from imagegen_server.jobs import AttemptState, Failure, Job, JobSpec, JobState, Move, MoveKind, Slice
+from imagegen_server.lifecycle import MAX_WARNINGS, InvalidHappening
 from tests.server.material import FAILURE, a_job, an_asset, began
 
 EXPIRY = Failure(reason="EXECUTION_DEADLINE_PASSED", message="it took too long")

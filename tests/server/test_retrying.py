@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagegen_adapters.contract import Handle, ImageParameters, RawGraph
+from imagegen_server.happenings import AttemptBroke
 from imagegen_server.jobs import (
     Attempt,
     AttemptState,
@@ -19,7 +20,6 @@ from imagegen_server.jobs import (
     Slice,
     UncertainPolicy,
 )
-from imagegen_server.lifecycle import AttemptBroke
 from imagegen_server.running.retrying import Limits, broken, failed_on, last_failure_time, pause_s
 from tests.server.material import FAILURE, a_job, an_asset
 

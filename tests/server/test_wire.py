@@ -39,6 +39,16 @@ from imagegen_adapters.contract import (
 )
 from imagegen_adapters.errors import AdapterError, NodeFailed, Rejected, Unreachable, Violation
 from imagegen_server.errors import Excess, Refused
+from imagegen_server.happenings import (
+    AttemptFailed,
+    AttemptStarted,
+    Completed,
+    Durable,
+    DurableEvent,
+    JobUpdated,
+    StateChanged,
+    Updated,
+)
 from imagegen_server.jobs import (
     Asset,
     AssetOrigin,
@@ -57,16 +67,6 @@ from imagegen_server.jobs import (
     UncertainPolicy,
 )
 from imagegen_server.ledger import KINDS
-from imagegen_server.lifecycle import (
-    AttemptFailed,
-    AttemptStarted,
-    Completed,
-    Durable,
-    DurableEvent,
-    JobUpdated,
-    StateChanged,
-    Updated,
-)
 from imagegen_server.scheduling import Place, WaitReason
 from imagegen_server.wire import errors, events, rules
 from imagegen_server.wire.jobs import JobCodec, decode_update

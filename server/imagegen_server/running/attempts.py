@@ -10,16 +10,16 @@ from imagegen_adapters.contract import Handle, PreviewWish, Run, Task, Warned
 from imagegen_adapters.errors import AdapterError, Cancelled, GpuFault, Lost, OutOfMemory, Uncertain, Unreachable
 from imagegen_server.errors import Refused
 from imagegen_server.fleet import Backend
-from imagegen_server.jobs import Attempt, Failure, Incident, Job, Slice
-from imagegen_server.lifecycle import (
+from imagegen_server.happenings import (
     AttemptBegan,
     AttemptBroke,
     AttemptCancelled,
     AttemptSucceeded,
     AttemptTold,
     Happening,
-    InvalidHappening,
 )
+from imagegen_server.jobs import Attempt, Failure, Incident, Job, Slice
+from imagegen_server.lifecycle import InvalidHappening
 from imagegen_server.running.masks import with_plain_mask
 from imagegen_server.running.orphans import Orphan
 from imagegen_server.running.previews import MAX_RATE_HZ

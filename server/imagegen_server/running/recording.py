@@ -19,9 +19,14 @@ from imagegen_adapters.contract import (
     Warned,
 )
 from imagegen_server.errors import Refused
+from imagegen_server.happenings import (
+    AttemptAccepted,
+    AttemptTold,
+    Happening,
+    OutputStored,
+)
 from imagegen_server.history import Ephemeral
 from imagegen_server.jobs import AssetOrigin, Job, Output
-from imagegen_server.lifecycle import AttemptAccepted, AttemptTold, Happening, OutputStored
 from imagegen_server.running.previews import Preview, PreviewPipe
 from imagegen_server.running.progress import ProgressTracker
 from imagegen_server.running.slicing import handed_over

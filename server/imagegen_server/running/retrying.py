@@ -14,8 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from imagegen_server.happenings import AttemptBroke
 from imagegen_server.jobs import Attempt, AttemptState, Failure, Incident, Job, UncertainPolicy
-from imagegen_server.lifecycle import AttemptBroke
 
 MAX_RESTARTS: Final = 10
 

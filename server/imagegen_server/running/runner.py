@@ -19,8 +19,13 @@ import structlog
 
 from imagegen_server.errors import ServerError
 from imagegen_server.fleet import Backend, Fleet
+from imagegen_server.happenings import (
+    CancelRequested,
+    DeadlinePassed,
+    Moved,
+    Updated,
+)
 from imagegen_server.jobs import Attempt, Failure, Incident, Job, JobState, Move, Slice
-from imagegen_server.lifecycle import CancelRequested, DeadlinePassed, Moved, Updated
 from imagegen_server.quotas import Quotas
 from imagegen_server.running.attempts import AttemptDriver
 from imagegen_server.running.deadlines import next_deadline

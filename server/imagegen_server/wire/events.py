@@ -8,8 +8,7 @@ from typing import assert_never
 
 from imagegen.v1 import event_pb2, image_gen_pb2, job_pb2
 from imagegen_adapters.contract import ModelLoading, Phase, PhaseChanged, Planned, Progressed, Warned
-from imagegen_server.jobs import Job, Output
-from imagegen_server.lifecycle import (
+from imagegen_server.happenings import (
     AttemptFailed,
     AttemptStarted,
     Completed,
@@ -17,6 +16,7 @@ from imagegen_server.lifecycle import (
     JobUpdated,
     StateChanged,
 )
+from imagegen_server.jobs import Job, Output
 from imagegen_server.running.previews import Preview, PreviewVariant, scale_down
 from imagegen_server.scheduling import Place, WaitReason
 from imagegen_server.wire.jobs import JOB_STATES, encode_attempt, encode_job, encode_output, encode_warning

@@ -9,6 +9,7 @@ import orjson
 from imagegen.v1 import asset_pb2, image_gen_pb2, job_pb2
 from imagegen_adapters.contract import Handle, Warned
 from imagegen_adapters.errors import Violation
+from imagegen_server.happenings import Updated
 from imagegen_server.jobs import (
     Asset,
     AssetOrigin,
@@ -25,7 +26,6 @@ from imagegen_server.jobs import (
     Output,
     Slice,
 )
-from imagegen_server.lifecycle import Updated
 from imagegen_server.wire.errors import decode_failure, encode_failure
 from imagegen_server.wire.scalars import from_timestamp, to_timestamp
 from imagegen_server.wire.specs import Defaults, decode_spec, encode_spec
