@@ -26,7 +26,7 @@ from imagegen_server.assets import AssetStore
 from imagegen_server.config import ServerSettings, split_address
 from imagegen_server.datadir import locked
 from imagegen_server.errors import CannotStart
-from imagegen_server.fleet import Intervals, Member, OpenAdapter, open_fleet
+from imagegen_server.fleet import Fleet, Intervals, Member, OpenAdapter, open_fleet
 from imagegen_server.hub import Hub
 from imagegen_server.janitor import FIRST_ROUND_S, ROUND_S, Janitor
 from imagegen_server.ledger import Ledger
@@ -35,7 +35,7 @@ from imagegen_server.retention import Policy
 from imagegen_server.running.experience import open_experience
 from imagegen_server.running.orphans import Orphans
 from imagegen_server.running.retrying import Limits
-from imagegen_server.running.runner import open_runner
+from imagegen_server.running.runner import Runner, open_runner
 from imagegen_server.running.surroundings import Patience, Surroundings
 from imagegen_server.services.admission import Admission
 from imagegen_server.services.assets import AssetService
@@ -133,54 +133,76 @@ async def serve(
             patience=rhythm.patience,
         )
         runner = await stack.enter_async_context(
-            open_runner(
-                surroundings,
-                fleet,
-                store=store,
-                quotas=quotas,
-                changed=changed,
-                new_id=_new_id,
-            )
+            open_runner(surroundings, fleet, store=store, quotas=quotas, changed=changed, new_id=_new_id)
         )
         janitor = Janitor(policy=_policy(settings), store=store, assets=assets, ledger=ledger, clock=time.time)
         await stack.enter_async_context(running(janitor.work(first_s=rhythm.first_tidying_s, every_s=rhythm.tidying_s)))
-        views = JobViews(ledger=ledger, hub=hub, runner=runner)
-        admission = Admission(
-            hub=hub,
-            ledger=ledger,
+        parts = _Parts(
             store=store,
-            runner=runner,
-            checker=SpecChecker(fleet, assets, choose_seed=_choose_seed),
-            quotas=quotas,
-            choose_seed=_choose_seed,
-            clock=time.time,
-        )
-        image_gen = ImageGenService(
-            hub=hub,
-            ledger=ledger,
-            store=store,
-            runner=runner,
-            admission=admission,
-            views=views,
-            streams=Streams(
-                ledger=ledger, hub=hub, store=store, views=views, clock=time.time, heartbeat_s=rhythm.heartbeat_s
-            ),
             tokens=tokens,
-            new_id=_new_id,
+            hub=hub,
+            ledger=ledger,
+            assets=assets,
+            fleet=fleet,
+            quotas=quotas,
+            runner=runner,
         )
-        queue = QueueService(ledger=ledger, runner=runner, quotas=quotas, views=views, tokens=tokens, clock=time.time)
-        services = {
-            image_gen_pb2: image_gen,
-            queue_pb2: queue,
-            asset_pb2: AssetService(assets=assets, store=store, tokens=tokens),
-            backend_pb2: BackendService(fleet=fleet, runner=runner),
-            model_pb2: ModelService(fleet=fleet),
-        }
+        services = _services(parts, heartbeat_s=rhythm.heartbeat_s)
         described = {_descriptor(module): service for module, service in services.items()}
         server = await stack.enter_async_context(_listening(settings.grpc, described, on_drain=hub.drain))
         log.info("server is ready", address=server.address, backends=[backend.name for backend in fleet])
         yield server
         log.info("server is going down")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """What the services stand on."""
+
+    store: Store
+    tokens: TokenCodec
+    hub: Hub
+    ledger: Ledger
+    assets: AssetStore
+    fleet: Fleet
+    quotas: Quotas
+    runner: Runner
+
+
+def _services(parts: _Parts, *, heartbeat_s: float) -> dict[ModuleType, object]:
+    """Each by the module of its proto."""
+    store, tokens, hub, ledger, runner = parts.store, parts.tokens, parts.hub, parts.ledger, parts.runner
+    views = JobViews(ledger=ledger, hub=hub, runner=runner)
+    admission = Admission(
+        hub=hub,
+        ledger=ledger,
+        store=store,
+        runner=runner,
+        checker=SpecChecker(parts.fleet, parts.assets, choose_seed=_choose_seed),
+        quotas=parts.quotas,
+        choose_seed=_choose_seed,
+        clock=time.time,
+    )
+    image_gen = ImageGenService(
+        hub=hub,
+        ledger=ledger,
+        store=store,
+        runner=runner,
+        admission=admission,
+        views=views,
+        streams=Streams(ledger=ledger, hub=hub, store=store, views=views, clock=time.time, heartbeat_s=heartbeat_s),
+        tokens=tokens,
+        new_id=_new_id,
+    )
+    return {
+        image_gen_pb2: image_gen,
+        queue_pb2: QueueService(
+            ledger=ledger, runner=runner, quotas=parts.quotas, views=views, tokens=tokens, clock=time.time
+        ),
+        asset_pb2: AssetService(assets=parts.assets, store=store, tokens=tokens),
+        backend_pb2: BackendService(fleet=parts.fleet, runner=runner),
+        model_pb2: ModelService(fleet=parts.fleet),
+    }
 
 
 @asynccontextmanager
