@@ -89,16 +89,13 @@ class Foresight:
             await asyncio.sleep(INTERVAL_S)
 
     async def _foresee_step_by_step(self) -> Mapping[str, Place]:
-        steps, until = foreseeing(self._situation()), time.perf_counter() + STEP_S
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                places: Mapping[str, Place] = end.value
-                return places
+        places: Mapping[str, Place] = {}
+        until = time.perf_counter() + STEP_S
+        for places in foreseeing(self._situation()):  # noqa: B007  # the last ones count
             if time.perf_counter() >= until:
                 await asyncio.sleep(0)
                 until = time.perf_counter() + STEP_S
+        return places
 
     def _tell(self, told: dict[str, tuple[float, Place]]) -> None:
         now, places = self._clock(), self.places()

@@ -1,6 +1,6 @@
 """What to start now, and what is foreseen: both are the same list of placements. Pure."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from imagegen_server.scheduling.planning import Planner
@@ -26,20 +26,18 @@ def decide(situation: Situation) -> list[Decision]:
 
 def foresee(situation: Situation) -> Mapping[str, Place]:
     """The place of every job, if nothing changes."""
-    steps = foreseeing(situation)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            places: Mapping[str, Place] = end.value
-            return places
+    places: Mapping[str, Place] = {}
+    for places in foreseeing(situation):  # noqa: B007  # the last ones count
+        pass
+    return places
 
 
-def foreseeing(situation: Situation) -> Generator[None, None, Mapping[str, Place]]:
-    """The same in small steps, for a queue that is too long for one."""
+def foreseeing(situation: Situation) -> Iterator[Mapping[str, Place]]:
+    """The same in small steps, for a queue that is too long for one: the last that it gives are the places."""
     planner = Planner(situation)
-    yield from planner.placing(until_full=False)
     length, places = len(situation.jobs), dict[str, Place]()
+    for _ in planner.placing(until_full=False):
+        yield places
     for placement in planner.placements:
         places[placement.job.job_id] = Place(
             ahead=len(places),
@@ -51,7 +49,7 @@ def foreseeing(situation: Situation) -> Generator[None, None, Mapping[str, Place
         )
     for job in planner.in_order([job for job in situation.jobs if job.job_id not in places]):
         places[job.job_id] = Place(ahead=len(places), length=length, reason=planner.reason(job))
-    return places
+    yield places
 
 
 def next_look(situation: Situation) -> float | None:
