@@ -13,12 +13,17 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from imagegen.v1 import asset_pb2_grpc, image_gen_pb2_grpc
-from imagegen_gateway import pages, transcoding
+from imagegen_gateway import pages, sessions, transcoding
 from imagegen_gateway.assets import Assets
 from imagegen_gateway.channels import Channels, open_channels
 from imagegen_gateway.config import GatewaySettings
+from imagegen_gateway.dialects import a1111, comfyui, openai, tools
+from imagegen_gateway.dialects.kit import Kit
+from imagegen_gateway.dialects.offers import Offers
+from imagegen_gateway.dialects.rendering import Studio, open_studio
 from imagegen_gateway.errors import problem_middleware
 from imagegen_gateway.events import EventStreams
+from imagegen_gateway.fetching import Fetcher
 from imagegen_gateway.hub import Hubs, open_hubs
 from imagegen_gateway.live import LivePictures
 from imagegen_gateway.security import Guard
@@ -30,6 +35,7 @@ BACKLOG: Final = 4096
 """Connections that may wait to be accepted: all browsers come back at once after a restart."""
 SHUTDOWN_S: Final = 5.0
 MAX_HEADER_BYTES: Final = 16 * 1024
+DIALECTS: Final = (openai, a1111, comfyui, tools)
 
 
 def is_worth_a_line(record: logging.LogRecord) -> bool:
@@ -63,8 +69,9 @@ async def serve_gateway(settings: GatewaySettings) -> AsyncIterator[Gateway]:
         hubs = await stack.enter_async_context(
             open_hubs(image_gen_pb2_grpc.ImageGenServiceStub(channels.events), settings)
         )
+        studio = await stack.enter_async_context(open_studio(channels.events, hubs, settings.rpc_timeout_s))
         runner = web.AppRunner(
-            build_app(settings, channels, hubs),
+            build_app(settings, channels, hubs, studio),
             access_log=None,  # addresses hold prompts
             logger=http_log,
             handler_cancellation=True,  # else the handler of a browser that went away goes on for ever
@@ -83,21 +90,35 @@ async def serve_gateway(settings: GatewaySettings) -> AsyncIterator[Gateway]:
     log.info("gateway stopped")
 
 
-def build_app(settings: GatewaySettings, channels: Channels, hubs: Hubs) -> web.Application:
+def build_app(settings: GatewaySettings, channels: Channels, hubs: Hubs, studio: Studio) -> web.Application:
     """The application with all routes."""
     guard = Guard(settings)
     app = web.Application(
-        middlewares=[problem_middleware, guard.middleware],
+        middlewares=[
+            problem_middleware({dialect.PREFIX: dialect.answer_problem for dialect in DIALECTS}),
+            guard.middleware,
+        ],
         client_max_size=settings.max_body_bytes,
     )
     app.on_response_prepare.append(guard.add_headers)
     jobs = image_gen_pb2_grpc.ImageGenServiceStub(channels.events)
     thumbnails = Thumbnails(settings.thumbnail_cache_bytes)
     assets = Assets(asset_pb2_grpc.AssetServiceStub(channels.bulk), settings, thumbnails)
+    kit = Kit(
+        settings=settings,
+        channels=channels,
+        studio=studio,
+        assets=assets,
+        offers=Offers(channels.events, settings),
+        fetcher=Fetcher(settings.fetch_hosts, settings.max_upload_bytes),
+    )
     app.add_routes(pages.routes(channels.events, package_version()))
+    app.add_routes(sessions.routes(settings))
     app.add_routes(EventStreams(hubs, settings).routes())
     app.add_routes(LivePictures(jobs, hubs, assets, settings).routes())
     app.add_routes(assets.routes())
+    for dialect in DIALECTS:
+        app.add_routes(dialect.routes(kit))
     app.add_routes(transcoding.routes(channels.events, timeout_s=settings.rpc_timeout_s))
     return app
 

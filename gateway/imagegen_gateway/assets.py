@@ -177,6 +177,13 @@ class Assets:
         headers = {"Location": f"/api/v1/assets/{asset.digest}", "Cache-Control": "no-store"}
         return web.Response(status=201, body=to_json(asset), content_type="application/json", headers=headers)
 
+    async def store(self, data: bytes) -> asset_pb2.Asset:
+        """Stores bytes. Raises Problem 413, AioRpcError for what is no picture."""
+        limit = self._settings.max_upload_bytes
+        if len(data) > limit:
+            raise too_large(limit)
+        return await self._write("", slices(data))
+
     async def _write(self, digest: str, chunks: AsyncIterator[bytes]) -> asset_pb2.Asset:
         call = self._stub.WriteAsset()
         try:
@@ -237,6 +244,12 @@ async def upload_chunks(request: web.Request) -> AsyncGenerator[bytes, None]:
         if not chunk:
             return
         yield bytes(chunk)
+
+
+async def slices(data: bytes) -> AsyncGenerator[bytes, None]:
+    """The bytes in chunks."""
+    for start in range(0, len(data), CHUNK_BYTES):
+        yield data[start : start + CHUNK_BYTES]
 
 
 async def file_field(request: web.Request) -> BodyPartReader:

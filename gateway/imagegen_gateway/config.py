@@ -1,9 +1,10 @@
 """The gateway's settings: environment (IMAGEGEN_...), `imagegen.toml` and arguments, arguments first."""
 
 import ipaddress
-from typing import Annotated, Self
+import json
+from typing import Annotated, Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -12,6 +13,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from imagegen_gateway.keys import KeySettings
+from imagegen_gateway.presets import PresetSettings
+
 MIB = 1024 * 1024
 
 
@@ -19,7 +23,12 @@ class GatewaySettings(BaseSettings):
     """Everything that can be set. Each field is read from IMAGEGEN_<NAME>; lists are separated by commas."""
 
     model_config = SettingsConfigDict(
-        env_prefix="IMAGEGEN_", env_ignore_empty=True, toml_file="imagegen.toml", extra="ignore", frozen=True
+        env_prefix="IMAGEGEN_",
+        env_ignore_empty=True,
+        toml_file="imagegen.toml",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,  # keys
     )
 
     http: str = Field(
@@ -28,6 +37,10 @@ class GatewaySettings(BaseSettings):
     server: str = Field(default="127.0.0.1:50051", description="Address of the gRPC server, HOST:PORT.")
     allow_unauthenticated: bool = Field(
         default=False, description="Listen beyond loopback although anybody who reaches the port can use everything."
+    )
+    keys: Annotated[list[KeySettings], NoDecode] = Field(
+        default=[],
+        description="Keys, of which callers must show one; none: whoever reaches the port may do everything.",
     )
     allowed_hosts: Annotated[list[str], NoDecode] = Field(
         default=[], description="More names that the Host header may hold, without port; loopback names always may."
@@ -53,12 +66,60 @@ class GatewaySettings(BaseSettings):
         default=64 * 1024, ge=0, description="Largest preview sent inside an event; larger ones are sent as an address."
     )
     thumbnail_cache_bytes: int = Field(default=64 * MIB, ge=0, description="Memory for thumbnails.")
+    exposed_models: Annotated[list[str], NoDecode] = Field(
+        default=["*"],
+        description='Checkpoints that chats and OpenAI clients can choose, as patterns: "sdxl/*"; empty: presets only.',
+    )
+    presets: Annotated[list[PresetSettings], NoDecode] = Field(
+        default=[],
+        description="More that they can choose: a checkpoint or a ComfyUI workflow with defaults, under a name.",
+    )
+    fetch_hosts: Annotated[list[str], NoDecode] = Field(
+        default=[],
+        description="Hosts in private networks from which pictures may be fetched by address; public ones may be.",
+    )
+    openwebui_url: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s/]+(/[^\s?#]*)?)?$",
+        description="Where Open WebUI is, as seen from here: the tool server sends progress there.",
+    )
+    openwebui_jwt_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="Open WebUI's FORWARD_USER_INFO_HEADER_JWT_SECRET; with it, only signed user headers count.",
+    )
 
-    @field_validator("allowed_hosts", "cors_origins", mode="before")
+    @field_validator("allowed_hosts", "cors_origins", "exposed_models", "fetch_hosts", mode="before")
     @classmethod
     def split_commas(cls, value: object) -> object:
         """Lists come from the environment as "a, b"."""
         return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
+
+    @field_validator("keys", "presets", mode="before")
+    @classmethod
+    def read_json(cls, value: Any) -> Any:
+        """Tables come from the environment as JSON."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError:
+            raise ValueError("must be a JSON list of objects") from None
+
+    @field_validator("keys")
+    @classmethod
+    def check_keys(cls, keys: list[KeySettings]) -> list[KeySettings]:
+        """Two keys with one name, or one secret, would be one."""
+        if len({key.name for key in keys}) < len(keys) or len({key.key.get_secret_value() for key in keys}) < len(keys):
+            raise ValueError("every key needs a name and a secret of its own")
+        return keys
+
+    @field_validator("presets")
+    @classmethod
+    def check_presets(cls, presets: list[PresetSettings]) -> list[PresetSettings]:
+        """Two presets with one id would be one."""
+        if len({preset.id for preset in presets}) < len(presets):
+            raise ValueError("every preset needs an id of its own")
+        return presets
 
     @field_validator("http", "server")
     @classmethod
@@ -72,10 +133,10 @@ class GatewaySettings(BaseSettings):
     @model_validator(mode="after")
     def refuse_public_without_consent(self) -> Self:
         """Nothing listens beyond loopback unless told so in as many words."""
-        if not self.is_loopback and not self.allow_unauthenticated:
+        if not self.is_loopback and not self.keys and not self.allow_unauthenticated:
             raise ValueError(
-                f"refusing to listen on {self.http}: anybody who can reach it could make, see and delete every image, "
-                "because there are no keys yet; listen on 127.0.0.1, or set allow_unauthenticated=true "
+                f"refusing to listen on {self.http}: anybody who can reach it could make, see and delete every image; "
+                "listen on 127.0.0.1, or set keys (see docs/configuration.md), or set allow_unauthenticated=true "
                 "(IMAGEGEN_ALLOW_UNAUTHENTICATED=true) if something in front of it checks who is asking"
             )
         return self

@@ -7,7 +7,7 @@ Problem                  one answer; raised by handlers, written by the middlewa
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -16,6 +16,7 @@ import orjson
 import structlog
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
+from aiohttp.typedefs import Middleware
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no annotations
 from grpc_status import rpc_status
 
@@ -205,30 +206,45 @@ def unavailable(detail: str) -> Problem:
 
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Shape = Callable[[Problem], web.Response]
+"""How a dialect answers a problem."""
 
 
-@web.middleware
-async def problem_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answers every error as a problem document, whoever raised it."""
-    try:
-        return await handler(request)
-    except Problem as problem:
-        return problem.response()
-    except grpc.aio.AioRpcError as exc:
-        if exc.code() in {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.UNIMPLEMENTED}:
-            log.warning("server answered with a fault", route=_route(request), code=exc.code().name)
-        return from_rpc(exc).response()
-    except web.HTTPException as exc:
-        if exc.status < 400:
+def problem_middleware(shapes: Mapping[str, Shape]) -> Middleware:
+    """Answers every error, whoever raised it: as the shape of the path's beginning, or else as a problem document."""
+
+    @web.middleware
+    async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPException as exc:
+            if exc.status < 400:
+                raise
+            problem = _from_http(exc, request)
+        except (asyncio.CancelledError, ConnectionResetError):
             raise
-        return _from_http(exc, request).response()
-    except (web.RequestPayloadError, HttpProcessingError) as exc:
-        return Problem(400, f"the body cannot be read: {unreadable(exc)}", reason="INVALID_REQUEST").response()
-    except (asyncio.CancelledError, ConnectionResetError):
-        raise
-    except Exception:
-        log.exception("request failed", method=request.method, route=_route(request))
-        return Problem(500, "a fault of the gateway; its log has more", reason="INTERNAL").response()
+        except Exception as exc:  # noqa: BLE001  # logged in problem_of
+            problem = problem_of(exc, request)
+        shape = next((shapes[prefix] for prefix in shapes if request.path.startswith(prefix)), Problem.response)
+        return shape(problem)
+
+    return answer_problems
+
+
+def problem_of(error: Exception, request: web.Request) -> Problem:
+    """The problem that an error is; what nobody foresaw is logged."""
+    match error:
+        case Problem():
+            return error
+        case grpc.aio.AioRpcError():
+            if error.code() in {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.UNIMPLEMENTED}:
+                log.warning("server answered with a fault", route=_route(request), code=error.code().name)
+            return from_rpc(error)
+        case web.RequestPayloadError() | HttpProcessingError():
+            return Problem(400, f"the body cannot be read: {unreadable(error)}", reason="INVALID_REQUEST")
+        case _:
+            log.error("request failed", method=request.method, route=_route(request), exc_info=error)
+            return Problem(500, "a fault of the gateway; its log has more", reason="INTERNAL")
 
 
 def unreadable(error: Exception) -> str:

@@ -157,7 +157,8 @@ class Hubs:
         self._hubs: dict[tuple[str, int], _Entry] = {}
         self._watchers: Counter[str] = Counter()
         self._replays = asyncio.Semaphore(REPLAYS)
-        self._is_closing = False
+        self.is_closing = False
+        """Whether the gateway goes down."""
 
     @contextmanager
     def admit(self, job_id: str) -> Iterator[None]:
@@ -231,7 +232,7 @@ class Hubs:
         return task
 
     def _refuse_when_closing(self) -> None:
-        if self._is_closing:
+        if self.is_closing:
             raise unavailable("the gateway is going down")
 
     def _enter(self, key: tuple[str, int]) -> "_Entry":
@@ -261,7 +262,7 @@ class Hubs:
 
     def close(self) -> None:
         """Ends all hubs, and with them all watchers; they come back by their tokens."""
-        self._is_closing = True
+        self.is_closing = True
         for task in self._tasks:
             task.cancel()
 

@@ -6,7 +6,7 @@ from typing import Final
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from imagegen.v1 import asset_pb2, error_pb2, event_pb2
-from imagegen_gateway import owners
+from imagegen_gateway import callers
 from imagegen_gateway.descriptors import descriptor_of, is_map, message_of
 from imagegen_gateway.openapi_manual import hand_written, json_response, parameter
 from imagegen_gateway.schemas import Schema, collect, comment, field_schema, message_schema, reference
@@ -31,13 +31,14 @@ SECTIONS: Final = {
     "AssetService": "Assets",
     "BackendService": "Backends",
     "ModelService": "Models",
+    "WorkflowService": "Workflows",
 }
 KEY: Final = parameter("header", "Idempotency-Key", "The same as `request_id` in the body.", {"maxLength": 128})
 OWNER: Final = parameter(
     "header",
-    owners.HEADER,
+    callers.HEADER,
     "Who asks, taken on trust: the job belongs to that owner, whose share of the queue and limits it counts towards.",
-    {"maxLength": owners.MAX_CHARS, "pattern": f"^{owners.PRINTABLE.pattern}$"},
+    {"maxLength": callers.MAX_CHARS, "pattern": f"^{callers.PRINTABLE.pattern}$"},
 )
 
 

@@ -1,19 +1,37 @@
 """What keeps other web pages and other machines out.
 
-The API has no keys yet, so the browser of the person who runs it is the way in: a page from elsewhere could post to
-127.0.0.1, and a name that resolves to 127.0.0.1 could read (DNS rebinding). Hence: the Host header must name us,
-requests that change something must come from our own page or from no page at all, and other origins read nothing
-unless they are configured.
+Without keys the browser of the person who runs it is the way in: a page from elsewhere could post to 127.0.0.1, and a
+name that resolves to 127.0.0.1 could read (DNS rebinding). Hence: the Host header must name us, requests that change
+something must come from our own page or from no page at all, and other origins read nothing unless they are configured.
+With keys, every path but the public ones needs one (callers.py); the rest holds all the same, because a browser sends
+the page's cookie by itself.
 """
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from imagegen_gateway.callers import CALLER, identify
 from imagegen_gateway.config import GatewaySettings
 from imagegen_gateway.errors import Handler, Problem
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+PUBLIC_PATHS = frozenset(
+    {
+        "/",
+        "/docs",
+        "/favicon.ico",
+        "/healthz",
+        "/readyz",
+        "/openapi.json",
+        "/session",
+        "/static/app.js",
+        "/static/docs.js",
+        "/static/style.css",
+        "/tools/openapi.json",
+    }
+)
+"""What can be had without a key: nothing about jobs and pictures."""
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -21,7 +39,8 @@ PAGE_POLICY = (
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 CORS_METHODS = "GET, HEAD, POST, PATCH, DELETE, OPTIONS"
 CORS_HEADERS = (
-    "Content-Type, Idempotency-Key, Imagegen-Owner, Last-Event-ID, Range, If-Range, If-None-Match, Content-Digest"
+    "Authorization, Content-Type, Idempotency-Key, Imagegen-Owner, Last-Event-ID, Range, If-Range, If-None-Match, "
+    "Content-Digest, X-Api-Key"
 )
 CORS_EXPOSED = "ETag, Content-Range, Retry-After, Content-Disposition"
 
@@ -30,6 +49,7 @@ class Guard:
     """The checks and headers for one configuration."""
 
     def __init__(self, settings: GatewaySettings) -> None:
+        self._settings = settings
         self._origins = frozenset(origin.rstrip("/") for origin in settings.cors_origins)
         extra = frozenset(name.lower() for name in settings.allowed_hosts)
         checks_host = settings.is_loopback or bool(extra)
@@ -46,6 +66,8 @@ class Guard:
                 return web.Response(status=204)
             if request.method not in SAFE_METHODS:
                 self.check_origin(request)
+            if request.path not in PUBLIC_PATHS:
+                request[CALLER] = identify(request, self._settings)
             return await handler(request)
 
         return guard

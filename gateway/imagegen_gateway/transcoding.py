@@ -17,11 +17,11 @@ from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from imagegen_gateway.callers import caller_of
 from imagegen_gateway.decoding import bad_field, parse_json, parse_query, set_text
 from imagegen_gateway.descriptors import descriptor_of, load_package
 from imagegen_gateway.encoding import to_json
 from imagegen_gateway.errors import Problem
-from imagegen_gateway.owners import owner_metadata
 
 VARIABLE = re.compile(r"\{(?P<name>[a-z_][a-z0-9_.]*)(?:=(?P<pattern>\*\*|\*))?\}")
 VERBS = ("get", "put", "post", "delete", "patch")
@@ -170,7 +170,7 @@ def _handler(
             body=await read_body(http_request) if binding.has_body else b"",
             idempotency_key=http_request.headers.get("Idempotency-Key"),
         )
-        answer: Any = await rpc(request, timeout=timeout_s, metadata=owner_metadata(http_request))
+        answer: Any = await rpc(request, timeout=timeout_s, metadata=caller_of(http_request).metadata)
         return web.Response(
             body=to_json(answer), content_type="application/json", headers={"Cache-Control": "no-store"}
         )

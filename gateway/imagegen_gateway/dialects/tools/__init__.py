@@ -1,0 +1,19 @@
+"""The tool server for chats, under /tools: an LLM makes pictures with it, and the chat sees them grow."""
+
+from aiohttp import web
+
+from imagegen_gateway.dialects.kit import Kit
+from imagegen_gateway.errors import Problem
+
+PREFIX = "/tools/"
+
+
+def routes(kit: Kit) -> list[web.RouteDef]:
+    """aiohttp routes."""
+    del kit
+    return []
+
+
+def answer_problem(problem: Problem) -> web.Response:
+    """A problem in this dialect's own shape."""
+    return problem.response()
