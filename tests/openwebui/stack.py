@@ -1,0 +1,82 @@
+"""Everything at once: our server and gateway on the demo backend, a chat model, Open WebUI, and two people."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagegen_client.client import Client
+from tests.e2e.programs import Program, free_port, running, server_program
+from tests.openwebui.account import Account, open_account
+from tests.openwebui.browser import Browser, open_browser
+from tests.openwebui.chat_model import ChatModel, open_chat_model
+from tests.openwebui.installing import Installer
+from tests.openwebui.program import open_webui
+
+KEY = "openwebui-key-of-the-tests"
+KEYS = [{"name": "openwebui", "key": KEY, "acts_for_users": True}]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """What the tests look at from outside."""
+
+    url: str
+    """Of Open WebUI."""
+    server: Program
+    gateway: Program
+    client: Client
+    """Sees all jobs of our server."""
+    chat_model: ChatModel
+    admin: Browser
+    guest: Browser
+    """A user without rights of an admin."""
+    installer: Installer
+
+
+@asynccontextmanager
+async def open_stack(venv: Path, folder: Path, *, demo_speed: float = 1.0) -> AsyncIterator[Stack]:
+    """Starts it in empty folders, and ends it all with the block. Nothing is installed in Open WebUI yet."""
+    async with AsyncExitStack() as stack:
+        backends = [{"kind": "demo", "options": {"speed": str(demo_speed)}}]
+        server = server_program(folder / "imagegen", backends)
+        chat_model, chat_model_url = await stack.enter_async_context(open_chat_model())
+        (folder / "webui").mkdir()
+        url = await stack.enter_async_context(open_webui(venv, folder / "webui", chat_model_url=chat_model_url))
+        gateway = _gateway(server, url)
+        await stack.enter_async_context(running(server, gateway))
+        admin = await stack.enter_async_context(open_account(url, "admin"))
+        guest = await stack.enter_async_context(open_account(url, "guest", admin=admin))
+        yield Stack(
+            url=url,
+            server=server,
+            gateway=gateway,
+            client=await stack.enter_async_context(Client(server.address)),
+            chat_model=chat_model,
+            admin=await stack.enter_async_context(open_browser(admin)),
+            guest=await stack.enter_async_context(open_browser(guest)),
+            installer=_installer(admin, gateway, folder),
+        )
+
+
+def _gateway(server: Program, openwebui_url: str) -> Program:
+    address = f"127.0.0.1:{free_port()}"
+    return Program(
+        "gateway",
+        "imagegen_client",
+        ("--server", server.address, "gateway", "--http", address),
+        address=f"http://{address}",
+        ready="imagegen is at",
+        env={"IMAGEGEN_KEYS": json.dumps(KEYS), "IMAGEGEN_OPENWEBUI_URL": openwebui_url},
+    )
+
+
+def _installer(admin: Account, gateway: Program, folder: Path) -> Installer:
+    return Installer(
+        url=admin.url,
+        token=admin.token,
+        gateway=gateway.address,
+        gateway_key=KEY,
+        state=folder / "openwebui.json",
+    )
