@@ -334,6 +334,12 @@ class Adapter(Protocol):
     async def catalog(self) -> Catalog:
         """Asks the backend what it has, anew, and remembers it for `validate`. Raises AdapterError."""
 
+    async def node_definitions(self) -> bytes:
+        """What graphs can be made of, as `catalog` last found it: a JSON object by class, as ComfyUI's `/object_info`.
+
+        An object without classes where the kind takes no graphs, or `catalog` has not succeeded yet. Never raises.
+        """
+
     def validate(self, source: ImageParameters | RawGraph) -> Sequence[Violation]:
         """What is wrong with a request, as far as capabilities and the remembered catalogue tell. No I/O.
 

@@ -81,6 +81,13 @@ def backend_not_found(name: str, allowed: Sequence[str], field: str = "name") ->
     return Refused("BACKEND_NOT_FOUND", message, violations=[Violation(field, message)], metadata={"backend": name})
 
 
+def node_class_not_found(class_type: str, backend: str) -> Refused:
+    """`backend` is the only one that was asked for; empty: all were."""
+    who = f"backend {backend!r} has no" if backend else "no backend has a"
+    message = f"{who} node class called {class_type!r}"
+    return Refused("NODE_CLASS_NOT_FOUND", message, metadata={"class_type": class_type})
+
+
 def request_id_reused(request_id: str) -> Refused:
     message = "this request_id was used before for another request; choose a new one"
     return Refused("REQUEST_ID_REUSED", message, metadata={"request_id": request_id})

@@ -284,6 +284,11 @@ async def test_backends_and_models(client: Client) -> None:
     assert (await client.refresh_models()).unreachable_backends == ["comfyui"]
 
 
+async def test_node_definitions(client: Client) -> None:
+    answer = await client.node_definitions(class_type="KSampler")
+    assert (answer.json, list(answer.backends)) == ('{"KSampler":{}}', ["comfyui"])
+
+
 async def test_backend_is_drained_and_taken_back(client: Client) -> None:
     assert (await client.drain_backend("demo")).drained
     assert (await client.get_backend("demo")).drained

@@ -121,6 +121,7 @@ class ScriptedAdapter:
     kind: str = "demo"
     capabilities: Capabilities = DEFAULT_CAPABILITIES
     current_catalog: Catalog = DEFAULT_CATALOG
+    current_definitions: bytes = b"{}"
     current_status: BackendStatus = field(default_factory=lambda: BackendStatus(version="1.0", instance="a"))
     is_reachable: bool = True
     obeys_cancel: bool = True
@@ -155,6 +156,9 @@ class ScriptedAdapter:
             raise Unreachable("connection refused")
         self._remembered = self.current_catalog
         return self.current_catalog
+
+    async def node_definitions(self) -> bytes:
+        return self.current_definitions
 
     def validate(self, source: ImageParameters | RawGraph) -> Sequence[Violation]:
         if isinstance(source, RawGraph):

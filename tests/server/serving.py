@@ -22,6 +22,7 @@ from imagegen.v1.job_pb2 import ImageParameters, Job, JobSpec, JobState
 from imagegen.v1.model_pb2 import RefreshModelsRequest
 from imagegen.v1.model_pb2_grpc import ModelServiceStub
 from imagegen.v1.queue_pb2_grpc import QueueServiceStub
+from imagegen.v1.workflow_pb2_grpc import WorkflowServiceStub
 from imagegen_server.app import Rhythm, Server, serve
 from imagegen_server.config import BackendSettings, ServerSettings
 from imagegen_server.fleet import Intervals
@@ -34,6 +35,7 @@ if TYPE_CHECKING:  # these names are in the stubs only
     from imagegen.v1.image_gen_pb2_grpc import ImageGenServiceAsyncStub
     from imagegen.v1.model_pb2_grpc import ModelServiceAsyncStub
     from imagegen.v1.queue_pb2_grpc import QueueServiceAsyncStub
+    from imagegen.v1.workflow_pb2_grpc import WorkflowServiceAsyncStub
 
 RHYTHM = Rhythm(
     intervals=Intervals(status_s=0.05),
@@ -53,6 +55,7 @@ class Caller:
     backends: "BackendServiceAsyncStub"
     models: "ModelServiceAsyncStub"
     queue: "QueueServiceAsyncStub"
+    workflows: "WorkflowServiceAsyncStub"
 
     async def create(self, spec: JobSpec | None = None, *, owner: str = "", **fields: Any) -> Job:
         request = pb.CreateJobRequest(spec=spec or text_to_image(), **fields)
@@ -213,6 +216,7 @@ async def calling(address: str) -> AsyncIterator[Caller]:
             backends=BackendServiceStub(channel),
             models=ModelServiceStub(channel),
             queue=QueueServiceStub(channel),
+            workflows=WorkflowServiceStub(channel),
         )
 
 

@@ -88,6 +88,9 @@ class A1111Adapter:
     async def catalog(self) -> Catalog:
         return (await self._knowledge.fetch_catalog()).as_contract()
 
+    async def node_definitions(self) -> bytes:
+        return b"{}"
+
     def validate(self, source: ImageParameters | RawGraph) -> Sequence[Violation]:
         if isinstance(source, RawGraph):
             return [NO_GRAPHS]

@@ -58,6 +58,9 @@ class ComfyUIAdapter:
     async def catalog(self) -> Catalog:
         return await self._backend.refresh_catalog()
 
+    async def node_definitions(self) -> bytes:
+        return await self._backend.node_definitions()
+
     def validate(self, source: ImageParameters | RawGraph) -> Sequence[Violation]:
         return self._backend.validate(source)
 

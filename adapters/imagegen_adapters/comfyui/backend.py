@@ -1,13 +1,14 @@
 """What is known about one server, shared by all attempts there."""
 
 import asyncio
+import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 
 from imagegen_adapters.comfyui.answers import ServerInfo
 from imagegen_adapters.comfyui.client import ComfyClient, Timing
 from imagegen_adapters.comfyui.link import Link
-from imagegen_adapters.comfyui.nodes import NodeClasses
+from imagegen_adapters.comfyui.nodes import NodeClasses, parse_node_classes
 from imagegen_adapters.comfyui.validation import check_graph, check_parameters
 from imagegen_adapters.comfyui.workflow import LATENT_UPSCALER
 from imagegen_adapters.contract import Capabilities, Catalog, ImageParameters, NamedModel, RawGraph
@@ -41,6 +42,7 @@ class Backend:
         self.catalog: Catalog | None = None
         self.drivers = set[asyncio.Task[None]]()
         """What runs the attempts that are open now."""
+        self._definitions = zlib.compress(b"{}")
         self._informed_at = -1
         self._resident = ("", -1)
 
@@ -65,9 +67,14 @@ class Backend:
         return self.info
 
     async def refresh_catalog(self) -> Catalog:
-        self.classes = await self.client.node_classes()
-        self.catalog = _catalog_of(self.classes, await self.client.embeddings())
+        answer = await self.client.object_info()
+        classes, self._definitions = await asyncio.to_thread(_understood, answer)
+        self.classes = classes
+        self.catalog = _catalog_of(classes, await self.client.embeddings())
         return self.catalog
+
+    async def node_definitions(self) -> bytes:
+        return await asyncio.to_thread(zlib.decompress, self._definitions)
 
     async def free_memory(self) -> None:
         """Takes effect after the running prompt."""
@@ -108,6 +115,11 @@ class Backend:
         sampler = parameters.sampler or _preferred(_USUAL_SAMPLER, _names(catalog.samplers))
         scheduler = parameters.scheduler or _preferred(_USUAL_SCHEDULER, _names(catalog.schedulers))
         return replace(parameters, model=model, sampler=sampler, scheduler=scheduler)
+
+
+def _understood(answer: bytes) -> tuple[NodeClasses, bytes]:
+    """The answer to `/object_info`, understood, and compressed: large installations have 10 MB of it."""
+    return parse_node_classes(answer), zlib.compress(answer, level=1)
 
 
 def _catalog_of(classes: NodeClasses, embeddings: Sequence[str]) -> Catalog:

@@ -23,7 +23,6 @@ from imagegen_adapters.comfyui.answers import (
     read_server_info,
     read_uploaded,
 )
-from imagegen_adapters.comfyui.nodes import NodeClasses, read_node_classes
 from imagegen_adapters.comfyui.protocol import FEATURE_FLAGS, OutputFile
 from imagegen_adapters.errors import AdapterError, Rejected, Unauthenticated, Unintelligible, Unreachable
 
@@ -93,8 +92,11 @@ class ComfyClient:
     async def recent_history(self) -> tuple[HistoryEntry, ...]:
         return read_history(await self._get("history", query={"max_items": str(_RECENT_PROMPTS)}))
 
-    async def node_classes(self) -> NodeClasses:
-        return read_node_classes(await self._get("object_info", timeout_s=self._timing.transfer_s))
+    async def object_info(self) -> bytes:
+        """The definitions of the server's node classes as they came; `nodes` reads them."""
+        async with self._request("GET", "object_info", timeout_s=self._timing.transfer_s) as response:
+            _check(response)
+            return await _read(response, _MAX_ANSWER_BYTES)
 
     async def embeddings(self) -> tuple[str, ...]:
         answer = await self._get("embeddings")

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from imagegen_adapters.errors import Unintelligible
 
 _VALUES = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN"})
@@ -47,6 +49,14 @@ class NodeClasses:
         node_class = self.by_name.get(class_type)
         kind = node_class.inputs.get(input_name) if node_class else None
         return tuple(str(option) for option in kind.options or ()) if kind else ()
+
+
+def parse_node_classes(answer: bytes) -> NodeClasses:
+    """Raises Unintelligible as `read_node_classes` does."""
+    try:
+        return read_node_classes(orjson.loads(answer))
+    except orjson.JSONDecodeError as error:
+        raise Unintelligible("the backend's answer to /object_info is no JSON") from error
 
 
 def read_node_classes(answer: Any) -> NodeClasses:

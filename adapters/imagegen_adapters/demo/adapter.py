@@ -99,6 +99,9 @@ class _DemoAdapter:
     async def catalog(self) -> Catalog:
         return CATALOG
 
+    async def node_definitions(self) -> bytes:
+        return b"{}"
+
     def validate(self, source: ImageParameters | RawGraph) -> Sequence[Violation]:
         return violations(source)
 

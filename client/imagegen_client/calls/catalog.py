@@ -1,4 +1,4 @@
-"""The calls of BackendService and ModelService."""
+"""The calls of BackendService, ModelService and WorkflowService."""
 
 from imagegen.v1.backend_pb2 import (
     Backend,
@@ -16,11 +16,12 @@ from imagegen.v1.model_pb2 import (
     RefreshModelsRequest,
     RefreshModelsResponse,
 )
+from imagegen.v1.workflow_pb2 import GetNodeDefinitionsRequest, GetNodeDefinitionsResponse
 from imagegen_client.calls.connection import Connection
 
 
 class CatalogCalls(Connection):
-    """What there is to work with: backends and models."""
+    """What there is to work with: backends, models and node classes."""
 
     async def list_backends(self) -> list[Backend]:
         """Every configured backend as it was last seen."""
@@ -60,3 +61,11 @@ class CatalogCalls(Connection):
     async def refresh_models(self, *, backend: str = "") -> RefreshModelsResponse:
         """Has the backends asked for their lists again: the models, and the backends that did not answer."""
         return await self._call(self._models.RefreshModels, RefreshModelsRequest(backend=backend))
+
+    async def node_definitions(self, *, backend: str = "", class_type: str = "") -> GetNodeDefinitionsResponse:
+        """What graphs can be made of, as JSON text of the form of ComfyUI's `/object_info`, and which backends say so.
+
+        All classes or one, of all backends or one.
+        """
+        request = GetNodeDefinitionsRequest(backend=backend, class_type=class_type)
+        return await self._call(self._workflows.GetNodeDefinitions, request)

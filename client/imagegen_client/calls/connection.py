@@ -9,6 +9,7 @@ from imagegen.v1.backend_pb2_grpc import BackendServiceStub
 from imagegen.v1.image_gen_pb2_grpc import ImageGenServiceStub
 from imagegen.v1.model_pb2_grpc import ModelServiceStub
 from imagegen.v1.queue_pb2_grpc import QueueServiceStub
+from imagegen.v1.workflow_pb2_grpc import WorkflowServiceStub
 from imagegen_client.channel import open_channel
 from imagegen_client.errors import ImagegenError, translated_errors
 from imagegen_client.retrying import Backoff, Retry
@@ -20,6 +21,7 @@ if TYPE_CHECKING:  # these names are in the stubs only
     from imagegen.v1.image_gen_pb2_grpc import ImageGenServiceAsyncStub
     from imagegen.v1.model_pb2_grpc import ModelServiceAsyncStub
     from imagegen.v1.queue_pb2_grpc import QueueServiceAsyncStub
+    from imagegen.v1.workflow_pb2_grpc import WorkflowServiceAsyncStub
 
 CALL_TIMEOUT_S = 60.0
 """Every try of a plain call is answered within this time, or counts as Unavailable."""
@@ -57,6 +59,7 @@ class Connection:
         self._assets: AssetServiceAsyncStub = AssetServiceStub(self._channel)
         self._backends: BackendServiceAsyncStub = BackendServiceStub(self._channel)
         self._models: ModelServiceAsyncStub = ModelServiceStub(self._channel)
+        self._workflows: WorkflowServiceAsyncStub = WorkflowServiceStub(self._channel)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:

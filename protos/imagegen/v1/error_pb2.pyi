@@ -72,6 +72,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The job does not wait in the queue (any more)."""
     ERROR_REASON_JOB_FINISHED: _ErrorReason.ValueType  # 24
     """FAILED_PRECONDITION. The job has ended."""
+    ERROR_REASON_NODE_CLASS_NOT_FOUND: _ErrorReason.ValueType  # 25
+    """NOT_FOUND. No backend has this node class."""
     ERROR_REASON_CANCELLED_BY_CALLER: _ErrorReason.ValueType  # 40
     """CANCELLED. The caller cancelled the job."""
     ERROR_REASON_BACKEND_UNREACHABLE: _ErrorReason.ValueType  # 41
@@ -158,6 +160,8 @@ ERROR_REASON_JOB_NOT_QUEUED: ErrorReason.ValueType  # 23
 """FAILED_PRECONDITION. The job does not wait in the queue (any more)."""
 ERROR_REASON_JOB_FINISHED: ErrorReason.ValueType  # 24
 """FAILED_PRECONDITION. The job has ended."""
+ERROR_REASON_NODE_CLASS_NOT_FOUND: ErrorReason.ValueType  # 25
+"""NOT_FOUND. No backend has this node class."""
 ERROR_REASON_CANCELLED_BY_CALLER: ErrorReason.ValueType  # 40
 """CANCELLED. The caller cancelled the job."""
 ERROR_REASON_BACKEND_UNREACHABLE: ErrorReason.ValueType  # 41

@@ -487,7 +487,7 @@ class JobSpec(_message.Message):
 
     @_builtins.property
     def graph(self) -> Global___RawGraph:
-        """A ComfyUI graph, run as it is. Only ComfyUI backends take it."""
+        """A ComfyUI graph, run as it is. Only backends that take graphs can have it: ComfyUI, and in part the demo."""
 
     @_builtins.property
     def preview(self) -> Global___PreviewOptions:

@@ -32,6 +32,7 @@ CODES: Mapping[str, grpc.StatusCode] = {
     "ASSET_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "BACKEND_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "MODEL_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "NODE_CLASS_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "REQUEST_ID_REUSED": grpc.StatusCode.ALREADY_EXISTS,
     "JOB_NOT_FINISHED": grpc.StatusCode.FAILED_PRECONDITION,
     "ASSET_IN_USE": grpc.StatusCode.FAILED_PRECONDITION,

@@ -1,11 +1,12 @@
 # ruff: noqa: N802  # the names of rpcs are the proto's
-"""Two backends and two models."""
+"""Two backends, two models and a node class."""
 
 from typing import Any
 
-from imagegen.v1 import backend_pb2, model_pb2
+from imagegen.v1 import backend_pb2, model_pb2, workflow_pb2
 from imagegen.v1.backend_pb2_grpc import BackendServiceServicer
 from imagegen.v1.model_pb2_grpc import ModelServiceServicer
+from imagegen.v1.workflow_pb2_grpc import WorkflowServiceServicer
 from tests.client.fake.faults import NO_BACKEND
 from tests.client.fake.state import FakeServer
 
@@ -71,3 +72,12 @@ class FakeModels(ModelServiceServicer):
     async def RefreshModels(self, request: Any, context: Any) -> Any:
         await self._server.enter("RefreshModels", request, context)
         return model_pb2.RefreshModelsResponse(models=self._models, unreachable_backends=["comfyui"])
+
+
+class FakeWorkflows(WorkflowServiceServicer):
+    def __init__(self, server: FakeServer) -> None:
+        self._server = server
+
+    async def GetNodeDefinitions(self, request: Any, context: Any) -> Any:
+        await self._server.enter("GetNodeDefinitions", request, context)
+        return workflow_pb2.GetNodeDefinitionsResponse(json='{"KSampler":{}}', backends=["comfyui"])

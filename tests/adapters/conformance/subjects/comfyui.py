@@ -9,6 +9,7 @@ from typing import Any
 
 from imagegen_adapters.comfyui.adapter import open_comfyui
 from imagegen_adapters.comfyui.client import ComfyClient, Timing, open_client
+from imagegen_adapters.comfyui.nodes import parse_node_classes
 from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import Adapter, ImageParameters, RawGraph
 from imagegen_adapters.errors import Interrupted, Lost, NodeFailed, OutOfMemory, Unreachable
@@ -203,7 +204,7 @@ async def _open_live_subject(url: str) -> AsyncIterator[LiveSubject]:
     timing = Timing()
     async with open_client(url, timing) as client:
         info = await client.server_info()
-        classes = await client.node_classes()
+        classes = parse_node_classes(await client.object_info())
         model = classes.options("CheckpointLoaderSimple", "ckpt_name")[0]
         has_previews = info.preview_method not in {"", "none"} or info.takes_preview_method
         subject = LiveSubject(url, client, model, has_previews=has_previews)
