@@ -1,0 +1,120 @@
+"""A job that somebody waits for: its moments, its end, and what happens when the caller goes away."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+import grpc
+import pytest
+
+from imagegen.v1 import image_gen_pb2_grpc, job_pb2
+from imagegen_client import Client
+from imagegen_gateway.callers import Caller
+from imagegen_gateway.channels import open_channels
+from imagegen_gateway.config import GatewaySettings
+from imagegen_gateway.dialects.rendering import Studio, failure_of, images_of, open_studio
+from imagegen_gateway.errors import Problem
+from imagegen_gateway.hub import Hubs, open_hubs
+from tests.gateway.dialects.conftest import House
+
+ANNA = Caller(owner="anna")
+
+
+@pytest.fixture(name="parts")
+async def parts_fixture(house: House) -> AsyncIterator[tuple[Studio, Hubs]]:
+    settings = GatewaySettings(server=house.client.address)
+    async with (
+        open_channels(settings.server) as channels,
+        open_hubs(image_gen_pb2_grpc.ImageGenServiceStub(channels.events), settings) as hubs,
+        open_studio(channels.events, hubs, 5.0) as studio,
+    ):
+        yield studio, hubs
+
+
+def fox(**fields: Any) -> job_pb2.JobSpec:
+    return job_pb2.JobSpec(image=job_pb2.ImageParameters(prompt="a red fox", **fields))
+
+
+async def state_of(client: Client, job_id: str) -> str:
+    return job_pb2.JobState.Name((await client.get_job(job_id)).state).removeprefix("JOB_STATE_")
+
+
+async def test_moments_give_every_result_once_and_end_with_the_job(parts: tuple[Studio, Hubs]) -> None:
+    async with parts[0].render(fox(count=3, width=64, height=64, steps=4), ANNA) as rendering:
+        async with aclosing(rendering.moments(interval_s=0.0)) as looks:
+            moments = [moment async for moment in looks]
+        job = await rendering.ended()
+    assert [output.index for moment in moments for output in moment.outputs] == [0, 1, 2]
+    assert [moment.is_last for moment in moments] == [False] * (len(moments) - 1) + [True]
+    assert job == moments[-1].job
+    assert (job.owner, failure_of(job), len(images_of(job))) == ("anna", None, 3)
+
+
+@pytest.mark.parametrize("speed", ["1"])
+async def test_previews_come_once_each_and_small(parts: tuple[Studio, Hubs], house: House) -> None:
+    frames: list[int] = []
+    async with (
+        parts[0].render(fox(width=1024, height=1024), ANNA) as rendering,
+        aclosing(rendering.moments(interval_s=0.0)) as looks,
+    ):
+        async for moment in looks:
+            if moment.preview is not None:
+                assert max(moment.preview.width, moment.preview.height) <= 512
+                assert moment.preview.media_type == "image/jpeg"
+                frames.append(moment.preview.frame)
+            if len(frames) == 3:
+                break
+    assert frames == sorted(set(frames))
+    assert await state_of(house.client, rendering.job_id) in {"CANCELLING", "CANCELLED"}
+
+
+@pytest.mark.parametrize("speed", ["0.25"])
+async def test_a_caller_that_goes_away_has_its_job_cancelled(parts: tuple[Studio, Hubs], house: House) -> None:
+    studio, _ = parts
+    seen = asyncio.get_running_loop().create_future()
+
+    async def wait_for_it() -> None:
+        async with studio.render(fox(), ANNA) as rendering:
+            seen.set_result(rendering.job_id)
+            await rendering.ended()
+
+    waiting = asyncio.create_task(wait_for_it())
+    job_id = await seen
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert await state_of(house.client, job_id) in {"CANCELLING", "CANCELLED"}
+
+
+@pytest.mark.parametrize("speed", ["0.25"])
+async def test_a_gateway_that_goes_down_leaves_the_job_alone(parts: tuple[Studio, Hubs], house: House) -> None:
+    studio, hubs = parts
+    async with studio.render(fox(), ANNA) as rendering:
+        hubs.close()
+        with pytest.raises(Problem, match="closed this stream"):
+            await rendering.ended()
+    assert await state_of(house.client, rendering.job_id) in {"QUEUED", "RUNNING"}
+    await house.client.cancel(rendering.job_id)
+
+
+@pytest.mark.parametrize("speed", ["0.25"])
+async def test_a_caller_that_goes_away_while_its_job_is_made_has_none(parts: tuple[Studio, Hubs], house: House) -> None:
+    studio, _ = parts
+    creating = asyncio.create_task(studio.create(fox(), ANNA))
+    await asyncio.sleep(0)  # it has begun, and has no answer yet
+    creating.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await creating
+    await studio.close()
+    assert [await state_of(house.client, job.job_id) async for job in house.client.list_jobs()] in (
+        ["CANCELLING"],
+        ["CANCELLED"],
+    )
+
+
+async def test_what_the_server_refuses_is_raised(parts: tuple[Studio, Hubs]) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        async with parts[0].render(fox(width=63), ANNA):
+            pass
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
