@@ -24,6 +24,8 @@ MAX_REDIRECTS: Final = 3
 TIMEOUT_S: Final = 30.0
 CONNECT_TIMEOUT_S: Final = 5.0
 CHUNK_BYTES: Final = 64 * 1024
+TRANSLATED: Final = frozenset({ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("2002::/16")})
+"""Where an IPv6 address stands for an IPv4 one that it does not show: nobody needs them here."""
 
 
 class Refused(OSError):
@@ -36,10 +38,10 @@ def is_public(text: str) -> bool:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return False
-    mapped = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None)
-    if mapped is not None and not mapped.is_global:
+    if any(address in network for network in TRANSLATED):
         return False
-    return address.is_global and not address.is_multicast
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_global and not (mapped or address).is_multicast
 
 
 class PublicResolver(AbstractResolver):
