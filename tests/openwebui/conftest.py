@@ -9,22 +9,29 @@ import pytest_asyncio
 
 from tests.openwebui.stack import Stack, open_stack
 
+HERE = Path(__file__).parent
+VENV = Path(os.environ["OPENWEBUI_VENV"]).absolute() if os.environ.get("OPENWEBUI_VENV") else None
+"""The virtual environment that Open WebUI is installed in; without one these tests are left out."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "openwebui: needs the real Open WebUI, installed by `make e2e-openwebui`")
 
 
-@pytest.fixture(scope="session")
-def venv() -> Path:
-    """The virtual environment that Open WebUI is installed in."""
-    venv = os.environ.get("OPENWEBUI_VENV", "")
-    if not venv:
-        pytest.skip("needs the real Open WebUI, which is several GB: make e2e-openwebui")
-    return Path(venv).absolute()
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without Open WebUI one line says so, instead of one for each test."""
+    ours = [item for item in items if item.path.is_relative_to(HERE)]
+    if ours and VENV is None:
+        first, *others = ours
+        reason = f"{len(ours)} tests need the real Open WebUI, which is several GB: make e2e-openwebui"
+        first.add_marker(pytest.mark.skip(reason=reason))
+        items[:] = [item for item in items if item not in others]
+        config.hook.pytest_deselected(items=others)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def stack(venv: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """Whoever stops a part of it starts it again."""
-    async with open_stack(venv, tmp_path_factory.mktemp("openwebui")) as stack:
+    assert VENV is not None
+    async with open_stack(VENV, tmp_path_factory.mktemp("openwebui")) as stack:
         yield stack

@@ -1,11 +1,13 @@
 """Everything at once: our server and gateway on the demo backend, a chat model, Open WebUI, and two people."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from imagegen.v1.job_pb2 import Job
 from imagegen_client.client import Client
 from tests.e2e.programs import Program, free_port, running, server_program
 from tests.openwebui.account import Account, open_account
@@ -14,6 +16,8 @@ from tests.openwebui.chat_model import ChatModel, open_chat_model
 from tests.openwebui.installing import Installer
 from tests.openwebui.program import open_webui
 
+JOB_TIMEOUT_S = 60.0
+_POLL_S = 0.1
 KEY = "openwebui-key-of-the-tests"
 KEYS = [{"name": "openwebui", "key": KEY, "acts_for_users": True}]
 
@@ -33,6 +37,26 @@ class Stack:
     guest: Browser
     """A user without rights of an admin."""
     installer: Installer
+
+    async def jobs(self, prompt: str) -> list[Job]:
+        """Our server's jobs whose prompt holds these words, newest first."""
+        return [job async for job in self.client.list_jobs(text=prompt)]
+
+    async def accepted(self, prompt: str) -> Job:
+        """The only one of these, as soon as it is there."""
+        async with asyncio.timeout(JOB_TIMEOUT_S):
+            while not (jobs := await self.jobs(prompt)):  # noqa: ASYNC110  # another process makes it
+                await asyncio.sleep(_POLL_S)
+        assert len(jobs) == 1, f"{len(jobs)} jobs where one was expected"
+        return jobs[0]
+
+    async def job(self, prompt: str) -> Job:
+        """The only one of these, once it has ended."""
+        job_id = (await self.accepted(prompt)).job_id
+        async with asyncio.timeout(JOB_TIMEOUT_S), self.client.watch(job_id) as watch:
+            async for _ in watch:
+                pass
+        return await self.client.get_job(job_id)
 
 
 @asynccontextmanager
