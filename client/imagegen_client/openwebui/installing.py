@@ -1,0 +1,124 @@
+"""Install, uninstall and status: reads, decides, writes down what will be changed, changes it, and says so.
+
+The record is written before each request, so that whatever happens in between can be undone, and a second run goes on
+where the first one ended.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import TypeAlias
+
+from imagegen_client.openwebui.choices import Choices, Engine, desired
+from imagegen_client.openwebui.connection import OpenWebUI
+from imagegen_client.openwebui.items import SECTIONS, TOOLS, Change, changes_to, items_of
+from imagegen_client.openwebui.record import forget, moved, remember, undoing
+from imagegen_client.openwebui.store import read_record, record_path, write_record
+from imagegen_client.openwebui.wording import by_hand, described, kept_secrets, listed, name_of, summary
+
+Tell: TypeAlias = Callable[[str], None]
+
+
+def filter_source() -> str:
+    """The function that runs inside Open WebUI."""
+    return files("imagegen_client.openwebui").joinpath("live_previews.py").read_text(encoding="utf-8")
+
+
+async def install(url: str, token: str, choices: Choices, *, is_dry: bool, tell: Tell) -> None:
+    """Sets up what was chosen. Raises ImagegenError and OSError; what was done until then was told."""
+    async with OpenWebUI.open(url, token) as server:
+        path = record_path(url)
+        current, record = items_of(await server.read()), read_record(path)
+        wanted = desired(choices, current)
+        changes = changes_to(current, {**moved(record, current, wanted), **wanted})
+        if not changes:
+            tell("nothing to change: all of it is set up already")
+        if is_dry:
+            _tell_all(changes, is_done=False, tell=tell)
+            return
+        for section in SECTIONS:
+            own = [change for change in changes if change.section == section]
+            if own:
+                record = replace(remember(record, own), gateway=choices.gateway)
+                write_record(path, record)
+                await server.write(section, own)
+                _tell_all(own, is_done=True, tell=tell)
+        if changes:
+            _tell_kept(path, kept_secrets(record), tell=tell)
+        await _check(server, choices, tell=tell)
+        for note in by_hand(choices, forwards_users=await server.forwards_users(), url=url):
+            tell(f"by hand: {note}")
+
+
+async def uninstall(url: str, token: str, *, is_dry: bool, tell: Tell) -> None:
+    """Puts everything back that is as it was left. Raises as `install` does."""
+    path = record_path(url)
+    record = read_record(path)
+    if not record.items:
+        tell(f"nothing to undo: {path} tells of no change that was made here")
+        return
+    async with OpenWebUI.open(url, token) as server:
+        changes, theirs = undoing(record, items_of(await server.read()))
+        if is_dry:
+            _tell_all(changes, is_done=False, tell=tell)
+        else:
+            for section in SECTIONS:
+                own = [change for change in changes if change.section == section]
+                if own:
+                    await server.write(section, own)
+                    record = forget(record, [change.item for change in own])
+                    write_record(path, record)
+                    _tell_all(own, is_done=True, tell=tell)
+            write_record(path, replace(record, items={}))
+        for item in theirs:
+            tell(f"left {name_of(item)}: somebody has changed it since")
+
+
+async def status(url: str, token: str, gateway: str | None, *, tell: Tell) -> None:
+    """Tells what is set up, for the gateway that was named or was set up last."""
+    path = record_path(url)
+    record = read_record(path)
+    async with OpenWebUI.open(url, token) as server:
+        current = items_of(await server.read())
+        forwards_users = await server.forwards_users()
+    address = gateway or record.gateway
+    tell(f"gateway: {address}" if address else "gateway: none was set up from here; name one with --gateway")
+    for line in summary(address, current):
+        tell(line)
+    if forwards_users is not None:
+        tell(f"tells the image engine who asks: {'yes' if forwards_users else 'no'}")
+    if record.items:
+        _, theirs = undoing(record, current)
+        tell(f"can be undone: {len(record.items) - len(theirs)} of {len(record.items)} changes ({path})")
+
+
+def _tell_all(changes: Sequence[Change], *, is_done: bool, tell: Tell) -> None:
+    for change in changes:
+        tell(described(change, is_done=is_done))
+
+
+def _tell_kept(path: Path, secrets: Sequence[str], *, tell: Tell) -> None:
+    also = f"; in it, in clear, what was the {listed(secrets)}" if secrets else ""
+    tell(f"kept for undoing: {path}{also}")
+
+
+async def _check(server: OpenWebUI, choices: Choices, *, tell: Tell) -> None:
+    """Has Open WebUI itself try the gateway: only it knows what it can reach."""
+    reached: dict[str, bool] = {}
+    if choices.chat or choices.edits or choices.images is Engine.OPENAI:
+        reached[choices.openai_url] = await server.reaches_models(choices.openai_url, choices.key)
+    if choices.images in (Engine.AUTOMATIC1111, Engine.COMFYUI):
+        is_a1111 = choices.images is Engine.AUTOMATIC1111
+        address = f"{choices.gateway}/{'a1111' if is_a1111 else 'comfyui'}"
+        key = f"imagegen:{choices.key}" if is_a1111 else choices.key
+        reached[address] = await server.reaches_engine(choices.images.value, address, key)
+    if choices.tools:
+        connection = desired(choices, {})[TOOLS + choices.tools_url]
+        reached[choices.tools_url] = await server.reaches_tools(connection)
+    for address, is_reached in reached.items():
+        if not is_reached:
+            tell(
+                f"warning: Open WebUI gets no answer from {address}: is the gateway running, is this its address as "
+                "Open WebUI sees it (in a container, host.docker.internal instead of 127.0.0.1), and is the key right?"
+            )

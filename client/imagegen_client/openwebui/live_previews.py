@@ -1,0 +1,7 @@
+"""
+title: imagegen: live previews
+"""
+
+
+class Filter:
+    pass

@@ -1,0 +1,172 @@
+"""Changes, settings and what is left to do, in words for a person; keys are never among them. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from imagegen_client.openwebui.choices import FILTER_ID, Choices, Engine
+from imagegen_client.openwebui.items import CHAT, CHAT_ENABLED, FILTER, IMAGES, TOOLS, Change, Value
+from imagegen_client.openwebui.record import Record
+
+NAMES: Final = {
+    "ENABLE_IMAGE_GENERATION": "image generation",
+    "IMAGE_GENERATION_ENGINE": "image engine",
+    "IMAGE_GENERATION_MODEL": "image model",
+    "IMAGE_SIZE": "image size",
+    "IMAGES_OPENAI_API_BASE_URL": "address of the image engine openai",
+    "IMAGES_OPENAI_API_KEY": "key of the image engine openai",
+    "IMAGES_OPENAI_API_VERSION": "API version of the image engine openai",
+    "IMAGES_OPENAI_API_PARAMS": "parameters of the image engine openai",
+    "AUTOMATIC1111_BASE_URL": "address of the image engine automatic1111",
+    "AUTOMATIC1111_API_AUTH": "key of the image engine automatic1111",
+    "COMFYUI_BASE_URL": "address of the image engine comfyui",
+    "COMFYUI_API_KEY": "key of the image engine comfyui",
+    "ENABLE_IMAGE_EDIT": "image editing",
+    "IMAGE_EDIT_ENGINE": "edit engine",
+    "IMAGE_EDIT_MODEL": "edit model",
+    "IMAGES_EDIT_OPENAI_API_BASE_URL": "address of the edit engine openai",
+    "IMAGES_EDIT_OPENAI_API_KEY": "key of the edit engine openai",
+    "IMAGES_EDIT_OPENAI_API_VERSION": "API version of the edit engine openai",
+}
+"""The fields of the image settings that are ever changed."""
+
+WITHOUT_USERS: Final = (
+    "Open WebUI does not tell its image engine who asks: all its pictures count as made for the key, and live "
+    "previews are found by their prompt alone; to change that, start Open WebUI with "
+    "ENABLE_FORWARD_USER_INFO_HEADERS=true"
+)
+ACTS_FOR_USERS: Final = "the gateway's key has to have acts_for_users = true, so that pictures belong to who asked"
+SIGNED: Final = (
+    "where Open WebUI has FORWARD_USER_INFO_HEADER_JWT_SECRET, the gateway needs the same as openwebui_jwt_secret"
+)
+CHOOSE_MODEL: Final = "choose the model under Admin Settings > Images: this engine is asked for the one named there"
+CHOOSE_WORKFLOW: Final = (
+    "choose workflow and model under Admin Settings > Images: this engine is given the workflow that is there"
+)
+
+
+def described(change: Change, *, is_done: bool) -> str:
+    """One line: what is changed from what to what."""
+    return f"{'' if is_done else 'would '}{_verb(change)} {name_of(change.item)}{_values(change)}"
+
+
+def name_of(item: str) -> str:
+    """What an item is called."""
+    if item == CHAT_ENABLED:
+        return "chat connections"
+    for prefix, name in ((CHAT, "chat connection"), (TOOLS, "tool server"), (FILTER, "filter")):
+        if item.startswith(prefix):
+            return f"{name} {item.removeprefix(prefix)}"
+    field = item.removeprefix(IMAGES)
+    return NAMES.get(field, field)
+
+
+def is_secret(item: str) -> bool:
+    """Whether a value of the image settings is a key."""
+    return item.endswith(("_KEY", "_AUTH"))
+
+
+def holds_secret(item: str, value: Value) -> bool:
+    """Whether a value, kept for undoing, has a key in it."""
+    if not isinstance(value, Mapping):
+        return is_secret(item) and bool(value)
+    headers = {name.lower() for name in value.get("headers") or {}}
+    return bool(value.get("key") or (value.get("valves") or {}).get("key") or headers & {"authorization", "x-api-key"})
+
+
+def by_hand(choices: Choices, *, forwards_users: bool | None, url: str) -> list[str]:
+    """What the person has to see to, because it cannot be set from outside."""
+    notes = []
+    if (choices.filter or choices.images is Engine.OPENAI or choices.edits) and forwards_users is False:
+        notes.append(WITHOUT_USERS)
+    if forwards_users:
+        notes.append(SIGNED)
+    if choices.key:
+        notes.append(ACTS_FOR_USERS)
+    if choices.images is Engine.AUTOMATIC1111:
+        notes.append(CHOOSE_MODEL)
+    if choices.images is Engine.COMFYUI:
+        notes.append(CHOOSE_WORKFLOW)
+    if choices.tools:
+        notes.append(f'the gateway has to be started with openwebui_url = "{url}" (as it reaches Open WebUI)')
+    return notes
+
+
+def kept_secrets(record: Record) -> list[str]:
+    """The items of which a key that somebody else had set is kept."""
+    return [name_of(item) for item, kept in record.items.items() if holds_secret(item, kept.was)]
+
+
+def summary(gateway: str, current: Mapping[str, Value]) -> list[str]:
+    """What is set up for a gateway, a line for each part."""
+    engines = {
+        Engine.OPENAI.value: ("IMAGES_OPENAI_API_BASE_URL", "openai/v1"),
+        Engine.AUTOMATIC1111.value: ("AUTOMATIC1111_BASE_URL", "a1111"),
+        Engine.COMFYUI.value: ("COMFYUI_BASE_URL", "comfyui"),
+    }
+    chat = current.get(f"{CHAT}{gateway}/openai/v1")
+    has_chat = chat is not None and current.get(CHAT_ENABLED) and chat["config"].get("enable", True)
+    engine = current.get(f"{IMAGES}IMAGE_GENERATION_ENGINE")
+    address, path = engines.get(str(engine), ("", ""))
+    has_images = bool(
+        address
+        and current.get(f"{IMAGES}ENABLE_IMAGE_GENERATION")
+        and current.get(IMAGES + address) == f"{gateway}/{path}"
+    )
+    has_edits = (
+        current.get(f"{IMAGES}ENABLE_IMAGE_EDIT")
+        and current.get(f"{IMAGES}IMAGE_EDIT_ENGINE") == Engine.OPENAI
+        and current.get(f"{IMAGES}IMAGES_EDIT_OPENAI_API_BASE_URL") == f"{gateway}/openai/v1"
+    )
+    tools = current.get(f"{TOOLS}{gateway}/tools")
+    has_tools = tools is not None and (tools.get("config") or {}).get("enable", True)
+    function = current.get(FILTER + FILTER_ID)
+    has_filter = (
+        function is not None
+        and function["active"]
+        and function["global"]
+        and (function["valves"] or {}).get("gateway") == gateway
+    )
+    return [
+        f"chat models: {_yes(has_chat)}",
+        f"image engine: {f'yes, as {engine}' if has_images else f'no, it is {engine or Engine.AUTOMATIC1111}'}",
+        f"image editing: {_yes(has_edits)}",
+        f"live previews: {_yes(has_filter)}",
+        f"tool server: {_yes(has_tools)}",
+    ]
+
+
+def listed(names: Sequence[str]) -> str:
+    """ "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def _yes(is_so: Value) -> str:
+    return "yes" if is_so else "no"
+
+
+def _verb(change: Change) -> str:
+    if change.was is None and isinstance(change.becomes, Mapping):
+        return "add"
+    if change.becomes is None:
+        return "remove"
+    return "change" if isinstance(change.becomes, Mapping) and not change.item.startswith(IMAGES) else "set"
+
+
+def _values(change: Change) -> str:
+    if change.item.startswith((CHAT, TOOLS, FILTER)):
+        return ""
+    if is_secret(change.item):
+        return f": was {'set' if change.was else 'empty'}, is {'another' if change.becomes else 'empty'}"
+    return f": was {_shown(change.was)}, is {_shown(change.becomes)}"
+
+
+def _shown(value: Value) -> str:
+    match value:
+        case True:
+            return "on"
+        case False:
+            return "off"
+        case None | "":
+            return "empty"
+        case _:
+            return str(value)
