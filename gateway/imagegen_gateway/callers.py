@@ -80,7 +80,7 @@ def check_key(request: web.Request, keys: list[KeySettings]) -> KeySettings | No
     shown = shown_key(request)
     found = find_key(keys, shown) if shown else None
     if found is None:
-        detail = "this key is not known here" if shown else "a key is needed: Authorization: Bearer <key>"
+        detail = "this key is not known here" if shown else "a key is needed, as Authorization: Bearer KEY"
         raise Problem(401, detail, reason="UNAUTHENTICATED", headers={"WWW-Authenticate": 'Bearer realm="imagegen"'})
     return found
 

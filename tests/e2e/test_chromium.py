@@ -8,7 +8,11 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, async_playwright
+from pydantic import SecretStr
 
+from imagegen_gateway.app import serve_gateway
+from imagegen_gateway.config import GatewaySettings
+from imagegen_gateway.keys import KeySettings
 from tests.e2e.conftest import Stack
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -87,6 +91,25 @@ async def test_the_page_makes_a_picture(page: Page, stack: Stack, tmp_path: Path
     await picture.wait_for(timeout=60_000)
     assert await picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 512
     assert faults == []
+
+
+async def test_a_page_behind_keys_signs_in_once(page: Page, stack: Stack) -> None:
+    key = "the-key-of-the-house"
+    settings = GatewaySettings(
+        http="127.0.0.1:0", server=stack.grpc, keys=[KeySettings(name="home", key=SecretStr(key))]
+    )
+    async with serve_gateway(settings) as gateway:
+        await page.goto(gateway.url)
+        await page.get_by_label("Your key").fill("a key that is wrong")
+        await page.get_by_role("button", name="Sign in").click()
+        await page.get_by_text("this key is not known here").wait_for(timeout=30_000)
+        await page.get_by_label("Your key").fill(key)
+        await page.get_by_role("button", name="Sign in").click()
+        await page.get_by_role("dialog").wait_for(state="hidden", timeout=30_000)
+        await page.get_by_label("What should the picture show?").fill("a quiet room")
+        await page.get_by_role("button", name="Generate").click()
+        await page.get_by_alt_text("the finished picture").wait_for(timeout=60_000)
+        assert "imagegen_key" not in await page.evaluate("document.cookie")
 
 
 async def test_a_reload_in_mid_job_goes_on_watching(page: Page, stack: Stack) -> None:

@@ -29,6 +29,7 @@ async function call(method, path, body, headers = {}) {
     body: body === undefined ? undefined : JSON.stringify(body),
   }).catch(() => { throw new Error("the gateway cannot be reached"); });
   const answer = await response.json().catch(() => ({}));
+  if (response.status === 401 && !$("sign-in").open) $("sign-in").showModal();
   if (!response.ok) {
     throw Object.assign(new Error(answer.detail || `the gateway answered ${response.status}`), { status: response.status });
   }
@@ -300,7 +301,19 @@ async function listModels() {
   } catch { /* the server chooses; the list of jobs says what is wrong */ }
 }
 
+async function signIn(event) {
+  event.preventDefault();
+  try {
+    await call("POST", "/session", { key: $("key").value });
+    location.reload();
+  } catch (error) {
+    $("key-problem").textContent = error.message;
+    show("key-problem", true);
+  }
+}
+
 $("form").addEventListener("submit", generate);
+$("key-form").addEventListener("submit", signIn);
 $("cancel").addEventListener("click", cancel);
 $("retry").addEventListener("click", retry);
 $("prompt").addEventListener("keydown", (event) => {
