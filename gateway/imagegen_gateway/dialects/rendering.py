@@ -166,11 +166,14 @@ class Rendering:
         """Whether the job has ended, as far as is known here."""
         return self._hub.log.state in FINAL_STATES
 
-    async def moments(self, *, interval_s: float = 0.25) -> AsyncGenerator[Moment, None]:
+    async def moments(
+        self, *, interval_s: float = 0.25, heartbeat_s: float | None = None
+    ) -> AsyncGenerator[Moment, None]:
         """How the job stands, whenever that changed, at most once in `interval_s` but for new results and the end.
 
-        The first comes at once, the last when the job has ended. Raises Problem when it can be followed no more.
-        To be closed by the caller (aclosing).
+        The first comes at once, the last when the job has ended. After `heartbeat_s` without a change one comes that
+        has nothing new (no `events`), so that a stream can show that it lives. Raises Problem when the job can be
+        followed no more. To be closed by the caller (aclosing).
         """
         now = asyncio.get_running_loop().time
         while True:
@@ -180,16 +183,19 @@ class Rendering:
             yield moment
             if moment.is_last:
                 return
-            await self._wait_until_changed()
+            if not await self._wait_at_most(heartbeat_s):
+                continue
             while not self._is_urgent() and (pause_s := not_before - now()) > 0:
                 self._changed.clear()
                 await self._wait_at_most(pause_s)
+            self._raise_if_gone()
 
     async def ended(self) -> job_pb2.Job:
         """The job once it has ended. Raises Problem when it can be followed no more."""
         while not self.is_over:
             self._changed.clear()
-            await self._wait_until_changed()
+            await self._wait_at_most(None)
+            self._raise_if_gone()
         assert self._hub.log.job is not None
         return self._hub.log.job
 
@@ -204,25 +210,24 @@ class Rendering:
     def pause(self) -> None:
         """The server is away: nothing to tell."""
 
-    async def _wait_until_changed(self) -> None:
-        if not self._is_hub_gone():
-            await self._changed.wait()
-        if self._is_hub_gone() and not self.is_over:
-            raise self._hub.problem or unavailable("the job's events ended before the job did")
-
-    async def _wait_at_most(self, wait_s: float) -> None:
+    async def _wait_at_most(self, wait_s: float | None) -> bool:
+        """Whether something changed meanwhile, or had before."""
+        if self._hub.is_over:
+            return True
         try:
             async with asyncio.timeout(wait_s):
                 await self._changed.wait()
         except TimeoutError:
-            return
+            return False
+        return True
 
-    def _is_hub_gone(self) -> bool:
-        return self._hub.is_over
+    def _raise_if_gone(self) -> None:
+        if self._hub.is_over and not self.is_over:
+            raise self._hub.problem or unavailable("the job's events ended before the job did")
 
     def _is_urgent(self) -> bool:
         newer = self._hub.log.newest > self._position
-        return self.is_over or self._is_hub_gone() or (newer and self._has_new_output())
+        return self.is_over or self._hub.is_over or (newer and self._has_new_output())
 
     def _has_new_output(self) -> bool:
         return any(record.kind == "output_ready" for record in self._lossless())

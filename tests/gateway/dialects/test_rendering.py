@@ -70,6 +70,19 @@ async def test_previews_come_once_each_and_small(parts: tuple[Studio, Hubs], hou
 
 
 @pytest.mark.parametrize("speed", ["0.25"])
+async def test_silence_is_broken_by_moments_without_news(parts: tuple[Studio, Hubs]) -> None:
+    async with (
+        parts[0].render(fox(), ANNA) as rendering,
+        aclosing(rendering.moments(heartbeat_s=0.01)) as looks,
+    ):
+        async for moment in looks:
+            if not moment.events:
+                assert not moment.outputs
+                assert moment.preview is None
+                return
+
+
+@pytest.mark.parametrize("speed", ["0.25"])
 async def test_a_caller_that_goes_away_has_its_job_cancelled(parts: tuple[Studio, Hubs], house: House) -> None:
     studio, _ = parts
     seen = asyncio.get_running_loop().create_future()

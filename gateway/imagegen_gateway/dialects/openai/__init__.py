@@ -3,17 +3,14 @@
 from aiohttp import web
 
 from imagegen_gateway.dialects.kit import Kit
-from imagegen_gateway.errors import Problem
+from imagegen_gateway.dialects.openai import chat, images, models
+from imagegen_gateway.dialects.openai.errors import answer_problem
+
+__all__ = ["PREFIX", "answer_problem", "routes"]
 
 PREFIX = "/openai/"
 
 
 def routes(kit: Kit) -> list[web.RouteDef]:
     """aiohttp routes."""
-    del kit
-    return []
-
-
-def answer_problem(problem: Problem) -> web.Response:
-    """A problem in this dialect's own shape."""
-    return problem.response()
+    return [*images.routes(kit), *models.routes(kit), *chat.routes(kit)]

@@ -1,0 +1,97 @@
+"""Problems as OpenAI says them: {"error": {"message", "type", "param", "code"}}.
+
+The sentence stands also where HTTP has the reason phrase, because Open WebUI shows nothing else to its users.
+"""
+
+import math
+import re
+from typing import Any, Final
+
+import grpc
+import orjson
+from aiohttp import web
+
+from imagegen_gateway.errors import Problem, from_rpc, title
+
+MAX_PHRASE_CHARS: Final = 200
+NOT_AGAIN: Final = {"x-should-retry": "false"}
+"""Header that keeps OpenAI's packages from asking again by themselves, as they do at 409, 429 and 5xx."""
+UNPRINTABLE: Final = re.compile(r"[^ -~]")
+NAMES: Final = {
+    "width": "size",
+    "height": "size",
+    "count": "n",
+    "init_image": "image",
+    "image": "image",
+    "spec": "model",
+    "graph": "model",
+    "json": "model",
+}
+"""What is called otherwise here than in the contract, and in presets."""
+PREFIX: Final = re.compile(r"^(spec\.)?(image\.|graph\.)?")
+"""Where the server's own fields lie."""
+
+
+def answer_problem(problem: Problem) -> web.Response:
+    """The answer as a whole."""
+    headers = {**problem.headers, "Cache-Control": "no-store"}
+    if problem.wait_s is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(problem.wait_s)))
+    return web.Response(
+        status=problem.status,
+        reason=phrase(message_of(problem)) or title(problem.status),
+        body=orjson.dumps({"error": error_of(problem)}),
+        content_type="application/json",
+        headers=headers,
+    )
+
+
+def error_of(problem: Problem) -> dict[str, Any]:
+    """What stands under "error"."""
+    return {
+        "message": message_of(problem),
+        "type": type_of(problem.status),
+        "param": parameter(problem.errors[0].field) if problem.errors else None,
+        "code": problem.reason.lower() or None,
+    }
+
+
+def message_of(problem: Problem) -> str:
+    """The sentence, with the caller's names for the fields."""
+    message = problem.detail
+    for error in problem.errors:
+        if error.field:
+            message = message.replace(f"{error.field}: ", f"{parameter(error.field)}: ")
+    return message
+
+
+def parameter(path: str) -> str | None:
+    """The caller's name for a field of the contract; None for the body as a whole."""
+    name = re.split(r"[.\[]", PREFIX.sub("", path), maxsplit=1)[0]
+    return NAMES.get(name, name) or None
+
+
+def type_of(status: int) -> str:
+    """The kind of error that a status is."""
+    match status:
+        case 401:
+            return "authentication_error"
+        case 403:
+            return "permission_error"
+        case 429:
+            return "rate_limit_error"
+        case _:
+            return "invalid_request_error" if status < 500 else "server_error"
+
+
+def phrase(text: str) -> str:
+    """One line for the status line of HTTP/1.1, which takes no other characters."""
+    line = UNPRINTABLE.sub("?", " ".join(text.split()))
+    return line if len(line) <= MAX_PHRASE_CHARS else line[: MAX_PHRASE_CHARS - 3] + "..."
+
+
+def after_acceptance(error: Problem | grpc.aio.AioRpcError) -> Problem:
+    """What went wrong with a job that was accepted: to ask again would be to render again."""
+    problem = from_rpc(error) if isinstance(error, grpc.aio.AioRpcError) else error
+    problem.headers = {**problem.headers, **NOT_AGAIN}
+    return problem
