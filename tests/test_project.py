@@ -95,6 +95,19 @@ def test_compose_starts_the_two_processes_on_loopback_only() -> None:
         assert service["healthcheck"]["test"][0] == "CMD"
 
 
+def test_compose_with_open_webui_connects_by_the_services_own_names() -> None:
+    base = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())["services"]
+    both = yaml.safe_load((ROOT / "docker-compose.openwebui.yaml").read_text())["services"]
+    chat = both["open-webui"]
+    assert set(both) - {"open-webui"} <= set(base)
+    assert set(chat["depends_on"]) <= set(base)
+    assert all(port.startswith("127.0.0.1:") for port in chat["ports"])
+    addresses = {value for name, value in chat["environment"].items() if "_URL" in name}
+    assert addresses == {"http://gateway:8000/openai/v1"}
+    assert "gateway" in base["gateway"]["environment"]["IMAGEGEN_ALLOWED_HOSTS"]
+    assert both["gateway"]["environment"]["IMAGEGEN_OPENWEBUI_URL"] == "http://open-webui:8080"
+
+
 def test_every_setting_is_documented() -> None:
     page = (ROOT / "docs" / "configuration.md").read_text()
     documented = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
