@@ -18,7 +18,7 @@ class Installer:
     gateway: str
     gateway_key: str
     state: Path
-    """Where it remembers what was there before."""
+    """Folder where it remembers what was there before."""
 
     async def install(self, *choices: str) -> str:
         """Gives what it printed. Raises AssertionError if it fails."""

@@ -102,5 +102,5 @@ def _installer(admin: Account, gateway: Program, folder: Path) -> Installer:
         token=admin.token,
         gateway=gateway.address,
         gateway_key=KEY,
-        state=folder / "openwebui.json",
+        state=folder / "state",
     )
