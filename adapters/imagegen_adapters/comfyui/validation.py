@@ -1,6 +1,7 @@
 """What is wrong with a request, before the backend sees it. Pure."""
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from heapq import nlargest
@@ -174,6 +175,8 @@ def _number_fault(value: Any, kind: InputKind) -> str:
     try:
         number = int(value) if kind.type == "INT" else float(value)  # as the server converts it
     except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if math.isnan(number):
         return f"must be {'a whole number' if kind.type == 'INT' else 'a number'}, not {value!r:.40}"
     if kind.minimum is not None and number < kind.minimum:
         return f"{number} is below the smallest value {kind.minimum}"

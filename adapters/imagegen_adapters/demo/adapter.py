@@ -1,12 +1,14 @@
 """The built-in backend: an adapter whose backend lives in the same process, on one thread of its own."""
 
 import asyncio
+import json
 import math
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TypeAlias, TypeVar
+from itertools import chain
+from typing import TypeAlias, TypeVar, assert_never
 
 import structlog
 
@@ -31,6 +33,9 @@ from imagegen_adapters.contract import (
     Update,
 )
 from imagegen_adapters.demo.attempt import Wish, pieces
+from imagegen_adapters.demo.graphs.attempt import graph_pieces
+from imagegen_adapters.demo.graphs.checking import graph_violations
+from imagegen_adapters.demo.graphs.definitions import DEFINITIONS
 from imagegen_adapters.demo.requests import CAPABILITIES, CATALOG, VERSION, chosen, violations
 from imagegen_adapters.errors import AdapterError, Cancelled, Lost, NodeFailed, OutOfMemory, Rejected, Violation
 from imagegen_adapters.updates import UpdateBuffer
@@ -100,10 +105,10 @@ class _DemoAdapter:
         return CATALOG
 
     async def node_definitions(self) -> bytes:
-        return b"{}"
+        return json.dumps(DEFINITIONS).encode()
 
     def validate(self, source: ImageParameters | RawGraph) -> Sequence[Violation]:
-        return violations(source)
+        return _violations(source)
 
     async def free_memory(self) -> None:
         """Nothing is held beyond the picture at work."""
@@ -137,14 +142,14 @@ class _Studio:
 
     @asynccontextmanager
     async def run(self, task: Task) -> AsyncIterator[Run]:
-        source = task.source
-        wrong = [*violations(source), *_missing_files(task)]
-        if isinstance(source, RawGraph) or wrong:
+        # In a thread, as large graphs take their time.
+        wrong = [*await asyncio.to_thread(_violations, task.source), *_missing_files(task)]
+        if wrong:
             yield _EndedRun(Rejected(f"{wrong[0].field}: {wrong[0].description}", wrong))
             return
         updates = UpdateBuffer()
         updates.put(Accepted(handle=Handle(remote_id=task.attempt_id)))
-        worker = asyncio.create_task(self._work(task, source, updates), name=f"demo {task.attempt_id}")
+        worker = asyncio.create_task(self._work(task, updates), name=f"demo {task.attempt_id}")
         run = _DemoRun(updates, worker)
         self._runs.add(run)
         worker.add_done_callback(lambda _: self._runs.discard(run))
@@ -159,13 +164,13 @@ class _Studio:
         if workers:
             await asyncio.wait(workers)
 
-    async def _work(self, task: Task, source: ImageParameters, updates: UpdateBuffer) -> None:
+    async def _work(self, task: Task, updates: UpdateBuffer) -> None:
         """Paints one attempt; ends `updates`, unless it is cancelled."""
         try:
             if self._turn.locked():
                 updates.put(PhaseChanged(phase=Phase.WAITING))
             async with self._turn:
-                await self._perform(task, source, updates)
+                await self._perform(task, updates)
             updates.close()
         except AdapterError as exc:
             updates.fail(exc)
@@ -175,12 +180,9 @@ class _Studio:
             _log.exception("painter failed", attempt_id=task.attempt_id)
             updates.fail(NodeFailed("the demo painter failed; the log of the server has more"))
 
-    async def _perform(self, task: Task, source: ImageParameters, updates: UpdateBuffer) -> None:
-        updates.put(Planned(images=source.count))
-        model = source.model or self.resident_model or chosen("", CATALOG.checkpoints)
-        await self._load(model, updates)
+    async def _perform(self, task: Task, updates: UpdateBuffer) -> None:
         wish, previews = Wish(), _PreviewClock(task.preview)
-        work = self._paint(source, model, task.files, wish)
+        work = self._begun(task, wish)
         while True:
             wish.wants_preview = previews.is_due()
             made = await self._pace.kept(self._piece(work), _STEP_S)
@@ -189,14 +191,23 @@ class _Studio:
             for update in made:
                 previews.note(update)
                 updates.put(update)
+                if isinstance(update, ModelLoading):
+                    await self._pace.rest(_LOADING_S)
+                    self.resident_model = update.model
 
-    async def _load(self, model: str, updates: UpdateBuffer) -> None:
-        if model == self.resident_model:
-            return
-        updates.put(PhaseChanged(phase=Phase.LOADING_MODEL, title=model))
-        updates.put(ModelLoading(model=model))
-        await self._pace.rest(_LOADING_S)
-        self.resident_model = model
+    def _begun(self, task: Task, wish: Wish) -> Iterator[list[Update]]:
+        """The work, of which nothing is done yet."""
+        match task.source:
+            case RawGraph() as graph:
+                return graph_pieces(graph, self.resident_model, task.files, wish)
+            case ImageParameters() as source:
+                model = source.model or self.resident_model or chosen("", CATALOG.checkpoints)
+                opening: list[Update] = [Planned(images=source.count)]
+                if model != self.resident_model:
+                    opening += [PhaseChanged(phase=Phase.LOADING_MODEL, title=model), ModelLoading(model=model)]
+                return chain([opening], self._paint(source, model, task.files, wish))
+            case _ as never:
+                assert_never(never)
 
     async def _piece(self, work: Iterator[list[Update]]) -> list[Update] | None:
         """The next piece, computed on the thread; None after the last."""
@@ -296,8 +307,16 @@ class _EndedRun:
         """Nothing to leave."""
 
 
+def _violations(source: ImageParameters | RawGraph) -> Sequence[Violation]:
+    return graph_violations(source) if isinstance(source, RawGraph) else violations(source)
+
+
 def _missing_files(task: Task) -> Iterator[Violation]:
-    if isinstance(task.source, ImageParameters):
-        for field, digest in (("image.init_image", task.source.init_image), ("image.mask", task.source.mask)):
-            if digest and digest not in task.files:
-                yield Violation(field, "the image's bytes are missing")
+    source = task.source
+    if isinstance(source, RawGraph):
+        wanted = [(f'graph.images["{key}"]', digest) for key, digest in source.images.items()]
+    else:
+        wanted = [("image.init_image", source.init_image), ("image.mask", source.mask)]
+    for field, digest in wanted:
+        if digest and digest not in task.files:
+            yield Violation(field, "the image's bytes are missing")

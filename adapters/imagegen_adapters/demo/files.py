@@ -15,10 +15,10 @@ class UnreadableImage(Exception):
     """The bytes are no image that can be used."""
 
 
-def png(picture: Picture, parameters: str) -> bytes:
-    """With `parameters` as text chunk, where A1111 and its kin put theirs."""
+def png(picture: Picture, text: str, *, name: str = "parameters") -> bytes:
+    """With a text chunk: A1111 and its kin write "parameters", ComfyUI the graph as "prompt"."""
     info = PngImagePlugin.PngInfo()
-    info.add_text("parameters", parameters)
+    info.add_text(name, text)
     return _encoded(picture, "PNG", compress_level=6, pnginfo=info)
 
 
@@ -42,17 +42,23 @@ def picture_of(data: bytes, frame: Frame) -> Picture:
     return _values(image.convert("RGB"), frame)
 
 
+def channels_of(data: bytes, max_pixels: int) -> Field:
+    """An image's red, green, blue and alpha at its own size, (height, width, 4). Raises UnreadableImage."""
+    image = _opened(data, max_pixels)
+    return np.asarray(image.convert("RGBA")).astype(np.float32) / 255
+
+
 def mask_of(data: bytes, frame: Frame, blur: int) -> Field:
     """An image as mask of the frame's size, its edges blurred. Raises UnreadableImage."""
     image = _opened(data).convert("L").resize((frame.width, frame.height), Image.Resampling.BICUBIC)
     return _values(image.filter(ImageFilter.GaussianBlur(blur)) if blur else image, frame)
 
 
-def _opened(data: bytes) -> Image.Image:
+def _opened(data: bytes, max_pixels: int = MAX_INPUT_PIXELS) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP"))
-        if image.width * image.height > MAX_INPUT_PIXELS:
-            raise UnreadableImage(f"the image is larger than {MAX_INPUT_PIXELS} pixels")
+        if image.width * image.height > max_pixels:
+            raise UnreadableImage(f"the image is larger than {max_pixels} pixels")
         image.load()
         return ImageOps.exif_transpose(image)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as exc:

@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from imagegen_adapters.contract import Capabilities, Catalog, ImageParameters, NamedModel, RawGraph
+from imagegen_adapters.contract import Capabilities, Catalog, ImageParameters, NamedModel
 from imagegen_adapters.demo.fields import Frame
 from imagegen_adapters.demo.media import STYLES
 from imagegen_adapters.demo.refining import SAMPLERS, SCHEDULERS
 from imagegen_adapters.errors import Violation
 
 VERSION = "imagegen demo painter, no model"
+MIN_SIDE = 64
 MAX_PIXELS = 4 * 1024 * 1024
 """Of a finished picture: what can be painted in bounded memory and time."""
 
-CAPABILITIES = Capabilities(image_to_image=True, inpainting=True, hires=True, previews=True)
+CAPABILITIES = Capabilities(graphs=True, image_to_image=True, inpainting=True, hires=True, previews=True)
 
 CATALOG = Catalog(
     checkpoints=tuple(
@@ -27,10 +28,8 @@ CATALOG = Catalog(
 )
 
 
-def violations(source: ImageParameters | RawGraph) -> Sequence[Violation]:
+def violations(source: ImageParameters) -> Sequence[Violation]:
     """Why the request cannot be painted; empty if it can."""
-    if isinstance(source, RawGraph):
-        return (Violation("graph", "this backend takes no graphs; use image instead"),)
     return (*_unknown_names(source), *_impossible(source))
 
 
@@ -50,8 +49,8 @@ def _unknown_names(source: ImageParameters) -> Iterator[Violation]:
 
 def _impossible(source: ImageParameters) -> Iterator[Violation]:
     for field, pixels in (("image.width", source.width), ("image.height", source.height)):
-        if pixels < 64 or pixels % 8:
-            yield Violation(field, f"{pixels} is no multiple of 8 from 64")
+        if pixels < MIN_SIDE or pixels % 8:
+            yield Violation(field, f"{pixels} is no multiple of 8 from {MIN_SIDE}")
     if source.steps < 1 or source.count < 1:
         yield Violation("image.steps" if source.steps < 1 else "image.count", "must be at least 1")
     if source.width * source.height > MAX_PIXELS:

@@ -86,6 +86,13 @@ async def test_an_unknown_name_is_refused_with_the_known_ones(
     assert await subject.attempts() == 0
 
 
+async def test_without_graphs_there_are_no_node_classes(adapter: Adapter) -> None:
+    if adapter.capabilities.graphs:
+        pytest.skip("graphs declared")
+    await adapter.catalog()
+    assert await adapter.node_definitions() == b"{}"
+
+
 async def test_a_good_request_is_not_refused(subject: Subject, adapter: Adapter) -> None:
     assert not adapter.validate(subject.quick())
     await adapter.catalog()

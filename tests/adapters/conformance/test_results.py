@@ -1,5 +1,6 @@
 """What a run that succeeds reports, and in which order."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -174,7 +175,9 @@ async def test_a_graph_gives_its_image(subject: Subject, adapter: Adapter) -> No
     if not adapter.capabilities.graphs:
         pytest.skip("graphs not declared")
     await adapter.catalog()
+    graph = json.loads(subject.graph().json)
     assert not adapter.validate(subject.graph())
+    assert {node["class_type"] for node in graph.values()} <= json.loads(await adapter.node_definitions()).keys()
     images = await images_of(adapter, subject.graph(), subject.patience_s)
     assert len(images) == 1
     assert media_type_of(images[0].data) == images[0].media_type

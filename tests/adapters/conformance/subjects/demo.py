@@ -1,5 +1,6 @@
 """The demo painter: its backend is the adapter's own thread."""
 
+import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -9,6 +10,7 @@ from imagegen_adapters.demo.adapter import open_demo
 from imagegen_adapters.demo.attempt import Wish, pieces
 from imagegen_adapters.errors import NodeFailed, OutOfMemory
 from tests.adapters.conformance.subject import Ending, Fault, Promises, Subject
+from tests.adapters.demo.graphs import text_to_image
 
 
 @asynccontextmanager
@@ -59,7 +61,7 @@ class DemoSubject:
         return ImageParameters(prompt="a red fox", model="demo-landscape", width=128, height=128, steps=10**9, seed=7)
 
     def graph(self) -> RawGraph:
-        raise NotImplementedError
+        return RawGraph(json=json.dumps(text_to_image()))
 
     async def inject(self, fault: Fault) -> None:
         match fault:
