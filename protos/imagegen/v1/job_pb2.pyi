@@ -876,7 +876,7 @@ class Output(_message.Message):
     index: _builtins.int
     """Number within the job, from 0, in order of arrival."""
     image_index: _builtins.int
-    """Which image of the job this is, 0..count-1; 0 for graphs."""
+    """Which image of the job this is, 0..count-1; for graphs a running number."""
     seed: _builtins.int
     """Seed that made it; absent where it is not known (graphs)."""
     node_id: _builtins.str

@@ -97,6 +97,7 @@ def test_each_node_has_its_phase() -> None:
 
 def test_progress_goes_by_nodes_and_steps() -> None:
     made = run(changed("5", batch_size=2), wants_preview=True)
+    assert [plan.images for plan in made.of(Planned)] == [2]
     steps = [(update.node_id, update.step, update.steps) for update in made.of(Progressed) if update.steps]
     assert steps == [("3", step, 8) for step in range(1, 9)]
     assert [(preview.node_id, preview.step) for preview in made.of(PreviewFrame)] == [("3", s) for s in range(1, 9)]

@@ -29,6 +29,8 @@ from imagegen_adapters.demo.graphs.sampling import SAMPLERS, sampling_of
 from imagegen_adapters.demo.painter import Order, paint
 from imagegen_adapters.errors import Rejected, Violation
 
+_PICTURE_INPUTS = frozenset({"image", "images", "latent_image", "pixels", "samples"})
+
 
 def graph_pieces(
     source: RawGraph,
@@ -63,6 +65,7 @@ class _GraphRun:
         graph = Graph(json.loads(source.json))
         self.outputs = graph.outputs(CLASSES)
         self.order = graph.execution_order(self.outputs)
+        self._graph = graph
         self._source = source
         self._resident = resident
         self._wish = wish
@@ -74,7 +77,7 @@ class _GraphRun:
 
     def plan(self) -> Planned:
         nodes = (PlanNode(node_id=n.node_id, class_type=n.class_type, title=n.title) for n in self.order)
-        return Planned(images=len(self.outputs), nodes=tuple(nodes))
+        return Planned(images=sum(self._images_of(output) for output in self.outputs), nodes=tuple(nodes))
 
     def begun(self, node: Node) -> list[Update]:
         phase = phase_of(node.class_type)
@@ -144,6 +147,14 @@ class _GraphRun:
                 )
             ]
             self._images += 1
+
+    def _images_of(self, node_id: str) -> int:
+        """How many pictures come out of a node: as many as in the empty latent that they go back to, or one."""
+        node = self._graph.nodes[node_id]
+        if node.class_type == "EmptyLatentImage":
+            return int(node.inputs["batch_size"])
+        pictures = (link.source for link in node.links if link.input_name in _PICTURE_INPUTS)
+        return max((self._images_of(source) for source in pictures), default=1)
 
     def _inputs(self, node: Node) -> Inputs:
         """What the node is given for the inputs of its class."""
