@@ -4,7 +4,7 @@ Its REST API only takes whole objects. An item is one thing in them that the ins
 
     images/<FIELD>            a field of the image settings
     openai/enabled            whether connections for chat models are used at all
-    openai/connection/<URL>   one such connection: {"key", "config"}
+    openai/connection/<URL>   one such connection: {"key", "config"}, the latter only where there is one
     tools/connection/<URL>    one tool server's connection, whole
     filter/<ID>               a function: {"content", "active", "global", "valves"}
 
@@ -57,7 +57,7 @@ def items_of(documents: Documents) -> dict[str, Value]:
     return {
         **{f"{IMAGES}{name}": value for name, value in documents.images.items()},
         CHAT_ENABLED: bool(documents.openai.get("ENABLE_OPENAI_API")),
-        **{CHAT + each["url"]: {"key": each["key"], "config": each["config"]} for each in _connections(documents)},
+        **{CHAT + each["url"]: _without_url(each) for each in _connections(documents)},
         **{TOOLS + str(each.get("url", "")): dict(each) for each in documents.tools},
         **{FILTER + name: dict(function) for name, function in documents.functions.items()},
     }
@@ -87,7 +87,7 @@ def openai_after(documents: Documents, changes: Sequence[Change]) -> dict[str, V
         "ENABLE_OPENAI_API": is_enabled,
         "OPENAI_API_BASE_URLS": [each["url"] for each in rest],
         "OPENAI_API_KEYS": [each["key"] for each in rest],
-        "OPENAI_API_CONFIGS": {str(index): each["config"] for index, each in enumerate(rest)},
+        "OPENAI_API_CONFIGS": {str(index): each["config"] for index, each in enumerate(rest) if "config" in each},
     }
 
 
@@ -107,17 +107,19 @@ def _merged(
     return [deepcopy({"url": url, **value}) for url, value in values if value is not None]
 
 
+def _without_url(connection: Mapping[str, Value]) -> dict[str, Value]:
+    return {name: value for name, value in connection.items() if name != "url"}
+
+
 def _connections(documents: Documents) -> list[dict[str, Value]]:
     """The three lists, which belong together by position, as one."""
     urls: Sequence[str] = documents.openai.get("OPENAI_API_BASE_URLS") or []
     keys: Sequence[str] = documents.openai.get("OPENAI_API_KEYS") or []
     configs: Mapping[str, Value] = documents.openai.get("OPENAI_API_CONFIGS") or {}
-    return [
-        {
-            "url": url,
-            "key": keys[index] if index < len(keys) else "",
-            # By position, or by address, as old installations have it; by address it would be lost when saved.
-            "config": configs.get(str(index), configs.get(url, {})),
-        }
-        for index, url in enumerate(urls)
-    ]
+    connections = []
+    for index, url in enumerate(urls):
+        connection = {"url": url, "key": keys[index] if index < len(keys) else ""}
+        # By position, or by address, as old installations have it; by address it would be lost when saved.
+        config = configs.get(str(index), configs.get(url))
+        connections.append(connection if config is None else {**connection, "config": config})
+    return connections

@@ -104,7 +104,7 @@ def summary(gateway: str, current: Mapping[str, Value]) -> list[str]:
         Engine.COMFYUI.value: ("COMFYUI_BASE_URL", "comfyui"),
     }
     chat = current.get(f"{CHAT}{gateway}/openai/v1")
-    has_chat = chat is not None and current.get(CHAT_ENABLED) and chat["config"].get("enable", True)
+    has_chat = chat is not None and current.get(CHAT_ENABLED) and chat.get("config", {}).get("enable", True)
     engine = current.get(f"{IMAGES}IMAGE_GENERATION_ENGINE")
     address, path = engines.get(str(engine), ("", ""))
     has_images = bool(
