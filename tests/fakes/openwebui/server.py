@@ -7,10 +7,9 @@ from typing import Any
 
 from aiohttp import BodyPartReader, web
 
-from tests.fakes.openwebui.state import USER_OF_TOKEN, ChatEvent, State, StoredFile
-
-PROHIBITED = "You do not have permission to access this resource. Please contact your administrator for assistance."
-INVALID_TOKEN = "Your session has expired or the token is invalid. Please sign in again."
+from tests.fakes.openwebui.answers import NOT_FOUND, PROHIBITED, missing, problem, user_of
+from tests.fakes.openwebui.settings import Settings
+from tests.fakes.openwebui.state import ChatEvent, State, StoredFile
 
 
 class FakeOpenWebUI(State):
@@ -44,7 +43,7 @@ class FakeOpenWebUI(State):
         if self.chats.get(chat, user) != user and user != "admin":
             raise problem(401, PROHIBITED)
         if not isinstance(body.get("type"), str) or not isinstance(body.get("data"), dict):
-            raise problem(422, [{"loc": ["body"], "msg": "Field required", "type": "missing"}])
+            raise missing()
         message = request.match_info["message"]
         self.events.append(ChatEvent(user=user, chat=chat, message=message, type=body["type"], data=body["data"]))
         return web.json_response(True)
@@ -62,36 +61,14 @@ class FakeOpenWebUI(State):
                 )
                 self.files[file.id] = file
                 return web.json_response(_file_as_json(file))
-        raise problem(422, [{"loc": ["body", "file"], "msg": "Field required", "type": "missing"}])
+        raise missing("file")
 
     async def _content(self, request: web.Request) -> web.Response:
         user_of(request)
         file = self.files.get(request.match_info["id"])
         if file is None:
-            raise problem(404, "We could not find what you're looking for :/")
+            raise problem(404, NOT_FOUND)
         return web.Response(body=file.content, content_type=file.content_type)
-
-
-def user_of(request: web.Request) -> str:
-    """Who asks: "admin" or "user". Raises 401."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise problem(401, "Not authenticated")
-    if token not in USER_OF_TOKEN:
-        raise problem(401, INVALID_TOKEN)
-    return USER_OF_TOKEN[token]
-
-
-def problem(status: int, detail: Any) -> web.HTTPException:
-    """An error in FastAPI's shape."""
-    kinds: dict[int, type[web.HTTPException]] = {
-        400: web.HTTPBadRequest,
-        401: web.HTTPUnauthorized,
-        403: web.HTTPForbidden,
-        404: web.HTTPNotFound,
-        422: web.HTTPUnprocessableEntity,
-    }
-    return kinds[status](text=web.json_response({"detail": detail}).text, content_type="application/json")
 
 
 def _file_as_json(file: StoredFile) -> dict[str, Any]:
@@ -116,11 +93,13 @@ async def open_fake(*, port: int = 0) -> AsyncIterator[FakeOpenWebUI]:
     @web.middleware
     async def note(request: web.Request, handler: Any) -> web.StreamResponse:
         fake.requests.append(f"{request.method} {request.path}")
+        if request.path in fake.failing:
+            raise problem(500, "Internal Server Error")
         response: web.StreamResponse = await handler(request)
         return response
 
     app = web.Application(client_max_size=64 * 1024 * 1024, middlewares=[note])
-    app.router.add_routes(fake.routes())
+    app.router.add_routes([*fake.routes(), *Settings(fake).routes()])
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
     await runner.setup()
     try:
