@@ -1,5 +1,6 @@
 """What an admin can choose to have set up, and what Open WebUI's settings are to be then. Pure."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,6 +25,18 @@ MESSAGE_HEADERS: Final = {
 }
 """Open WebUI fills these in with every request."""
 EVERYBODY: Final = {"principal_type": "user", "principal_id": "*", "permission": "read"}
+
+
+DEFAULT_NODES: Final = {
+    "prompt": ("6", "CLIPTextEncode", "text"),
+    "model": ("4", "CheckpointLoaderSimple", "ckpt_name"),
+    "width": ("5", "EmptyLatentImage", "width"),
+    "height": ("5", "EmptyLatentImage", "height"),
+    "n": ("5", "EmptyLatentImage", "batch_size"),
+    "steps": ("3", "KSampler", "steps"),
+    "seed": ("3", "KSampler", "seed"),
+}
+"""Where the workflow that Open WebUI brings along takes what: node, its class, input. It does not say so itself."""
 
 
 class Engine(StrEnum):
@@ -116,6 +129,8 @@ def _images(choices: Choices, engine: Engine, current: Mapping[str, Value]) -> d
         case Engine.COMFYUI:
             address, url = "COMFYUI_BASE_URL", f"{choices.gateway}/comfyui"
             fields["COMFYUI_API_KEY"] = choices.key
+            if not current.get(f"{IMAGES}COMFYUI_WORKFLOW_NODES") and (nodes := _default_nodes(current)):
+                fields["COMFYUI_WORKFLOW_NODES"] = nodes
             first = {"IMAGE_GENERATION_MODEL": ""}
     is_ours = current.get(IMAGES + address) == url and current.get(f"{IMAGES}IMAGE_GENERATION_ENGINE") == engine
     if not is_ours:
@@ -123,6 +138,17 @@ def _images(choices: Choices, engine: Engine, current: Mapping[str, Value]) -> d
     if current.get(f"{IMAGES}IMAGE_SIZE") == "auto":  # can only be saved with a model of OpenAI
         fields["IMAGE_SIZE"] = ""
     return {IMAGES + name: value for name, value in {**fields, address: url}.items()}
+
+
+def _default_nodes(current: Mapping[str, Value]) -> list[Value]:
+    """Where Open WebUI's own workflow takes what; empty: it is another one."""
+    try:
+        workflow = json.loads(current.get(f"{IMAGES}COMFYUI_WORKFLOW") or "{}")
+        is_own = all(workflow[node]["class_type"] == kind for node, kind, _ in DEFAULT_NODES.values())
+    except (ValueError, KeyError, TypeError):
+        return []
+    nodes = [{"type": name, "key": key, "node_ids": [node]} for name, (node, _, key) in DEFAULT_NODES.items()]
+    return nodes if is_own else []
 
 
 def _edits(choices: Choices, current: Mapping[str, Value]) -> dict[str, Value]:

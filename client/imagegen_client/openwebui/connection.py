@@ -79,6 +79,13 @@ class OpenWebUI:
                     name = change.item.removeprefix(FILTER)
                     await self._write_function(name, now.functions.get(name), change.becomes)
 
+    async def image_models(self) -> list[str]:
+        """The models of its image engine; empty where it gets no answer from it."""
+        try:
+            return [model["id"] for model in await self._call("GET", "/api/v1/images/models") or []]
+        except ServerFault:
+            return []
+
     async def forwards_users(self) -> bool | None:
         """Whether it tells its image engine who asks; None: not known, for the filter, which says so, is not there."""
         if FILTER_ID not in await self._names_of_functions():
@@ -156,6 +163,8 @@ class OpenWebUI:
                         "administrator's API key, with API keys switched on in Open WebUI's settings, "
                         "or an administrator's session token"
                     )
+                if response.status == 404 and path == VERSION:
+                    raise ServerFault(f"there is no Open WebUI at {self._url}")
                 if response.status >= 300:
                     raise ServerFault(f"{self._url}{path} answered {response.status}: {await _detail(response)}")
                 return await response.json(content_type=None)

@@ -12,8 +12,8 @@ from typing import TypeAlias
 
 from imagegen_client.openwebui.choices import Choices, Engine, desired
 from imagegen_client.openwebui.connection import OpenWebUI
-from imagegen_client.openwebui.items import SECTIONS, TOOLS, Change, changes_to, items_of
-from imagegen_client.openwebui.record import forget, moved, remember, undoing
+from imagegen_client.openwebui.items import IMAGES, TOOLS, Change, by_section, changes_to, items_of
+from imagegen_client.openwebui.record import Record, forget, moved, remember, undoing
 from imagegen_client.openwebui.store import read_record, record_path, write_record
 from imagegen_client.openwebui.wording import by_hand, described, kept_secrets, listed, name_of, summary
 
@@ -37,13 +37,9 @@ async def install(url: str, token: str, choices: Choices, *, is_dry: bool, tell:
         if is_dry:
             _tell_all(changes, is_done=False, tell=tell)
             return
-        for section in SECTIONS:
-            own = [change for change in changes if change.section == section]
-            if own:
-                record = replace(remember(record, own), gateway=choices.gateway)
-                write_record(path, record)
-                await server.write(section, own)
-                _tell_all(own, is_done=True, tell=tell)
+        record = await _make(server, changes, path, replace(record, gateway=choices.gateway), tell=tell)
+        if choices.images is Engine.COMFYUI:
+            record = await _make(server, await _model_for_comfyui(server), path, record, tell=tell)
         if changes:
             _tell_kept(path, kept_secrets(record), tell=tell)
         await _check(server, choices, tell=tell)
@@ -63,13 +59,11 @@ async def uninstall(url: str, token: str, *, is_dry: bool, tell: Tell) -> None:
         if is_dry:
             _tell_all(changes, is_done=False, tell=tell)
         else:
-            for section in SECTIONS:
-                own = [change for change in changes if change.section == section]
-                if own:
-                    await server.write(section, own)
-                    record = forget(record, [change.item for change in own])
-                    write_record(path, record)
-                    _tell_all(own, is_done=True, tell=tell)
+            for section, own in by_section(changes):
+                await server.write(section, own)
+                record = forget(record, [change.item for change in own])
+                write_record(path, record)
+                _tell_all(own, is_done=True, tell=tell)
             write_record(path, replace(record, items={}))
         for item in theirs:
             tell(f"left {name_of(item)}: somebody has changed it since")
@@ -93,9 +87,28 @@ async def status(url: str, token: str, gateway: str | None, *, tell: Tell) -> No
         tell(f"can be undone: {len(record.items) - len(theirs)} of {len(record.items)} changes ({path})")
 
 
+async def _make(server: OpenWebUI, changes: Sequence[Change], path: Path, record: Record, *, tell: Tell) -> Record:
+    """Makes changes that can be undone; gives the record with them."""
+    for section, own in by_section(changes):
+        record = remember(record, own)
+        write_record(path, record)
+        await server.write(section, own)
+        _tell_all(own, is_done=True, tell=tell)
+    return record
+
+
+async def _model_for_comfyui(server: OpenWebUI) -> list[Change]:
+    """With this engine Open WebUI has to name a model, and tells which there are once it knows where to ask."""
+    item = f"{IMAGES}IMAGE_GENERATION_MODEL"
+    if items_of(await server.read())[item]:
+        return []
+    return [Change(item=item, was="", becomes=name) for name in (await server.image_models())[:1]]
+
+
 def _tell_all(changes: Sequence[Change], *, is_done: bool, tell: Tell) -> None:
-    for change in changes:
-        tell(described(change, is_done=is_done))
+    for _, own in by_section(changes):
+        for change in own:
+            tell(described(change, is_done=is_done))
 
 
 def _tell_kept(path: Path, secrets: Sequence[str], *, tell: Tell) -> None:

@@ -72,6 +72,12 @@ def changes_to(current: Mapping[str, Value], desired: Mapping[str, Value]) -> li
     ]
 
 
+def by_section(changes: Sequence[Change]) -> list[tuple[str, list[Change]]]:
+    """The changes that are made together, in the order in which they are made."""
+    sections = [(section, [change for change in changes if change.section == section]) for section in SECTIONS]
+    return [(section, own) for section, own in sections if own]
+
+
 def images_after(documents: Documents, changes: Sequence[Change]) -> dict[str, Value]:
     """The image settings with their changes."""
     own = {change.item.removeprefix(IMAGES): change.becomes for change in changes if change.item.startswith(IMAGES)}

@@ -295,13 +295,13 @@ class Refused(Exception):
 class Feed:
     """The events of one owner's jobs, and the messages that wait for them."""
 
-    def __init__(self, gateway: str, key: str, owner: str) -> None:
-        self._gateway, self._owner = gateway.rstrip("/"), owner
+    def __init__(self, gateway: str, key: str, owner: str, told: set[str]) -> None:
+        """`told` are the gateways of which the log says already that they are away."""
+        self._gateway, self._owner, self._told = gateway.rstrip("/"), owner, told
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._followers: list[Follower] = []
         self._task: asyncio.Task[None] | None = None
         self._position = ""
-        self._is_told = False
 
     @property
     def is_needed(self) -> bool:
@@ -337,8 +337,8 @@ class Feed:
             log.exception("live previews end: the gateway says what they do not understand")
 
     def _tell(self, error: Exception) -> None:
-        if not self._is_told:
-            self._is_told = True
+        if self._gateway not in self._told:
+            self._told.add(self._gateway)
             log.warning("no live previews from %s: %s", self._gateway, str(error) or type(error).__name__)
 
     async def _listen(self, session: aiohttp.ClientSession) -> None:
@@ -353,7 +353,7 @@ class Feed:
             if response.status in (401, 403, 404):
                 raise Refused(f"it answered {response.status}")
             response.raise_for_status()
-            self._is_told = False
+            self._told.discard(self._gateway)
             async for position, kind, event in records(response.content):
                 self._position = position or self._position
                 await self._on_event(session, kind, event)
@@ -485,6 +485,7 @@ class Filter:
         self.valves = self.Valves()
         self._chats: dict[str, Chat] = {}
         self._feeds: dict[tuple[str, str, str], Feed] = {}
+        self._told: set[str] = set()
 
     async def inlet(
         self,
@@ -562,7 +563,7 @@ class Filter:
         """The one for all messages of an owner; empty: for those whose jobs do not say whose they are."""
         key = (self.valves.gateway, self.valves.key, owner)
         if key not in self._feeds:
-            self._feeds[key] = Feed(*key)
+            self._feeds[key] = Feed(*key, self._told)
         return self._feeds[key]
 
     def _end(self, message_id: str) -> None:

@@ -20,6 +20,7 @@ NAMES: Final = {
     "AUTOMATIC1111_API_AUTH": "key of the image engine automatic1111",
     "COMFYUI_BASE_URL": "address of the image engine comfyui",
     "COMFYUI_API_KEY": "key of the image engine comfyui",
+    "COMFYUI_WORKFLOW_NODES": "inputs of the workflow of the image engine comfyui",
     "ENABLE_IMAGE_EDIT": "image editing",
     "IMAGE_EDIT_ENGINE": "edit engine",
     "IMAGE_EDIT_MODEL": "edit model",
@@ -38,10 +39,7 @@ ACTS_FOR_USERS: Final = "the gateway's key has to have acts_for_users = true, so
 SIGNED: Final = (
     "where Open WebUI has FORWARD_USER_INFO_HEADER_JWT_SECRET, the gateway needs the same as openwebui_jwt_secret"
 )
-CHOOSE_MODEL: Final = "choose the model under Admin Settings > Images: this engine is asked for the one named there"
-CHOOSE_WORKFLOW: Final = (
-    "choose workflow and model under Admin Settings > Images: this engine is given the workflow that is there"
-)
+CHOOSE_WORKFLOW: Final = "Admin Settings > Images has the workflow and the model that the image engine is given"
 
 
 def described(change: Change, *, is_done: bool) -> str:
@@ -82,8 +80,6 @@ def by_hand(choices: Choices, *, forwards_users: bool | None, url: str) -> list[
         notes.append(SIGNED)
     if choices.key:
         notes.append(ACTS_FOR_USERS)
-    if choices.images is Engine.AUTOMATIC1111:
-        notes.append(CHOOSE_MODEL)
     if choices.images is Engine.COMFYUI:
         notes.append(CHOOSE_WORKFLOW)
     if choices.tools:
@@ -156,7 +152,8 @@ def _values(change: Change) -> str:
     if change.item.startswith((CHAT, TOOLS, FILTER)):
         return ""
     if is_secret(change.item):
-        return f": was {'set' if change.was else 'empty'}, is {'another' if change.becomes else 'empty'}"
+        becomes = "empty" if not change.becomes else "another" if change.was else "set"
+        return f": was {'set' if change.was else 'empty'}, is {becomes}"
     return f": was {_shown(change.was)}, is {_shown(change.becomes)}"
 
 
@@ -168,5 +165,7 @@ def _shown(value: Value) -> str:
             return "off"
         case None | "":
             return "empty"
+        case list():
+            return f"{len(value)} of them" if value else "empty"
         case _:
             return str(value)
