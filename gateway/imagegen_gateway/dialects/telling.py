@@ -1,7 +1,8 @@
 """How a job stands, in a line for a person. Pure."""
 
-from imagegen.v1 import job_pb2
+from imagegen.v1 import event_pb2, job_pb2
 from imagegen_gateway.dialects.rendering import Moment
+from imagegen_gateway.errors import from_status
 
 REASONS: dict[int, str] = {
     job_pb2.WAIT_REASON_NO_BACKEND: "no backend is there for it",
@@ -20,6 +21,14 @@ PHASES: dict[int, str] = {
     job_pb2.PHASE_PROCESSING: "Working",
     job_pb2.PHASE_SAVING: "Saving",
 }
+TROUBLES: dict[str, str] = {
+    "BACKEND_UNREACHABLE": "went away",
+    "ATTEMPT_LOST": "was restarted",
+    "ATTEMPT_UNCERTAIN": "went away",
+    "BACKEND_OUT_OF_MEMORY": "ran out of memory",
+    "BACKEND_GPU_FAULT": "has a broken GPU",
+}
+"""What happened to a backend, by the reason of an attempt's error; others: it failed."""
 ENDS: dict[int, str] = {
     job_pb2.JOB_STATE_SUCCEEDED: "Done",
     job_pb2.JOB_STATE_FAILED: "Failed",
@@ -39,6 +48,22 @@ def tell(moment: Moment) -> str:
     if moment.progress is not None:
         return tell_progress(moment.progress, count=max(1, moment.job.spec.image.count))
     return "Loading the model" if moment.is_loading_model else "Starting"
+
+
+def tell_trouble(failed: event_pb2.AttemptFailed) -> str:
+    """As "Backend b1 went away, trying again"; empty for what ends the job."""
+    if not failed.will_retry:
+        return ""
+    trouble = TROUBLES.get(from_status(failed.attempt.error).reason, "failed")
+    return f"Backend {failed.attempt.backend} {trouble}, trying again"
+
+
+def tell_end(job: job_pb2.Job) -> str:
+    """As "Done, 12 s": how a job ended, and how long its work took."""
+    seconds = (job.end_time.ToDatetime() - job.start_time.ToDatetime()).total_seconds()
+    if job.state != job_pb2.JOB_STATE_SUCCEEDED or not job.HasField("start_time"):
+        return ENDS[job.state]
+    return f"Done, {lasted(seconds)}"
 
 
 def tell_queue(queue: job_pb2.QueueInfo | None) -> str:
@@ -84,3 +109,12 @@ def about(seconds: float) -> str:
     if seconds < 90 * 60:
         return f"about {round(seconds / 60)} min"
     return f"about {round(seconds / 3600)} h"
+
+
+def lasted(seconds: float) -> str:
+    """A time that was measured."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min"

@@ -1,11 +1,48 @@
-"""The models that there are to choose from, as OpenAI lists them."""
+"""The models that there are to choose from, as OpenAI lists them: /openai/v1/models."""
 
+from typing import Any, Final
+
+import orjson
 from aiohttp import web
 
 from imagegen_gateway.dialects.kit import Kit
+from imagegen_gateway.dialects.offers import Offer
+from imagegen_gateway.errors import Problem
+
+CREATED: Final = 1_735_689_600
+"""When a model was made, which clients want to know and nobody does: the first day of 2025."""
 
 
 def routes(kit: Kit) -> list[web.RouteDef]:
     """aiohttp routes."""
-    del kit
-    return []
+
+    async def list_models(request: web.Request) -> web.Response:
+        del request
+        return _answer({"object": "list", "data": [_model(offer) for offer in await kit.offers.models()]})
+
+    async def get_model(request: web.Request) -> web.Response:
+        wanted = request.match_info["id"]
+        for offer in await kit.offers.models():
+            if offer.id == wanted:
+                return _answer(_model(offer))
+        raise Problem(404, f"there is no model {wanted[:128]!r} here; /openai/v1/models lists them", "MODEL_NOT_FOUND")
+
+    return [
+        web.get("/openai/v1/models", list_models),
+        web.get("/openai/v1/models/{id:.+}", get_model),  # names of checkpoints hold slashes
+    ]
+
+
+def _model(offer: Offer) -> dict[str, Any]:
+    return {
+        "id": offer.id,
+        "object": "model",
+        "created": CREATED,
+        "owned_by": "imagegen",
+        "name": offer.name,  # what Open WebUI shows
+        "description": offer.description,
+    }
+
+
+def _answer(content: object) -> web.Response:
+    return web.Response(body=orjson.dumps(content), content_type="application/json")

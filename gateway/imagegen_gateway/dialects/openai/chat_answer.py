@@ -1,0 +1,131 @@
+"""One streamed answer: the job as it goes on, its pictures as they are finished, and how it ended."""
+
+import asyncio
+from contextlib import aclosing
+
+import grpc
+from aiohttp import web
+
+from imagegen.v1 import job_pb2
+from imagegen_gateway.dialects.kit import Kit
+from imagegen_gateway.dialects.openai.chat_orders import Request, made, problem_without_pictures
+from imagegen_gateway.dialects.openai.chat_stream import Stream, image_part
+from imagegen_gateway.dialects.openai.errors import error_of
+from imagegen_gateway.dialects.rendering import Moment, Rendering, failure_of
+from imagegen_gateway.dialects.showing import (
+    FINISHED_BYTES,
+    PREVIEW_BYTES,
+    REASONING_INTERVAL_S,
+    STATUS_INTERVAL_S,
+    Event,
+    Picture,
+    Show,
+    pictures_event,
+    status_event,
+)
+from imagegen_gateway.dialects.telling import tell_end
+from imagegen_gateway.errors import Problem, from_rpc
+from imagegen_gateway.pictures import small_preview, to_data_address
+
+
+def link(request: web.Request, digest: str, number: int) -> str:
+    """Where a picture can be had, as Markdown: no picture itself, which some would show twice."""
+    return f"[Picture {number}]({request.url.origin()}/api/v1/assets/{digest})"
+
+
+class Answer:
+    """Gives a job's answer to a stream, once."""
+
+    def __init__(self, kit: Kit, stream: Stream, wanted: Request, request: web.Request) -> None:
+        self._kit = kit
+        self._stream = stream
+        self._wanted = wanted
+        self._request = request
+        self._events = False
+        self._previews = False
+        self._show = Show()
+        self._digests: list[str] = []
+        self._now = asyncio.get_running_loop().time
+        self._said_at = self._now()
+
+    async def give(self, rendering: Rendering, *, events: bool, previews: bool) -> None:
+        """Sends all of it. `events` are for Open WebUI, `previews` for chats that replace pictures in place."""
+        self._events, self._previews = events, previews
+        if not events:
+            self._show = Show(status_interval_s=REASONING_INTERVAL_S)
+        try:
+            async with aclosing(rendering.moments(heartbeat_s=STATUS_INTERVAL_S)) as moments:
+                async for moment in moments:
+                    await self._go_on(moment)
+            await self._end(await rendering.ended())
+        except Problem as exc:
+            await self._fail(exc)
+        except grpc.aio.AioRpcError as exc:
+            await self._fail(from_rpc(exc))
+
+    async def _go_on(self, moment: Moment) -> None:
+        for output in moment.outputs:
+            if output.kind != job_pb2.OUTPUT_KIND_INTERMEDIATE and output.asset.media_type.startswith("image/"):
+                await self._give_picture(output)
+        if moment.is_last:
+            return
+        self._show.take(moment)
+        now = self._now()
+        if (line := self._show.line(now)) is not None:
+            await self._tell(line)
+        if self._expects_more and (pictures := self._show.pictures(now)) is not None:
+            await self._show_pictures(pictures)
+        if now - self._said_at > self._kit.settings.ping_interval_s:
+            self._said_at = now
+            await self._stream.ping()
+
+    @property
+    def _expects_more(self) -> bool:
+        """Whether a finished picture will replace what is shown: nothing else can, because its address is not known."""
+        return self._previews and len(self._digests) < max(1, self._wanted.spec.image.count)
+
+    async def _give_picture(self, output: job_pb2.Output) -> None:
+        asset, data = await self._kit.assets.read(output.asset.digest, max_bytes=self._kit.settings.max_upload_bytes)
+        await self._say(images=[image_part(await to_data_address(data, asset.media_type))])
+        self._digests.append(asset.digest)
+        if self._expects_more:
+            small = await small_preview(data, asset.media_type, FINISHED_BYTES)
+            self._show.finish(output.image_index, Picture(*small) if small is not None else None)
+
+    async def _tell(self, line: str) -> None:
+        if self._events:
+            await self._send(status_event(line))
+        else:
+            await self._say(reasoning_content=line + "\n")
+
+    async def _show_pictures(self, pictures: list[Picture]) -> None:
+        small = [await small_preview(picture.data, picture.media_type, PREVIEW_BYTES) for picture in pictures]
+        await self._send(pictures_event([await to_data_address(*picture) for picture in small if picture is not None]))
+
+    async def _end(self, job: job_pb2.Job) -> None:
+        problem = failure_of(job) or (None if self._digests else problem_without_pictures())
+        if problem is not None:
+            await self._fail(problem, tell_end(job))
+            return
+        if self._events:
+            await self._send(status_event(tell_end(job), done=True))
+        texts = [made(job, self._wanted)]
+        if not self._events:
+            texts += [link(self._request, digest, number) for number, digest in enumerate(self._digests, start=1)]
+        await self._say(content="\n\n".join(texts))
+        await self._stream.finish()
+
+    async def _fail(self, problem: Problem, line: str = "Failed") -> None:
+        if self._events:
+            await self._send(status_event(line, done=True))
+        if self._expects_more:  # what is half done must not look like a result
+            await self._show_pictures(self._show.finished())
+        await self._stream.fail(error_of(problem))
+
+    async def _say(self, **delta: object) -> None:
+        self._said_at = self._now()
+        await self._stream.say(**delta)
+
+    async def _send(self, event: Event) -> None:
+        self._said_at = self._now()
+        await self._stream.event(event)
