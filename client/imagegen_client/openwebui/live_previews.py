@@ -46,98 +46,132 @@ LAST_WORD_S = 5.0
 Emit = Callable[[dict[str, Any]], Awaitable[None]]
 
 
-# --- what a job's events say, in words ---
+# --- what a job's events say, in the words of the gateway's chat models ---
+
+PHASES = {
+    "PREPARING": "Preparing",
+    "WAITING": "Waiting for the backend",
+    "LOADING_MODEL": "Loading the model",
+    "ENCODING": "Reading the prompt",
+    "SAMPLING": "Sampling",
+    "DECODING": "Decoding",
+    "PROCESSING": "Working",
+    "SAVING": "Saving",
+}
+REASONS = {
+    "NO_BACKEND": "no backend is there for it",
+    "PAUSED": "paused",
+    "QUEUE_PAUSED": "the queue is paused",
+    "RETRY_DELAY": "trying again in a moment",
+    "OWNER_LIMIT": "waiting for another of your pictures",
+}
+ENDS = {"SUCCEEDED": "Done", "FAILED": "Failed", "CANCELLED": "Cancelled", "EXPIRED": "Expired"}
 
 
 @dataclass(frozen=True)
 class View:
     """How a job stands."""
 
-    phase: str = ""
-    title: str = ""
-    step: int = 0
-    steps: int = 0
-    fraction: float = 0.0
-    image: int = 0
+    state: str = "QUEUED"
+    queue: Mapping[str, Any] | None = None
+    progress: Mapping[str, Any] | None = None
+    """The last progress; that of a phase that has only begun has no steps."""
     images: int = 1
-    ahead: int = -1
-    """Jobs before it in the queue; -1: it does not wait."""
-    eta_s: float = 0.0
     error: str = ""
-    end: str = ""
-    """The state that it ended in, as "SUCCEEDED"."""
+    """Why it failed."""
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state in ENDS
+
+
+def view_of(job: Mapping[str, Any]) -> View:
+    """How a job stands that is told whole."""
+    return View(
+        state=short(job["state"]),
+        queue=job.get("queue"),
+        progress=job.get("progress"),
+        images=(job["spec"].get("image") or {}).get("count", 1),
+        error=(job.get("error") or {}).get("message", ""),
+    )
 
 
 def view_after(view: View, kind: str, body: Mapping[str, Any]) -> View:
     """How the job stands after an event."""
-    if kind in ("snapshot", "completed"):
-        return view_of_job(body if kind == "snapshot" else body["job"])
-    if kind == "state_changed" and body["to"] == "JOB_STATE_QUEUED":
-        return View(images=view.images)
-    if kind == "queue_updated":
-        return replace(view, ahead=body["ahead"], eta_s=seconds(body.get("start_eta")))
-    if kind == "attempt_started":
-        return View(phase="PREPARING", images=view.images)
-    if kind == "model_loading":
-        return replace(view, phase="LOADING_MODEL", title=body["model"], steps=0)
-    if kind == "phase_changed":
-        return replace(view, phase=body["phase"].removeprefix("PHASE_"), title=body["title"], steps=0)
-    return with_progress(view, body) if kind == "progress" else view
-
-
-def view_of_job(job: Mapping[str, Any]) -> View:
-    """How a job stands that is told whole."""
-    state = job["state"].removeprefix("JOB_STATE_")
-    view = View(images=(job["spec"].get("image") or {}).get("count", 1))
-    if state in ("SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"):
-        return replace(view, end=state, error=(job.get("error") or {}).get("message", ""))
-    if job.get("queue"):
-        return replace(view, ahead=job["queue"]["ahead"], eta_s=seconds(job["queue"].get("start_eta")))
-    return with_progress(view, job["progress"]) if job.get("progress") else view
-
-
-def with_progress(view: View, progress: Mapping[str, Any]) -> View:
-    return replace(
-        view,
-        phase=progress["phase"].removeprefix("PHASE_"),
-        title=progress["title"],
-        step=progress["step"],
-        steps=progress["steps"],
-        fraction=progress["fraction"],
-        image=progress["image_index"],
-        ahead=-1,
-    )
+    match kind:
+        case "snapshot":
+            return view_of(body)
+        case "completed":
+            return view_of(body["job"])
+        case "state_changed":
+            return replace(view, state=short(body["to"]), queue=None, progress=None)
+        case "queue_updated":
+            return replace(view, queue=body)
+        case "model_loading":
+            return replace(view, progress={"phase": "PHASE_LOADING_MODEL"})
+        case "phase_changed" | "progress":
+            return replace(view, progress=body)
+    return view
 
 
 def line_of(view: View) -> str:
-    """What to show while the job goes on."""
-    if view.ahead >= 0:
-        place = "next" if view.ahead == 0 else ordinal(view.ahead + 1)
-        return f"Queued, {place}" + (f", about {view.eta_s:.0f} s" if view.eta_s >= 1 else "")
-    name = (view.phase or "WAITING").replace("_", " ").capitalize()
-    parts = [f"{name} {view.step}/{view.steps}", f"{100 * view.fraction:.0f} %"] if view.steps else [name]
-    if view.title and not view.steps:
-        parts.append(view.title)
-    if view.images > 1:
-        parts.append(f"image {view.image + 1} of {view.images}")
+    """As "Queued, 3rd, about 40 s" or "Sampling 7/20, 35 %"."""
+    if view.state == "CANCELLING":
+        return "Cancelling"
+    if view.state == "QUEUED":
+        return line_of_queue(view.queue or {})
+    return line_of_progress(view.progress, view.images) if view.progress else "Starting"
+
+
+def line_of_queue(queue: Mapping[str, Any]) -> str:
+    parts = ["Queued"]
+    if reason := REASONS.get(short(queue.get("reason", ""))):
+        parts.append(reason)
+    elif queue:
+        parts.append(ordinal(queue["ahead"] + 1) if queue["ahead"] else "next")
+    if queue.get("finish_eta"):
+        parts.append(about(float(queue["finish_eta"].removesuffix("s"))))
     return ", ".join(parts)
 
 
-def last_line_of(view: View, took_s: float) -> str:
-    """What to show when it is over."""
-    if view.end == "SUCCEEDED":
-        return f"Done in {took_s:.0f} s"
-    return f"Failed: {view.error}" if view.end in ("FAILED", "EXPIRED") and view.error else "Stopped"
+def line_of_progress(progress: Mapping[str, Any], images: int) -> str:
+    phase = PHASES.get(short(progress["phase"]), "Working")
+    parts = [f"{phase} {progress['step']}/{progress['steps']}" if progress.get("steps") else phase]
+    if images > 1 and "image_index" in progress:
+        parts.append(f"image {progress['image_index'] + 1} of {images}")
+    if progress.get("fraction"):
+        parts.append(f"{int(100 * progress['fraction'])} %")
+    return ", ".join(parts)
+
+
+def last_line_of(view: View, took_s: float, *, is_stopped: bool) -> str:
+    """What stays when it is over; the chat can be over before the job is, or is heard of."""
+    if view.state == "SUCCEEDED":
+        return f"Done, {took_s:.1f} s" if took_s < 10 else f"Done, {took_s:.0f} s"
+    if not view.has_ended:
+        return "Stopped" if is_stopped else "Done"
+    return f"{ENDS[view.state]}: {view.error}" if view.error else ENDS[view.state]
+
+
+def short(name: str) -> str:
+    """The name of an enum's value without that of the enum: JOB_STATE_QUEUED is QUEUED."""
+    for prefix in ("JOB_STATE_", "PHASE_", "WAIT_REASON_"):
+        name = name.removeprefix(prefix)
+    return name
 
 
 def ordinal(number: int) -> str:
-    ending = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th") if number % 100 not in {11, 12, 13} else "th"
     return f"{number}{ending}"
 
 
-def seconds(duration: str | None) -> float:
-    """ "12.5s", as proto3 writes durations in JSON."""
-    return float(duration.removesuffix("s")) if duration else 0.0
+def about(time_s: float) -> str:
+    """A time no finer than it is known."""
+    if time_s < 10:
+        return f"about {max(1, round(time_s))} s"
+    if time_s < 90:
+        return f"about {round(time_s / 5) * 5} s"
+    return f"about {round(time_s / 60)} min" if time_s < 90 * 60 else f"about {round(time_s / 3600)} h"
 
 
 # --- which prompts a model asks for ---
@@ -217,7 +251,7 @@ class Showing:
             self.view = view_after(self.view, kind, body)
         elif 0 < len(body.get("data") or "") <= MAX_PREVIEW_CHARS:
             self.preview = f"data:{body['media_type']};base64,{body['data']}"
-        if self.view.end:
+        if self.view.has_ended:
             self.ended.set()
 
     async def end_within(self, wait_s: float) -> None:
@@ -238,9 +272,11 @@ class Follower:
     """The pictures that the message has already: an event with previews takes the place of all of them."""
     has_previews: bool
     takes_any: bool
-    """Whether its prompt cannot be seen."""
+    """Whether it takes a job of any prompt, because its own cannot be seen."""
     prompts: list[str] = field(default_factory=list)
     """Those that it waits for."""
+    is_stopped: bool = False
+    """Whether somebody has stopped the chat."""
     showing: Showing | None = None
     jobs: asyncio.Queue[Showing | None] = field(default_factory=asyncio.Queue)
 
@@ -249,11 +285,13 @@ class Follower:
         return self.showing is None or self.showing.ended.is_set()
 
     def claim(self, job: Mapping[str, Any]) -> None:
-        self.showing = Showing(job["job_id"], view_of_job(job))
+        self.takes_any = False
+        self.showing = Showing(job["job_id"], view_of(job))
         self.jobs.put_nowait(self.showing)
 
-    def end(self) -> None:
+    def end(self, *, is_stopped: bool) -> None:
         """The chat is over."""
+        self.is_stopped = is_stopped
         if self.showing is not None:
             self.showing.ended.set()
         self.jobs.put_nowait(None)
@@ -268,17 +306,17 @@ class Follower:
         files: list[dict[str, Any]] | None = None
         while not showing.ended.is_set():
             if showing.preview and self.has_previews:
+                url, showing.preview = showing.preview, ""
                 files = await self.saved_files() if files is None else files
-                await self._emit_files([*files, {"type": "image", "url": showing.preview, "name": "preview"}])
-                showing.preview = ""
+                await self._emit_files([*files, {"type": "image", "url": url, "name": "preview"}])
             now = time.monotonic()
             if line != line_of(showing.view) and now - told_at >= STATUS_INTERVAL_S:
                 line, told_at = line_of(showing.view), now
                 await self.emit_unsaved({"type": "status", "data": {"description": line, "done": False}})
             await showing.end_within(PREVIEW_INTERVAL_S)
-        if files is not None and showing.view.end != "SUCCEEDED":  # else Open WebUI puts the picture there
-            await self._emit_files(files)
-        line = last_line_of(showing.view, time.monotonic() - began)
+        if files is not None and showing.view.state != "SUCCEEDED":  # else Open WebUI puts the picture there
+            await self._emit_files(await self.saved_files())
+        line = last_line_of(showing.view, time.monotonic() - began, is_stopped=self.is_stopped)
         await self.emit({"type": "status", "data": {"description": line, "done": True}})
 
     async def _emit_files(self, files: list[dict[str, Any]]) -> None:
@@ -377,7 +415,7 @@ class Feed:
     def _offer(self, job: Mapping[str, Any]) -> None:
         """Gives a job to the message that waits for it, if there is one."""
         free = [follower for follower in self._followers if follower.is_free]
-        if view_of_job(job).end:
+        if view_of(job).has_ended:
             return
         for follower in free:
             for prompt in follower.prompts:
@@ -529,7 +567,7 @@ class Filter:
             self._chats[message_id] = Chat()
             task = asyncio.current_task()
             assert task is not None
-            task.add_done_callback(lambda _: self._end(message_id))
+            task.add_done_callback(lambda ended: self._end(message_id, is_stopped=ended.cancelled()))
         return self._chats[message_id]
 
     async def _follow(
@@ -566,13 +604,13 @@ class Filter:
             self._feeds[key] = Feed(*key, self._told)
         return self._feeds[key]
 
-    def _end(self, message_id: str) -> None:
+    def _end(self, message_id: str, *, is_stopped: bool) -> None:
         chat = self._chats.pop(message_id)
         if chat.follower is None or chat.feed is None or chat.task is None:
             return
         chat.feed.leave(chat.follower)
         self._feeds = {key: feed for key, feed in self._feeds.items() if feed.is_needed}
-        chat.follower.end()
+        chat.follower.end(is_stopped=is_stopped)
         asyncio.get_running_loop().call_later(LAST_WORD_S, chat.task.cancel)
 
 
