@@ -157,8 +157,13 @@ class Hubs:
         self._hubs: dict[tuple[str, int], _Entry] = {}
         self._watchers: Counter[str] = Counter()
         self._replays = asyncio.Semaphore(REPLAYS)
-        self.is_closing = False
+        self.closing = asyncio.Event()
+        """Set when the gateway goes down."""
+
+    @property
+    def is_closing(self) -> bool:
         """Whether the gateway goes down."""
+        return self.closing.is_set()
 
     @contextmanager
     def admit(self, job_id: str) -> Iterator[None]:
@@ -262,7 +267,7 @@ class Hubs:
 
     def close(self) -> None:
         """Ends all hubs, and with them all watchers; they come back by their tokens."""
-        self.is_closing = True
+        self.closing.set()
         for task in self._tasks:
             task.cancel()
 

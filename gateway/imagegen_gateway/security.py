@@ -64,7 +64,8 @@ class Guard:
             self.check_host(request)
             if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
                 return web.Response(status=204)
-            if request.method not in SAFE_METHODS:
+            # A page may open a websocket to anywhere, and read it.
+            if request.method not in SAFE_METHODS or "Upgrade" in request.headers:
                 self.check_origin(request)
             if request.path not in PUBLIC_PATHS:
                 request[CALLER] = identify(request, self._settings)

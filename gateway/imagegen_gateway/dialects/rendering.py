@@ -129,6 +129,15 @@ class Studio:
         except grpc.aio.AioRpcError as exc:
             log.warning("a job whose caller went away could not be cancelled", job_id=job_id, code=exc.code().name)
 
+    def abandon(self, job_id: str, caller: Caller) -> None:
+        """Cancels a job that its caller has given up, in the background; not when the gateway goes down."""
+        if not self._hubs.is_closing:
+            self._spawn(self.cancel(job_id, caller))
+
+    async def closing(self) -> None:
+        """Returns when the gateway goes down: streams are to be ended then."""
+        await self._hubs.closing.wait()
+
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
         task = asyncio.create_task(work)
         self._tasks.add(task)
@@ -289,9 +298,14 @@ def _queue(
 
 def images_of(job: job_pb2.Job) -> list[job_pb2.Output]:
     """The pictures of a job that are results, in the order of its images."""
-    final = [output for output in job.outputs if output.kind != job_pb2.OUTPUT_KIND_INTERMEDIATE]
-    final.sort(key=lambda output: (output.image_index, output.index))
-    return [output for output in final if output.asset.media_type.startswith("image/")]
+    return sorted(
+        (output for output in job.outputs if is_picture(output)), key=lambda output: (output.image_index, output.index)
+    )
+
+
+def is_picture(output: job_pb2.Output) -> bool:
+    """Whether it is a result, and a picture."""
+    return output.kind != job_pb2.OUTPUT_KIND_INTERMEDIATE and output.asset.media_type.startswith("image/")
 
 
 def failure_of(job: job_pb2.Job) -> Problem | None:

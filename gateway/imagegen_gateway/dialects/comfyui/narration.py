@@ -1,0 +1,171 @@
+"""Tells of one job as ComfyUI tells of a prompt. Pure: moments in, frames out.
+
+Order, as recorded: execution_start, execution_cached; of each node progress_state and executing, then steps, of each of
+which progress_state comes first and the preview next to progress; what a node has shown (executed); the last word; how
+many prompts are left; executing with no node. Nothing follows that.
+
+Steps and nodes that came and went between two moments are left out. A node's files arrive here one by one, but readers
+expect them in one `executed`: it is held back until another node gives something, or the end.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from imagegen.v1 import event_pb2, job_pb2
+from imagegen_gateway.dialects.comfyui.endings import ending_of, has_begun, milliseconds, prompt_id_of
+from imagegen_gateway.dialects.comfyui.entries import SENDER, add_file, graph_of
+from imagegen_gateway.dialects.comfyui.frames import Departure, Frame, Picture, SentResult, Text, executing
+from imagegen_gateway.dialects.comfyui.graphs import class_of
+from imagegen_gateway.dialects.rendering import Moment
+
+
+class Narrator:
+    """One job on one socket."""
+
+    def __init__(self, job: job_pb2.Job, *, is_new: bool) -> None:
+        """`is_new`: the socket has been there from the job's beginning. Otherwise the past is not told."""
+        self._prompt_id = prompt_id_of(job)
+        self._graph = graph_of(job)
+        self._tells_past = is_new
+        self._time = job.create_time
+        self._has_begun = False
+        self._node = ""
+        self._states: dict[str, dict[str, Any]] = {}
+        self._shown: dict[str, dict[str, Any]] = {}
+        self._held: list[str] = []
+        self._sent: dict[str, int] = {}
+
+    def tell(self, moment: Moment, *, has_metadata: bool) -> list[Frame]:
+        """What is to be sent. `has_metadata`: the reader wants previews of the new kind, and before their progress."""
+        if moment.events:
+            self._time = moment.events[-1].time
+        frames = list(self._tell(moment, has_metadata=has_metadata))
+        if self._tells_past:
+            return frames
+        self._tells_past = True
+        if moment.is_last:
+            return list(self._end(moment.job))
+        return [executing(self._prompt_id, self._node)] if self._node else []
+
+    def _tell(self, moment: Moment, *, has_metadata: bool) -> Iterator[Frame]:
+        yield from self._begin_if_told(moment)
+        progress = moment.progress
+        if progress is None and not self._tells_past and moment.job.HasField("progress"):
+            progress = moment.job.progress
+        for event in moment.events:
+            if event.HasField("phase_changed"):
+                yield from self._turn_to(event.phase_changed.node_id)
+        if progress is not None:
+            yield from self._turn_to(progress.node_id)
+        yield from self._step(progress, moment.preview, has_metadata=has_metadata)
+        for output in moment.outputs:
+            yield from self._take(output)
+        if moment.is_last:
+            yield from self._end(moment.job)
+
+    def _begin_if_told(self, moment: Moment) -> Iterator[Frame]:
+        for event in moment.events:
+            if event.HasField("plan"):
+                self._states.clear()  # another attempt begins anew
+                yield from self._begin([node.node_id for node in event.plan.nodes if node.cached])
+
+    def _begin(self, cached: Sequence[str] = ()) -> Iterator[Frame]:
+        if self._has_begun:
+            return
+        self._has_begun = True
+        about = {"prompt_id": self._prompt_id, "timestamp": milliseconds(self._time)}
+        yield Text("execution_start", about)
+        yield Text("execution_cached", {"nodes": list(cached), **about})
+
+    def _turn_to(self, node_id: str) -> Iterator[Frame]:
+        """A node is at work."""
+        if not node_id or node_id == self._node:
+            return
+        yield from self._begin()
+        if self._node:
+            yield from self._finish(self._node)
+        self._node = node_id
+        yield self._state(node_id, 0.0, 1.0, is_finished=False)
+        yield executing(self._prompt_id, node_id)
+
+    def _step(
+        self, progress: job_pb2.Progress | None, preview: event_pb2.Preview | None, *, has_metadata: bool
+    ) -> Iterator[Frame]:
+        step: list[Frame] = []
+        if progress is not None and progress.steps and progress.node_id == self._node:
+            state = self._states[self._node]
+            is_new = (state["value"], state["max"]) != (progress.step, progress.steps)
+            if is_new:
+                yield self._state(self._node, progress.step, progress.steps, is_finished=False)
+            if is_new or (preview is not None and not has_metadata):
+                step.append(self._progress(progress.step, progress.steps))
+        node_id = self._node if preview is None else preview.node_id or self._node
+        # Without metadata readers take it for the node that was named last.
+        if preview is not None and node_id and (has_metadata or node_id == self._node):
+            about = {"prompt_id": self._prompt_id, "node_id": node_id, "media_type": preview.media_type}
+            step.insert(0 if has_metadata else len(step), Picture(**about, data=preview.data))
+        yield from step
+
+    def _take(self, output: job_pb2.Output) -> Iterator[Frame]:
+        node_id = output.node_id
+        yield from self._begin()
+        if class_of(self._graph, node_id) == SENDER:
+            yield from self._send(output)
+            return
+        if node_id not in self._held:
+            yield from self._show_held()
+            self._held.append(node_id)
+        add_file(self._shown.setdefault(node_id, {}), output)
+
+    def _send(self, output: job_pb2.Output) -> Iterator[Frame]:
+        """A picture that is sent and not saved. Readers know it by the node that was named before it."""
+        node_id, at_work = output.node_id, self._node
+        number = self._sent.get(node_id, 0)
+        self._sent[node_id] = number + 1
+        if node_id != at_work:
+            yield executing(self._prompt_id, node_id)
+        self._node = node_id
+        yield self._progress(number, number + 1)
+        yield SentResult(prompt_id=self._prompt_id, node_id=node_id, digest=output.asset.digest)
+        self._node = at_work
+        if at_work and node_id != at_work:
+            yield executing(self._prompt_id, at_work)
+
+    def _show_held(self) -> Iterator[Frame]:
+        """What nodes have shown, once each has given all."""
+        for node_id in self._held:
+            data = {"node": node_id, "display_node": node_id, "output": self._shown[node_id]}
+            yield Text("executed", {**data, "prompt_id": self._prompt_id})
+        self._held.clear()
+
+    def _end(self, job: job_pb2.Job) -> Iterator[Frame]:
+        yield from self._show_held()
+        if has_begun(job):
+            yield from self._begin()
+        if self._node and job.state == job_pb2.JOB_STATE_SUCCEEDED:
+            yield from self._finish(self._node)
+        executed = [node_id for node_id, state in self._states.items() if state["state"] == "finished"]
+        yield Text(*ending_of(job, self._graph, node_id=self._node, executed=executed))
+        yield Departure()
+        yield executing(self._prompt_id, None)
+
+    def _progress(self, value: int, maximum: int) -> Text:
+        return Text("progress", {"value": value, "max": maximum, "prompt_id": self._prompt_id, "node": self._node})
+
+    def _finish(self, node_id: str) -> Iterator[Frame]:
+        if node_id in self._states:
+            maximum = self._states[node_id]["max"]
+            yield self._state(node_id, maximum, maximum, is_finished=True)
+
+    def _state(self, node_id: str, value: float, maximum: float, *, is_finished: bool) -> Text:
+        self._states[node_id] = {
+            "value": value,
+            "max": maximum,
+            "state": "finished" if is_finished else "running",
+            "node_id": node_id,
+            "prompt_id": self._prompt_id,
+            "display_node_id": node_id,
+            "parent_node_id": None,
+            "real_node_id": node_id,
+        }
+        return Text("progress_state", {"prompt_id": self._prompt_id, "nodes": dict(self._states)})
