@@ -1,0 +1,318 @@
+"""What samplers, schedules and checkpoints are called: by A1111's clients, and by backends of all kinds. Pure.
+
+A client says "Euler a" where ComfyUI says "euler_ancestral". The lists show A1111's names for what is known by one, and
+requests may say any of the names; which of them goes into a job depends on who has the model.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from imagegen.v1 import backend_pb2, model_pb2
+
+CHECKPOINT, VAE, LORA, EMBEDDING, UPSCALER, SAMPLER, SCHEDULER = (
+    model_pb2.MODEL_TYPE_CHECKPOINT,
+    model_pb2.MODEL_TYPE_VAE,
+    model_pb2.MODEL_TYPE_LORA,
+    model_pb2.MODEL_TYPE_EMBEDDING,
+    model_pb2.MODEL_TYPE_UPSCALER,
+    model_pb2.MODEL_TYPE_SAMPLER,
+    model_pb2.MODEL_TYPE_SCHEDULER,
+)
+TITLE: Final = re.compile(r"\S[^\n]*\.(?:safetensors|ckpt|pt|gguf|sft)(?: \[([0-9a-f]{6,64})\])?")
+"""How A1111 calls a checkpoint in full; backends of its kind give it as the description."""
+AUTOMATIC: Final = "Automatic"
+OWN_VAE: Final = frozenset({"", "automatic", "none"})
+"""Words for the VAE that the checkpoint has itself, in lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class SamplerName:
+    """A sampler that A1111 has."""
+
+    name: str
+    aliases: tuple[str, ...]
+    """A1111's own other names."""
+    elsewhere: tuple[str, ...] = ()
+    """What other kinds of backends call it."""
+    options: dict[str, str] = field(default_factory=dict)
+    """As the list of samplers shows them."""
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerName:
+    """A schedule that A1111 has."""
+
+    name: str
+    label: str
+    elsewhere: tuple[str, ...] = ()
+    """What other kinds of backends call it."""
+    default_rho: float = -1.0
+    need_inner_model: bool = False
+    aliases: tuple[str, ...] | None = None
+
+
+SAMPLERS: Final = (
+    SamplerName("DPM++ 2M", ("k_dpmpp_2m",), ("dpmpp_2m",), {"scheduler": "karras"}),
+    SamplerName(
+        "DPM++ SDE",
+        ("k_dpmpp_sde",),
+        ("dpmpp_sde",),
+        {"scheduler": "karras", "second_order": "True", "brownian_noise": "True"},
+    ),
+    SamplerName(
+        "DPM++ 2M SDE", ("k_dpmpp_2m_sde",), ("dpmpp_2m_sde",), {"scheduler": "exponential", "brownian_noise": "True"}
+    ),
+    SamplerName(
+        "DPM++ 2M SDE Heun",
+        ("k_dpmpp_2m_sde_heun",),
+        ("dpmpp_2m_sde_heun",),
+        {"scheduler": "exponential", "brownian_noise": "True", "solver_type": "heun"},
+    ),
+    SamplerName(
+        "DPM++ 2S a",
+        ("k_dpmpp_2s_a",),
+        ("dpmpp_2s_ancestral",),
+        {"scheduler": "karras", "uses_ensd": "True", "second_order": "True"},
+    ),
+    SamplerName(
+        "DPM++ 3M SDE",
+        ("k_dpmpp_3m_sde",),
+        ("dpmpp_3m_sde",),
+        {"scheduler": "exponential", "discard_next_to_last_sigma": "True", "brownian_noise": "True"},
+    ),
+    # The demo paints and samples nothing; these two are what comes nearest, so that A1111's defaults work with it.
+    SamplerName(
+        "Euler a", ("k_euler_a", "k_euler_ancestral"), ("euler_ancestral", "demo-ancestral"), {"uses_ensd": "True"}
+    ),
+    SamplerName("Euler", ("k_euler",), ("euler", "demo")),
+    SamplerName("LMS", ("k_lms",), ("lms",)),
+    SamplerName("Heun", ("k_heun",), ("heun",), {"second_order": "True"}),
+    SamplerName(
+        "DPM2",
+        ("k_dpm_2",),
+        ("dpm_2",),
+        {"scheduler": "karras", "discard_next_to_last_sigma": "True", "second_order": "True"},
+    ),
+    SamplerName(
+        "DPM2 a",
+        ("k_dpm_2_a",),
+        ("dpm_2_ancestral",),
+        {
+            "scheduler": "karras",
+            "discard_next_to_last_sigma": "True",
+            "uses_ensd": "True",
+            "second_order": "True",
+        },
+    ),
+    SamplerName("DPM fast", ("k_dpm_fast",), ("dpm_fast",), {"uses_ensd": "True"}),
+    SamplerName("DPM adaptive", ("k_dpm_ad",), ("dpm_adaptive",), {"uses_ensd": "True"}),
+    SamplerName("Restart", ("restart",), (), {"scheduler": "karras", "second_order": "True"}),
+    SamplerName("DDIM", ("ddim",), ("ddim",)),
+    SamplerName("DDIM CFG++", ("ddim_cfgpp",)),
+    SamplerName("PLMS", ("plms",)),
+    SamplerName("UniPC", ("unipc",), ("uni_pc",)),
+    SamplerName("LCM", ("k_lcm",), ("lcm",)),
+)
+SCHEDULERS: Final = (
+    SchedulerName("automatic", AUTOMATIC),
+    SchedulerName("uniform", "Uniform", need_inner_model=True),
+    SchedulerName("karras", "Karras", default_rho=7.0),
+    SchedulerName("exponential", "Exponential"),
+    SchedulerName("polyexponential", "Polyexponential", default_rho=1.0),
+    SchedulerName("sgm_uniform", "SGM Uniform", need_inner_model=True, aliases=("SGMUniform",)),
+    SchedulerName("kl_optimal", "KL Optimal"),
+    SchedulerName("align_your_steps", "Align Your Steps"),
+    SchedulerName("simple", "Simple", need_inner_model=True),
+    SchedulerName("normal", "Normal", need_inner_model=True),
+    SchedulerName("ddim", "DDIM", ("ddim_uniform",), need_inner_model=True),
+    SchedulerName("beta", "Beta", need_inner_model=True),
+)
+_SAMPLER_OF: Final = {
+    name.lower(): sampler for sampler in SAMPLERS for name in (sampler.name, *sampler.aliases, *sampler.elsewhere)
+}
+_SCHEDULER_OF: Final = {
+    name.lower(): scheduler
+    for scheduler in SCHEDULERS
+    for name in (scheduler.name, scheduler.label, *scheduler.elsewhere, *(scheduler.aliases or ()))
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What the backends have, all together."""
+
+    models: Sequence[model_pb2.Model] = ()
+    backends: Sequence[backend_pb2.Backend] = ()
+
+    def of_type(self, kind: int) -> list[model_pb2.Model]:
+        """The models of one type, in the server's order."""
+        return [model for model in self.models if model.type == kind]
+
+    def holders(self, kind: int, name: str) -> frozenset[str]:
+        """The backends that have a model."""
+        found = next((model for model in self.of_type(kind) if model.name == name), None)
+        return frozenset(found.backends) if found is not None else frozenset()
+
+    def healthy(self, kind: str) -> list[backend_pb2.Backend]:
+        """The backends of a kind that take jobs now, the least busy first."""
+        able = [
+            backend
+            for backend in self.backends
+            if backend.kind == kind and backend.health == backend_pb2.BACKEND_HEALTH_HEALTHY and not backend.drained
+        ]
+        return sorted(able, key=lambda backend: max(backend.queue_depth, len(backend.running_job_ids)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How to sample, in both languages."""
+
+    sampler: str
+    """For the job; empty: the backend's default."""
+    scheduler: str
+    """For the job; empty: the backend's default."""
+    sampler_label: str
+    """As the client knows it."""
+    scheduler_label: str
+    """As the client knows it."""
+
+
+# --- checkpoints ---
+
+
+def title_of(model: model_pb2.Model) -> str:
+    """The name that people choose by."""
+    return model.description if TITLE.fullmatch(model.description) else model.name
+
+
+def hash_of(model: model_pb2.Model) -> str | None:
+    """The short hash of a checkpoint, where its backend tells it."""
+    found = TITLE.fullmatch(model.description)
+    return found[1] if found else None
+
+
+def find_model(stock: Stock, wanted: str) -> model_pb2.Model | None:
+    """A checkpoint by its name, title, file name without its ending, or hash."""
+    checkpoints = stock.of_type(CHECKPOINT)
+    for names in (_exact_names, _loose_names):
+        for model in checkpoints:
+            if wanted in names(model):
+                return model
+    return None
+
+
+def _exact_names(model: model_pb2.Model) -> set[str]:
+    return {model.name, title_of(model)}
+
+
+def _loose_names(model: model_pb2.Model) -> set[str]:
+    file = model.name.replace("\\", "/").rpartition("/")[2]
+    title = title_of(model).partition(" [")[0]
+    return {file, file.rpartition(".")[0], title, title.rpartition(".")[0], hash_of(model) or ""} - {""}
+
+
+# --- samplers and schedules ---
+
+
+def sampling(stock: Stock, *, model: str, sampler: str, scheduler: str) -> Sampling:
+    """What a client's names mean for a job with this model (empty: any).
+
+    Names that nobody has stay as they are, for the server to refuse with the allowed ones.
+    """
+    sampler, scheduler = _split(sampler, scheduler)
+    where = stock.holders(CHECKPOINT, model) if model else None
+    samplers, schedulers = _known(sampler, _SAMPLER_OF), _known_schedulers(scheduler)
+    chosen = next(
+        (
+            pair
+            for pair in ((one, other) for one in samplers for other in schedulers)
+            if _somebody_has(stock, where, *pair)
+        ),
+        (samplers[0], schedulers[0]),
+    )
+    return Sampling(
+        sampler=chosen[0],
+        scheduler=chosen[1],
+        sampler_label=sampler_label(sampler),
+        scheduler_label=scheduler_label(scheduler),
+    )
+
+
+def has_sampler(stock: Stock, name: str) -> bool:
+    """Whether any backend has it, under whatever name."""
+    return any(stock.holders(SAMPLER, other) for other in _known(name, _SAMPLER_OF))
+
+
+def sampler_label(name: str) -> str:
+    """A1111's name, if it has one."""
+    return _SAMPLER_OF[name.lower()].name if name.lower() in _SAMPLER_OF else name
+
+
+def scheduler_label(name: str) -> str:
+    """A1111's label, if it has one."""
+    return _SCHEDULER_OF[name.lower()].label if name.lower() in _SCHEDULER_OF else name or AUTOMATIC
+
+
+def _split(sampler: str, scheduler: str) -> tuple[str, str]:
+    """ "DPM++ 2M Karras", as it was called before there was a field for schedules, is a sampler and a schedule."""
+    first, _, last = sampler.rpartition(" ")
+    if sampler.lower() in _SAMPLER_OF or first.lower() not in _SAMPLER_OF or last.lower() not in _SCHEDULER_OF:
+        return sampler, scheduler
+    return first, scheduler if scheduler and scheduler_label(scheduler) != AUTOMATIC else last
+
+
+def _known(name: str, table: dict[str, SamplerName]) -> list[str]:
+    row = table.get(name.lower())
+    return list(dict.fromkeys([name, row.name, *row.elsewhere])) if row is not None else [name]
+
+
+def _known_schedulers(name: str) -> list[str]:
+    row = _SCHEDULER_OF.get(name.lower())
+    if not name or (row is not None and row.label == AUTOMATIC):
+        return [""]
+    return list(dict.fromkeys([name, row.name, *row.elsewhere])) if row is not None else [name]
+
+
+def _somebody_has(stock: Stock, where: frozenset[str] | None, sampler: str, scheduler: str) -> bool:
+    holders = [
+        *([where] if where is not None else []),
+        *([stock.holders(SAMPLER, sampler)] if sampler else []),
+        *([stock.holders(SCHEDULER, scheduler)] if scheduler else []),
+    ]
+    return not holders or bool(frozenset.intersection(*holders))
+
+
+def listed_samplers(names: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """The list of samplers: each once, under A1111's name if it has one, and with the others as aliases."""
+    rows: dict[str, dict[str, Any]] = {}
+    for name in names:
+        known = _SAMPLER_OF.get(name.lower())
+        if known is None:
+            rows.setdefault(name, {"name": name, "aliases": [], "options": {}})
+            continue
+        row = rows.setdefault(
+            known.name, {"name": known.name, "aliases": list(known.aliases), "options": dict(known.options)}
+        )
+        if name != known.name and name not in row["aliases"]:
+            row["aliases"].append(name)
+    return iter(rows.values())
+
+
+def listed_schedulers(names: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """The list of schedules: the automatic one first."""
+    rows: dict[str, dict[str, Any]] = {}
+    for name in ("automatic", *names):
+        known = _SCHEDULER_OF.get(name.lower()) or SchedulerName(name, name)
+        rows.setdefault(
+            known.name,
+            {
+                "name": known.name,
+                "label": known.label,
+                "aliases": list(known.aliases) if known.aliases else None,
+                "default_rho": known.default_rho,
+                "need_inner_model": known.need_inner_model,
+            },
+        )
+    return iter(rows.values())
