@@ -27,10 +27,7 @@ def united(backends: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 def _united_class(first: Any, second: Any) -> Any:
     ours, theirs = _inputs(first), _inputs(second)
     widened = {
-        section: {
-            **ours[section],
-            **{name: _united_input(spec, theirs[section].get(name)) for name, spec in ours[section].items()},
-        }
+        section: {name: _united_input(spec, theirs[section].get(name)) for name, spec in ours[section].items()}
         for section in _SECTIONS
         if section in ours and section in theirs
     }

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from imagegen_adapters.comfyui.backend import CAPABILITIES
-from imagegen_adapters.comfyui.nodes import NodeClasses, read_node_classes
+from imagegen_adapters.comfyui.nodes import NodeClasses, parse_node_classes, read_node_classes
 from imagegen_adapters.comfyui.validation import check_graph, check_parameters, unknown_name
 from imagegen_adapters.contract import Catalog, HiresParameters, ImageParameters, NamedModel, RawGraph
 from imagegen_adapters.errors import Unintelligible, Violation
@@ -165,6 +165,11 @@ def test_a_recorded_refusal_would_not_have_reached_the_server() -> None:
 def test_node_classes_must_be_an_object(answer: Any) -> None:
     with pytest.raises(Unintelligible):
         read_node_classes(answer)
+
+
+def test_node_classes_must_be_json() -> None:
+    with pytest.raises(Unintelligible, match="is no JSON"):
+        parse_node_classes(b"<html>")
 
 
 def test_odd_node_classes_are_left_out() -> None:

@@ -25,9 +25,7 @@ def _subjects(*, with_variants: bool) -> Iterator[object]:
     for kind, live in (("comfyui", comfyui.live), ("a1111", a1111.live)):
         url = os.environ.get(f"IMAGEGEN_TEST_{kind.upper()}_URL")
         if url:
-            # One after the other, by one process: there is one such server.
-            alone = pytest.mark.xdist_group(f"{kind}-live")
-            marks = (pytest.mark.live, pytest.mark.timeout(LIVE_TIMEOUT_S), alone)
+            marks = (pytest.mark.live, pytest.mark.timeout(LIVE_TIMEOUT_S))
             yield pytest.param(partial(live, url), id=f"{kind}-live", marks=marks)
 
 

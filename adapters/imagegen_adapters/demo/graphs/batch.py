@@ -11,7 +11,7 @@ from imagegen_adapters.demo.painter import enlarged
 from imagegen_adapters.demo.requests import MAX_PIXELS, MIN_SIDE, area
 
 MAX_HELD_PIXELS: Final = 32 * 1024 * 1024
-"""Of all pictures of a graph at a time: half a gigabyte."""
+"""Of all pictures of a graph at a time: 400 MB."""
 _GRAY: Final = 0.5
 
 
@@ -59,8 +59,10 @@ def batch_of(pictures: Sequence[Picture]) -> Batch:
 
 def decoded(batch: Batch) -> Batch:
     """A latent as pictures: gray where nothing was painted."""
+    if batch.pictures:
+        return replace(batch, mask=None)
     gray = np.full((batch.frame.height, batch.frame.width, 3), _GRAY, np.float32)
-    return replace(batch, pictures=batch.pictures or (gray,) * batch.count, mask=None)
+    return replace(batch, pictures=(gray,) * batch.count, mask=None)
 
 
 def encoded(batch: Batch) -> Batch:
@@ -73,7 +75,7 @@ def encoded(batch: Batch) -> Batch:
 
 def scaled(batch: Batch, frame: Frame, *, is_smooth: bool, keeps_shape: bool = False) -> Batch:
     """At another size. With `keeps_shape` what does not fit is cut off, otherwise it is stretched."""
-    if area(frame) * max(batch.count, 1) > MAX_HELD_PIXELS:
+    if area(frame) * batch.count > MAX_HELD_PIXELS:
         raise Impossible("", f"{batch.count} x {frame.width} x {frame.height} pixels are too many")
     if keeps_shape:
         batch = _cut(batch, _shaped(batch.frame, frame))
