@@ -7,7 +7,7 @@ import re
 from typing import Final, Literal
 
 import pybase64
-from PIL import Image, ImageOps
+from PIL import Image, ImageChops, ImageOps
 
 from imagegen_gateway.decoding import bad_field
 from imagegen_gateway.errors import Problem
@@ -16,6 +16,8 @@ LONG_TEXT: Final = 1_000_000
 """Characters from which decoding is done in a thread."""
 MAX_PIXELS: Final = 64_000_000
 """A few kilobytes can claim to be a picture of gigabytes; what is larger than this is not decoded."""
+DEFAULT_QUALITY: Final = 90
+OPAQUE: Final = 255
 PREVIEW_BYTES: Final = 60_000
 """Largest preview that is put into somebody else's page."""
 PREVIEW_STEPS: Final = ((512, 80), (512, 60), (384, 60), (256, 60), (256, 30), (128, 30))
@@ -66,11 +68,15 @@ def _encode(data: bytes) -> str:
     return pybase64.b64encode(data).decode("ascii")
 
 
-async def convert(data: bytes, media_type: str, target: Format, *, quality: int = 90) -> tuple[bytes, str]:
-    """The picture in another format, and its media type; as it is when it has that format. Raises Problem 415."""
-    if media_type == MEDIA_TYPES[target]:
+async def convert(data: bytes, media_type: str, target: Format, *, quality: int | None = None) -> tuple[bytes, str]:
+    """The picture in another format, and its media type; as it is when it has that format. Raises Problem 415.
+
+    `quality` is for JPEG and WebP: with one the picture is encoded in any case, without one as DEFAULT_QUALITY.
+    """
+    if media_type == MEDIA_TYPES[target] and (quality is None or target == "png"):
         return data, media_type
-    return await asyncio.to_thread(_convert, data, target, quality), MEDIA_TYPES[target]
+    chosen = DEFAULT_QUALITY if quality is None else quality
+    return await asyncio.to_thread(_convert, data, target, chosen), MEDIA_TYPES[target]
 
 
 def _convert(data: bytes, target: Format, quality: int) -> bytes:
@@ -79,6 +85,22 @@ def _convert(data: bytes, target: Format, quality: int) -> bytes:
             return _saved(ImageOps.exif_transpose(source), target, quality)
     except UNREADABLE as exc:
         raise Problem(415, "the file is no picture that can be read", reason="INVALID_IMAGE") from exc
+
+
+async def mask_of_transparency(data: bytes, field: str) -> bytes:
+    """A mask that is white where the picture is transparent, as PNG. Raises Problem 400 for one that nowhere is."""
+    return await asyncio.to_thread(_mask_of_transparency, data, field)
+
+
+def _mask_of_transparency(data: bytes, field: str) -> bytes:
+    try:
+        with _opened(data) as source:
+            alpha = source.convert("RGBA").getchannel("A")
+    except UNREADABLE as exc:
+        raise bad_field(field, "is no picture that can be read") from exc
+    if alpha.getextrema()[0] == OPAQUE:
+        raise bad_field(field, "is nowhere transparent: make transparent what is to be repainted")
+    return _saved(ImageChops.invert(alpha), "png", DEFAULT_QUALITY)
 
 
 async def small_preview(data: bytes, media_type: str, max_bytes: int = PREVIEW_BYTES) -> tuple[bytes, str] | None:

@@ -14,6 +14,7 @@ from imagegen_gateway.records import frame
 log = structlog.get_logger(__name__)
 
 SEND_BUFFER_BYTES = 64 * 1024
+SLICE_BYTES = 256 * 1024
 UNACKNOWLEDGED_MS = 30_000
 """A peer that acknowledges nothing for so long is gone; without this the kernel tries for a quarter of an hour."""
 
@@ -85,6 +86,11 @@ class Sink:
         await self._drain()
         self._open_transport().write(data)
         await self._drain()
+
+    async def write_long(self, data: bytes) -> None:
+        """Frames and writes what may be of megabytes, piece by piece, so that each has the time that a write has."""
+        for start in range(0, len(data), SLICE_BYTES):
+            await self.write(self.framed(data[start : start + SLICE_BYTES]))
 
     async def close(self) -> None:
         """Ends the response in good order."""

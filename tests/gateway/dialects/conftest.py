@@ -45,12 +45,22 @@ def settings_fixture() -> dict[str, Any]:
     return {}
 
 
+@pytest.fixture(name="server_settings")
+def server_settings_fixture() -> dict[str, Any]:
+    """More settings of the server; to be overridden by tests."""
+    return {}
+
+
 @pytest.fixture(name="house")
 async def house_fixture(
-    tmp_path: Path, backends: tuple[BackendSettings, ...], settings: dict[str, Any]
+    tmp_path: Path,
+    backends: tuple[BackendSettings, ...],
+    settings: dict[str, Any],
+    server_settings: dict[str, Any],
 ) -> AsyncIterator[House]:
-    server_settings = ServerSettings(grpc="127.0.0.1:0", data_dir=tmp_path, backends=backends)
-    async with serve(server_settings) as server:
+    async with serve(
+        ServerSettings(grpc="127.0.0.1:0", data_dir=tmp_path, backends=backends, **server_settings)
+    ) as server:
         chosen = GatewaySettings(http="127.0.0.1:0", server=server.address, **settings)
         async with serve_gateway(chosen) as gateway, Client(server.address) as client:
             yield House(gateway=gateway, client=client)

@@ -22,7 +22,6 @@ NAMES: Final = {
     "height": "size",
     "count": "n",
     "init_image": "image",
-    "image": "image",
     "spec": "model",
     "graph": "model",
     "json": "model",
@@ -35,6 +34,8 @@ PREFIX: Final = re.compile(r"^(spec\.)?(image\.|graph\.)?")
 def answer_problem(problem: Problem) -> web.Response:
     """The answer as a whole."""
     headers = {**problem.headers, "Cache-Control": "no-store"}
+    if problem.status in {409, 500}:
+        headers.update(NOT_AGAIN)  # it would end the same way, and perhaps make pictures again
     if problem.wait_s is not None:
         headers["Retry-After"] = str(max(1, math.ceil(problem.wait_s)))
     return web.Response(
@@ -57,12 +58,14 @@ def error_of(problem: Problem) -> dict[str, Any]:
 
 
 def message_of(problem: Problem) -> str:
-    """The sentence, with the caller's names for the fields."""
-    message = problem.detail
+    """The sentence, with the caller's names for the fields, and when to try again."""
+    message = problem.detail.replace("request_id", "Idempotency-Key")
     for error in problem.errors:
         if error.field:
             message = message.replace(f"{error.field}: ", f"{parameter(error.field)}: ")
-    return message
+    if problem.retry_after_s is None:
+        return message
+    return f"{message.removesuffix('; try again later')}; try again in {math.ceil(problem.retry_after_s)} s"
 
 
 def parameter(path: str) -> str | None:

@@ -1,11 +1,144 @@
-"""Pictures by OpenAI's image API: /openai/v1/images/generations and /openai/v1/images/edits."""
+"""Pictures by OpenAI's image API: /openai/v1/images/generations and /openai/v1/images/edits.
 
+Both make one job and wait for its end, or tell on the way what they have (partials.py) when the caller asks for a
+stream. A caller that closes its connection cancels the job. Errors up to the job's acceptance may be tried again; those
+after it say that they should not, because OpenAI's packages would have a picture that fails rendered three times.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import grpc
+import orjson
 from aiohttp import web
 
+from imagegen.v1 import job_pb2
+from imagegen_gateway.callers import caller_of
+from imagegen_gateway.decoding import bad_field
+from imagegen_gateway.dialects.bodies import idempotency_key, largest_json, read_json
 from imagegen_gateway.dialects.kit import Kit
+from imagegen_gateway.dialects.openai.errors import after_acceptance
+from imagegen_gateway.dialects.openai.parameters import EDIT, GENERATION, ImageRequest, parse, to_spec
+from imagegen_gateway.dialects.openai.partials import EDITING, GENERATING, EventNames, Telling
+from imagegen_gateway.dialects.openai.results import NO_USAGE, Results, no_picture
+from imagegen_gateway.dialects.openai.sources import Sources, read_sources
+from imagegen_gateway.dialects.rendering import Rendering, failure_of, images_of
+from imagegen_gateway.errors import Problem, from_rpc
+from imagegen_gateway.pictures import mask_of_transparency
+from imagegen_gateway.presets import PresetSettings
+from imagegen_gateway.sink import Sink
+
+STREAM_HEADERS: Final = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",  # nginx would hold events back
+}
+SEED_BITS: Final = 50
+"""As many as a JSON number has in every language."""
 
 
 def routes(kit: Kit) -> list[web.RouteDef]:
     """aiohttp routes."""
-    del kit
-    return []
+    images = Images(kit)
+    return [
+        web.post("/openai/v1/images/generations", images.generate),
+        web.post("/openai/v1/images/edits", images.edit),
+    ]
+
+
+class Images:
+    """The handlers of the two routes."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+
+    async def generate(self, request: web.Request) -> web.StreamResponse:
+        """Pictures out of a prompt."""
+        wanted = parse(await read_json(request, largest_json(self._kit.settings)), GENERATION)
+        preset = await self._kit.offers.find(wanted.model)
+        spec = to_spec(wanted, preset, seed=seed_for(idempotency_key(request)))
+        return await self._render(request, wanted, spec, GENERATING)
+
+    async def edit(self, request: web.Request) -> web.StreamResponse:
+        """Pictures out of pictures and a prompt."""
+        sources = await read_sources(request, self._kit.settings, self._kit.fetcher)
+        wanted = parse(sources.fields, EDIT)
+        preset = await self._kit.offers.find(wanted.model)
+        spec = await self._edit_spec(wanted, preset, sources, seed_for(idempotency_key(request)))
+        return await self._render(request, wanted, spec, EDITING)
+
+    async def _edit_spec(
+        self, wanted: ImageRequest, preset: PresetSettings, sources: Sources, seed: int
+    ) -> job_pb2.JobSpec:
+        mask = None if sources.mask is None else await mask_of_transparency(sources.mask, "mask")
+        digests = [await self._store(image, "image") for image in sources.images]
+        mask_digest = None if mask is None else await self._store(mask, "mask")
+        return to_spec(wanted, preset, seed=seed, init_images=digests, mask=mask_digest)
+
+    async def _store(self, data: bytes, name: str) -> str:
+        try:
+            return (await self._kit.assets.store(data)).digest
+        except grpc.aio.AioRpcError as exc:
+            problem = from_rpc(exc)
+            raise bad_field(name, problem.detail) if problem.status == 400 else problem from exc
+
+    async def _render(
+        self, request: web.Request, wanted: ImageRequest, spec: job_pb2.JobSpec, names: EventNames
+    ) -> web.StreamResponse:
+        results = Results(self._kit, wanted, f"{request.scheme}://{request.host}")
+        key = idempotency_key(request)
+        async with self._kit.studio.render(spec, caller_of(request), request_id=key) as rendering:
+            if wanted.stream:
+                return await self._stream(request, rendering, Telling(wanted, names, results))
+            with accepted():
+                job = await rendering.ended()
+                answer = orjson.dumps(await _answer(job, results))
+        return web.Response(body=answer, content_type="application/json", headers={"Cache-Control": "no-store"})
+
+    async def _stream(self, request: web.Request, rendering: Rendering, telling: Telling) -> web.StreamResponse:
+        settings = self._kit.settings
+        sink = Sink(request, web.StreamResponse(headers=STREAM_HEADERS), write_timeout_s=settings.write_timeout_s)
+        async with sink.writing():
+            await sink.open(b": accepted\n\n")
+            await telling.run(rendering, sink, settings.ping_interval_s)
+            await sink.close()
+        return sink.response
+
+
+async def _answer(job: job_pb2.Job, results: Results) -> dict[str, Any]:
+    failure = failure_of(job)
+    if failure is not None:
+        raise failure
+    images = images_of(job)
+    if not images:
+        raise no_picture()
+    data = [await results.read(output) for output in images]
+    return {
+        "created": job.end_time.seconds,
+        "data": [result.entry for result in data],
+        **data[0].description,
+        "usage": NO_USAGE,
+        "imagegen": {"job_id": job.job_id, "warnings": [warning.message for warning in job.warnings]},
+    }
+
+
+@contextmanager
+def accepted() -> Iterator[None]:
+    """Around what is done with a job that was accepted: to ask again would be to render again."""
+    try:
+        yield
+    except (Problem, grpc.aio.AioRpcError) as exc:
+        raise after_acceptance(exc) from exc
+
+
+def seed_for(key: str) -> int:
+    """The seed of a workflow when the caller names none: chosen anew, but the same whenever a key comes again.
+
+    Otherwise the repetition would be another request than the one that the key stands for.
+    """
+    if not key:
+        return secrets.randbits(SEED_BITS)
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) >> (64 - SEED_BITS)

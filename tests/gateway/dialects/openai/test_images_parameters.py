@@ -1,0 +1,186 @@
+"""OpenAI's parameters, as a specification."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagegen.v1 import job_pb2
+from imagegen_gateway.dialects.openai.errors import MAX_PHRASE_CHARS, answer_problem, message_of, parameter, phrase
+from imagegen_gateway.dialects.openai.parameters import EDIT, GENERATION, parse, to_spec
+from imagegen_gateway.errors import FieldError, Problem
+from imagegen_gateway.presets import PresetSettings, WorkflowInput
+
+PLAIN = PresetSettings(id="imagegen")
+TURBO = PresetSettings(id="turbo", steps=4)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, {}),
+        ({"n": None, "size": "", "model": ""}, {}),
+        ({"size": "auto", "quality": "auto", "background": "opaque", "moderation": "low"}, {}),
+        ({"size": "768x512"}, {"width": 768, "height": 512}),
+        ({"n": 4}, {"count": 4}),
+        ({"n": "4"}, {"count": 4}),
+        ({"n": 4.0}, {"count": 4}),
+        ({"steps": "8", "cfg_scale": "5.5", "seed": 2**63 - 1}, {"steps": 8, "cfg_scale": 5.5, "seed": 2**63 - 1}),
+        ({"sampler": "euler", "scheduler": "karras"}, {"sampler": "euler", "scheduler": "karras"}),
+        ({"negative_prompt": "wolf"}, {"negative_prompt": "wolf"}),
+        ({"quality": "low"}, {"steps": 10}),
+        ({"quality": "hd"}, {"steps": 40}),
+        ({"quality": "max"}, {"steps": 80}),
+        ({"quality": "standard"}, {}),
+        ({"quality": "high", "steps": 7}, {"steps": 7}),
+    ],
+)
+def test_what_is_said_becomes_the_jobs(fields: dict[str, Any], expected: dict[str, Any]) -> None:
+    image = to_spec(parse({"prompt": "fox", **fields}, GENERATION), PLAIN, seed=1).image
+    said = {field.name: value for field, value in image.ListFields()}
+    assert said == {"prompt": "fox", "count": 1, **expected}
+
+
+def test_quality_counts_in_the_models_own_steps() -> None:
+    assert [steps_of(TURBO, quality) for quality in ("low", "auto", "high", "xhigh")] == [2, 4, 8, 12]
+    assert steps_of(PresetSettings(id="slow", steps=400), "max") == 500
+    assert steps_of(PresetSettings(id="lightning", steps=1), "low") == 1
+
+
+def steps_of(preset: PresetSettings, quality: str) -> int:
+    return to_spec(parse({"prompt": "fox", "quality": quality}, GENERATION), preset, seed=1).image.steps
+
+
+@pytest.mark.parametrize("steps", [None, 20])
+def test_a_workflow_that_does_not_say_its_steps_has_no_quality(tmp_path: Path, steps: int | None) -> None:
+    path = tmp_path / "workflow.json"
+    path.write_text('{"6": {"class_type": "CLIPTextEncode", "inputs": {}}}')
+    prompt = WorkflowInput(type="prompt", key="text", node_ids=["6"])
+    preset = PresetSettings(id="mine", workflow=path, inputs=[prompt], steps=steps)
+    with pytest.raises(Problem, match="quality: cannot be had of the model mine"):
+        to_spec(parse({"prompt": "fox", "quality": "high"}, GENERATION), preset, seed=1)
+    assert to_spec(parse({"prompt": "fox", "quality": "medium"}, GENERATION), preset, seed=1).graph.json
+
+
+def test_the_rest_of_the_job() -> None:
+    fields = {"prompt": "fox", "user": "anna", "priority": "-3", "backend": "big"}
+    spec = to_spec(parse(fields, GENERATION), PLAIN, seed=1)
+    assert (spec.backend, spec.priority, dict(spec.labels)) == ("big", -3, {"dialect": "openai", "user": "anna"})
+    named = parse({**fields, "safety_identifier": "4f2a"}, GENERATION)
+    assert to_spec(named, PLAIN, seed=1).labels["user"] == "4f2a"
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"prompt": ""}, "prompt"),
+        ({"prompt": 7}, "prompt"),
+        ({"prompt": "x" * 32769}, "prompt"),
+        ({"n": 0}, "n"),
+        ({"n": 65}, "n"),
+        ({"n": True}, "n"),
+        ({"n": "1e1"}, "n"),
+        ({"n": 10**30}, "n"),
+        ({"n": 1.5}, "n"),
+        ({"n": [1]}, "n"),
+        ({"size": "100x100"}, "size"),
+        ({"size": "4104x64"}, "size"),
+        ({"size": "1024X1024"}, "size"),
+        ({"size": "٦٤x٦٤"}, "size"),
+        ({"size": 512}, "size"),
+        ({"quality": "best"}, "quality"),
+        ({"quality": {}}, "quality"),
+        ({"background": "transparent"}, "background"),
+        ({"moderation": "high"}, "moderation"),
+        ({"response_format": "text"}, "response_format"),
+        ({"output_format": "gif"}, "output_format"),
+        ({"output_compression": 50}, "output_compression"),
+        ({"output_compression": 50, "output_format": "png"}, "output_compression"),
+        ({"output_compression": 101, "output_format": "webp"}, "output_compression"),
+        ({"stream": "yes"}, "stream"),
+        ({"stream": 2}, "stream"),
+        ({"stream": True, "partial_images": 4}, "partial_images"),
+        ({"partial_images": 1}, "partial_images"),
+        ({"stream": True, "response_format": "url"}, "response_format"),
+        ({"cfg_scale": "nan"}, "cfg_scale"),
+        ({"cfg_scale": float("inf")}, "cfg_scale"),
+        ({"cfg_scale": 101}, "cfg_scale"),
+        ({"seed": -1}, "seed"),
+        ({"priority": 11}, "priority"),
+        ({"style": "natural"}, "style"),
+        ({"denoise": 0.5}, "denoise"),  # of edits only
+        ({"user": "x" * 257}, "user"),
+        ({"x" * 100000: 1}, "x" * 64),
+    ],
+)
+def test_what_cannot_be_had_is_refused_by_name(fields: dict[str, Any], param: str) -> None:
+    with pytest.raises(Problem) as caught:
+        parse({"prompt": "fox", **fields}, GENERATION)
+    assert (caught.value.status, caught.value.errors[0].field) == (400, param)
+
+
+def test_an_edit_has_parameters_of_its_own() -> None:
+    wanted = parse({"prompt": "fox", "denoise": "0.5", "input_fidelity": "low"}, EDIT)
+    image = to_spec(wanted, PLAIN, seed=1, init_images=["a" * 64], mask="b" * 64).image
+    assert (image.init_image, image.mask, image.denoise) == ("a" * 64, "b" * 64, 0.5)
+    with pytest.raises(Problem, match="input_fidelity: must be low"):
+        parse({"prompt": "fox", "input_fidelity": "high"}, EDIT)
+    with pytest.raises(Problem, match="image: the model imagegen starts from one picture; 2 were given"):
+        to_spec(wanted, PLAIN, seed=1, init_images=["a" * 64, "b" * 64])
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(EDIT)) | st.text(max_size=8), JSON_VALUES, max_size=5))
+def test_any_json_becomes_a_job_or_a_refusal(fields: dict[str, Any]) -> None:
+    result = outcome({"prompt": "fox", **fields})
+    assert result.errors if isinstance(result, Problem) else result.SerializeToString()
+
+
+def outcome(fields: dict[str, Any]) -> job_pb2.JobSpec | Problem:
+    try:
+        return to_spec(parse(fields, EDIT), TURBO, seed=1)
+    except Problem as problem:
+        return problem
+
+
+@given(st.text())
+def test_the_status_line_takes_any_sentence(text: str) -> None:
+    line = phrase(text)
+    assert len(line) <= MAX_PHRASE_CHARS
+    assert all(" " <= character <= "~" for character in line)
+    assert answer_problem(Problem(400, text)).reason == (line or "Bad Request")
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("spec.image.width", "size"),
+        ("spec.image.count", "n"),
+        ("image.sampler", "sampler"),
+        ("spec.image", "image"),
+        ("spec.image.init_image", "image"),
+        ('spec.graph.json["4"].inputs.ckpt_name', "model"),
+        ('spec.labels["user"]', "labels"),
+        ("spec.backend", "backend"),
+        ("size", "size"),
+        ("", None),
+    ],
+)
+def test_fields_are_called_as_the_caller_calls_them(path: str, name: str | None) -> None:
+    assert parameter(path) == name
+
+
+def test_sentences_name_the_callers_fields_and_the_time_to_come_back() -> None:
+    field = FieldError(field="spec.image.width", description="must be 64")
+    assert message_of(Problem(400, "spec.image.width: must be 64", errors=(field,))) == "size: must be 64"
+    full = Problem(429, "12 jobs wait already; at most 12 may; try again later", "QUEUE_FULL", retry_after_s=39.2)
+    assert message_of(full) == "12 jobs wait already; at most 12 may; try again in 40 s"
+    assert answer_problem(full).headers["Retry-After"] == "40"
