@@ -9,8 +9,9 @@ class Proxy:
     def __init__(self, target_port: int) -> None:
         self._target_port = target_port
         self._writers: set[asyncio.StreamWriter] = set()
-        self.connections = 0
-        """How many were accepted."""
+        self._connections = 0
+        self.has_returned = asyncio.Event()
+        """Set when somebody has connected once more."""
         self.loses_answers = False
         """Whether what the server says goes nowhere."""
 
@@ -20,7 +21,9 @@ class Proxy:
             writer.transport.abort()
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
+        self._connections += 1
+        if self._connections > 1:
+            self.has_returned.set()
         target_reader, target_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
         writers = {writer, target_writer}
         self._writers |= writers

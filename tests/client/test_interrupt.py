@@ -31,6 +31,14 @@ def wait_for_line(process: subprocess.Popen[str], start: str) -> str:
     raise AssertionError(f"the command ended without saying {start!r}")
 
 
+def rest_of(process: subprocess.Popen[str]) -> str:
+    """What it says from here to its end. `communicate` would not see what was read beside the line that was awaited."""
+    assert process.stderr is not None
+    rest = process.stderr.read()
+    process.wait(TIMEOUT_S)
+    return rest
+
+
 def state_of(address: str, folder: Path, job_id: str) -> str:
     with command(address, folder, "jobs", "--limit", "500", "--json") as process:
         output, _ = process.communicate(timeout=TIMEOUT_S)
@@ -44,7 +52,7 @@ def test_ctrl_c_cancels_the_job_and_says_so(server_process: str, tmp_path: Path)
         wait_for_line(process, "sampling")
         process.send_signal(signal.SIGINT)
         job_id = wait_for_line(process, "cancelling job").split()[2].rstrip(";")
-        _, rest = process.communicate(timeout=TIMEOUT_S)
+        rest = rest_of(process)
 
     assert process.returncode == 130
     assert "cancelled" in rest
@@ -61,7 +69,7 @@ def test_ctrl_c_cancels_the_job_that_is_made_once_more(
         wait_for_line(process, "sampling")
         process.send_signal(signal.SIGINT)
         retried = wait_for_line(process, "cancelling job").split()[2].rstrip(";")
-        process.communicate(timeout=TIMEOUT_S)
+        rest_of(process)
 
     assert process.returncode == 130
     assert retried != job_id
@@ -74,7 +82,7 @@ def test_second_ctrl_c_leaves_at_once(server_process: str, tmp_path: Path) -> No
         process.send_signal(signal.SIGINT)
         wait_for_line(process, "cancelling job")
         process.send_signal(signal.SIGINT)
-        _, rest = process.communicate(timeout=TIMEOUT_S)
+        rest = rest_of(process)
 
     assert process.returncode == 130
     assert "Traceback" not in rest
@@ -86,7 +94,7 @@ def test_ctrl_c_leaves_a_job_that_is_only_watched_alone(server_process: str, tmp
     with command(server_process, tmp_path, "watch", job_id) as process:
         wait_for_line(process, "sampling")
         process.send_signal(signal.SIGINT)
-        _, rest = process.communicate(timeout=TIMEOUT_S)
+        rest = rest_of(process)
 
     assert process.returncode == 130
     assert "Traceback" not in rest
