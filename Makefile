@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Test processes: tests wait for half of their time, so four keep two cores busy. A live backend has one test at a time.
+WORKERS ?= $(if $(IMAGEGEN_TEST_COMFYUI_URL)$(IMAGEGEN_TEST_A1111_URL),0,4)
 export IMAGEGEN_DATA_DIR ?= $(CURDIR)/data
 
 .DEFAULT_GOAL := help
@@ -24,8 +26,8 @@ $(READY): requirements/dev.txt pyproject.toml
 run: setup ## start server and gateway with the built-in demo backend
 	$(BIN)/imagegen up
 
-test: setup ## run all tests that need nothing but this machine
-	$(BIN)/python -m pytest
+test: setup ## run all tests that need nothing but this machine (TESTS="tests/server --durations=10", WORKERS=0)
+	GRPC_VERBOSITY=ERROR $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 check: setup ## what CI runs before the tests: stubs, lint, format, types, layers
 	$(BIN)/python protos/generate.py --check

@@ -156,15 +156,18 @@ def gateway_program(server: Program) -> Program:
 
 
 def free_port() -> int:
-    """One that nothing listens on, below those that the system gives to outgoing connections.
+    """One that nothing listens on and nobody else is given while this process lives.
 
-    While a program is down, one of those many that try to reach it could otherwise be given its port.
+    It is below those that the system gives to outgoing connections: while a program is down, one of those many that
+    try to reach it could otherwise be given its port.
     """
     while True:
-        port = random.randint(20_000, 32_000)
-        with socket.socket() as probe:
+        address = ("127.0.0.1", random.randint(20_000, 32_000))
+        with socket.socket() as probe, socket.socket(type=socket.SOCK_DGRAM) as claim:
             try:
-                probe.bind(("127.0.0.1", port))
+                probe.bind(address)
+                claim.bind(address)
             except OSError:
                 continue
-        return port
+            claim.detach()  # stays bound, over UDP, where it is in nobody's way but another free_port's
+        return address[1]
