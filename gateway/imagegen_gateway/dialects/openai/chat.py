@@ -25,9 +25,10 @@ from imagegen_gateway.dialects.kit import Kit
 from imagegen_gateway.dialects.openai import chat_tasks, syntax
 from imagegen_gateway.dialects.openai.chat_answer import Answer, link
 from imagegen_gateway.dialects.openai.chat_messages import Question, read_question
-from imagegen_gateway.dialects.openai.chat_orders import Orders, Request, made, problem_without_pictures
+from imagegen_gateway.dialects.openai.chat_orders import made, problem_without_pictures, request_of
 from imagegen_gateway.dialects.openai.chat_stream import Completion, open_stream
 from imagegen_gateway.dialects.openai.errors import after_acceptance
+from imagegen_gateway.dialects.orders import Orders, Request
 from imagegen_gateway.dialects.rendering import failure_of, images_of
 from imagegen_gateway.pictures import convert, to_data_address
 
@@ -75,7 +76,7 @@ class Chat:
         except syntax.SyntaxProblem as exc:
             return await self._say(request, question, str(exc))
         message = message_of(request.headers)
-        wanted = await self._orders.request(question, order, message, caller_of(request))
+        wanted = await request_of(question, order, message, caller_of(request), self._orders)
         render = self._stream if question.is_streamed else self._wait
         return await render(request, question, wanted, surface_of(request.headers, message))
 

@@ -8,10 +8,11 @@ from aiohttp import web
 
 from imagegen.v1 import job_pb2
 from imagegen_gateway.dialects.kit import Kit
-from imagegen_gateway.dialects.openai.chat_orders import Request, made, problem_without_pictures
+from imagegen_gateway.dialects.openai.chat_orders import made, problem_without_pictures
 from imagegen_gateway.dialects.openai.chat_stream import Stream, image_part
 from imagegen_gateway.dialects.openai.errors import error_of
-from imagegen_gateway.dialects.rendering import Moment, Rendering, failure_of
+from imagegen_gateway.dialects.orders import Request
+from imagegen_gateway.dialects.rendering import Moment, Rendering, failure_of, is_picture
 from imagegen_gateway.dialects.showing import (
     FINISHED_BYTES,
     PREVIEW_BYTES,
@@ -65,7 +66,7 @@ class Answer:
 
     async def _go_on(self, moment: Moment) -> None:
         for output in moment.outputs:
-            if output.kind != job_pb2.OUTPUT_KIND_INTERMEDIATE and output.asset.media_type.startswith("image/"):
+            if is_picture(output):
                 await self._give_picture(output)
         if moment.is_last:
             return
@@ -82,7 +83,7 @@ class Answer:
     @property
     def _expects_more(self) -> bool:
         """Whether a finished picture will replace what is shown: nothing else can, because its address is not known."""
-        return self._previews and len(self._digests) < max(1, self._wanted.spec.image.count)
+        return self._previews and len(self._digests) < self._wanted.count
 
     async def _give_picture(self, output: job_pb2.Output) -> None:
         asset, data = await self._kit.assets.read(output.asset.digest, max_bytes=self._kit.settings.max_upload_bytes)

@@ -23,6 +23,8 @@ OURS: Final = re.compile(r"/api/v1/assets/([0-9a-f]{64})")
 DOCUMENTS: Final = "### Task:\nRespond to the user query using the provided context"
 """What Open WebUI puts before a message that has documents attached, up to the end of their text."""
 DOCUMENTS_END: Final = "</context>"
+ATTACHED: Final = re.compile(r"\s*<attached_files>.*?</attached_files>\s*", re.DOTALL)
+"""What it puts before a message that has files, for models that call tools."""
 PARAMETERS: Final = {flag.field: flag for flag in FLAGS if flag.shape}
 """What may stand in the body beside what OpenAI knows: flags by their long names."""
 
@@ -53,7 +55,7 @@ def read_question(body: Mapping[str, Any]) -> Question:
         raise bad_field("messages", "must hold a message of the user")
     if body.get("n") not in {None, 1}:
         raise bad_field("n", "there is one answer; several pictures are ordered in the message: --n 4")
-    text = _without_documents(text_of(messages[last]))
+    text = own_words(text_of(messages[last]))
     if len(text) > MAX_TEXT:
         raise bad_field("messages", f"the last message is longer than {MAX_TEXT} characters")
     pictures = tuple(_pictures(messages[last]))
@@ -81,8 +83,13 @@ def text_of(message: Mapping[str, Any]) -> str:
     return "\n".join(text for text in texts if isinstance(text, str))
 
 
-def _without_documents(text: str) -> str:
-    return text.rpartition(DOCUMENTS_END)[2].strip() if text.startswith(DOCUMENTS) else text.strip()
+def own_words(text: str) -> str:
+    """What the user wrote, without what Open WebUI has put before it."""
+    if text.startswith(DOCUMENTS):
+        text = text.rpartition(DOCUMENTS_END)[2]
+    if (attached := ATTACHED.match(text)) is not None:
+        text = text[attached.end() :]
+    return text.strip()
 
 
 def _pictures(message: Mapping[str, Any]) -> Iterator[str]:

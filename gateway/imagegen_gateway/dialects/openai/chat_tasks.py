@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 
 from imagegen_gateway.dialects.openai import syntax
-from imagegen_gateway.dialects.openai.chat_messages import text_of
+from imagegen_gateway.dialects.openai.chat_messages import own_words, text_of
 
 TITLE_WORDS: Final = 6
 TITLE_CHARS: Final = 60
@@ -83,7 +83,7 @@ def last_prompt(asked: str) -> str:
 def _said(asked: str, *, first: bool) -> str:
     history = HISTORY.search(asked)
     parts = SAID.split(history[1] if history is not None else "")
-    said = [text.strip() for who, text in zip(parts[1::2], parts[2::2], strict=True) if who == "USER"]
+    said = [own_words(text) for who, text in zip(parts[1::2], parts[2::2], strict=True) if who == "USER"]
     return said[0 if first else -1] if said else ""
 
 

@@ -9,19 +9,16 @@ r"""How a message orders a picture: words, and flags among them. Pure.
 3. A name that is not known is a problem, and so is a flag given twice. Other dashes are text, and so is `\--name`.
 """
 
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
+from imagegen_gateway.dialects.orders import SIDES, Order, nearest_side
 from imagegen_gateway.presets import ANY_MODEL
 
 MAX_COUNT: Final = 16
 MAX_SEED: Final = 2**63 - 1
-SIDES: Final = range(64, 4097, 8)
-DEFAULT_AREA: Final = 512 * 512
-"""Pixels of a picture for which nobody gave a size; the server's own default."""
 
 _FLAG: Final = re.compile(r"(?<!\S)(--|—|–)([A-Za-z][\w-]*)(?==|\s|$)")
 _ESCAPED: Final = re.compile(r"(?<!\S)\\(?=\\*(?:--|—|–))")
@@ -32,27 +29,6 @@ _QUOTED: Final = re.compile(r'(?:=|\s+)["“]([^"”]*)["”](?=\s|$)')
 
 class SyntaxProblem(ValueError):
     """The message cannot be understood; the text says why, for the person who wrote it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What a message orders; None: it does not say."""
-
-    prompt: str = ""
-    size: tuple[int, int] | None = None
-    """Width and height."""
-    aspect: tuple[int, int] | None = None
-    """Width to height, where there is no size."""
-    steps: int | None = None
-    seed: int | None = None
-    negative_prompt: str | None = None
-    count: int | None = None
-    cfg_scale: float | None = None
-    denoise: float | None = None
-    sampler: str | None = None
-    scheduler: str | None = None
-    is_edit: bool = False
-    """Whether the newest picture of the chat is to be changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +75,9 @@ def _size(text: str) -> tuple[int, int]:
         raise ValueError("a size, as 768x512")
     size = int(found[1]), int(found[2] or found[1])
     if not all(side in SIDES for side in size):
-        raise ValueError("multiples of 8 from 64 to 4096; the nearest is " + "x".join(str(_side(s)) for s in size))
+        raise ValueError(
+            "multiples of 8 from 64 to 4096; the nearest is " + "x".join(str(nearest_side(s)) for s in size)
+        )
     return size
 
 
@@ -227,24 +205,6 @@ def _shown(value: object) -> str:
             return _TO_ESCAPE.sub(r"\\", value)
         case _:
             return str(value)
-
-
-def sized(order: Order, area: int) -> tuple[int, int] | None:
-    """Width and height, also from an aspect over about `area` pixels; None: the order does not say."""
-    if order.size is not None or order.aspect is None:
-        return order.size
-    width, height = order.aspect
-    return shaped(width, height, area)
-
-
-def shaped(width: int, height: int, area: int) -> tuple[int, int]:
-    """A size of about that area in the shape of another."""
-    factor = math.sqrt(area / (width * height))
-    return _side(width * factor), _side(height * factor)
-
-
-def _side(pixels: float) -> int:
-    return max(SIDES[0], min(SIDES[-1], round(pixels / 8) * 8))
 
 
 assert {flag.field for flag in FLAGS} == {field.name for field in fields(Order)} - {"prompt"}

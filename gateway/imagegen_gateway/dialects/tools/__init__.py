@@ -1,8 +1,17 @@
-"""The tool server for chats, under /tools: an LLM makes pictures with it, and the chat sees them grow."""
+"""The tool server for chats, under /tools: an LLM makes pictures with it, and the chat sees them grow.
 
+Open WebUI calls it with the user's token and the ids of chat and message in headers; with these it writes status,
+previews and the finished pictures into the message while the call goes on. Others are answered with links.
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+
+import orjson
 from aiohttp import web
 
 from imagegen_gateway.dialects.kit import Kit
+from imagegen_gateway.dialects.openai.errors import message_of
+from imagegen_gateway.dialects.tools.handlers import Tools
 from imagegen_gateway.errors import Problem
 
 PREFIX = "/tools/"
@@ -10,10 +19,16 @@ PREFIX = "/tools/"
 
 def routes(kit: Kit) -> list[web.RouteDef]:
     """aiohttp routes."""
-    del kit
-    return []
+    try:
+        number = version("imagegen")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        number = "0"
+    return Tools(kit).routes(number)
 
 
 def answer_problem(problem: Problem) -> web.Response:
-    """A problem in this dialect's own shape."""
-    return problem.response()
+    """A problem in this dialect's own shape: one sentence, which the language model reads."""
+    response = problem.response()
+    response.body = orjson.dumps({"detail": message_of(problem)})
+    response.content_type = "application/json"
+    return response
