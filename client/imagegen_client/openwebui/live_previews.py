@@ -8,7 +8,7 @@ license: Apache-2.0
 
 # Runs inside Open WebUI, as a global filter; `imagegen openwebui install --filter` puts it there.
 #
-# 1. A chat is followed when its model calls generate_image or edit_image: `stream` sees the call and its prompt. Where
+# 1. A chat is followed when its model calls Open WebUI's generate_image or edit_image: `stream` sees the prompt. Where
 #    the call cannot be seen (function calling "legacy", answers that are not streamed) it is followed from `inlet` on.
 # 2. All chats of one owner share one stream of the gateway's events. It is open only while a chat is followed.
 # 3. A job belongs to the chat that waits for its prompt. A chat whose prompt could not be seen takes the next job of
@@ -23,7 +23,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from importlib import import_module
@@ -183,18 +183,18 @@ class Calls:
     def __init__(self) -> None:
         self._open: dict[int, str] = {}
 
-    def read(self, event: Mapping[str, Any]) -> list[str]:
-        """The prompts of the calls that this fragment makes whole."""
+    def read(self, event: Mapping[str, Any], tools: Collection[str] = TOOLS) -> list[str]:
+        """The prompts of the calls of these tools that this fragment makes whole."""
         item = event.get("item")
         if event.get("type") == "response.output_item.done" and isinstance(item, Mapping):  # Responses API
-            prompt = prompt_of(item.get("arguments")) if item.get("name") in TOOLS else None
+            prompt = prompt_of(item.get("arguments")) if item.get("name") in tools else None
             return [prompt] if prompt else []
         prompts = []
         for call in calls_in(event):
             index, function = call.get("index", 0), call.get("function") or {}
             if function.get("name"):
                 self._open.pop(index, None)
-            if function.get("name") in TOOLS:
+            if function.get("name") in tools:
                 self._open[index] = ""
             if index in self._open:
                 self._open[index] += function.get("arguments") or ""
@@ -210,6 +210,15 @@ def calls_in(event: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     choices = event.get("choices")
     delta = (choices[0].get("delta") or {}) if choices else {}
     return delta.get("tool_calls") or []
+
+
+def own_tools(metadata: Mapping[str, Any]) -> list[str]:
+    """Open WebUI's own image tools. Those of a tool server, as imagegen's, go by the same names and show progress."""
+    tools = metadata.get("tools") or {}
+    given = {name: tools.get(name) or {} for name in TOOLS}
+    return [
+        name for name, tool in given.items() if tool.get("type") not in ("external", "mcp") and "server" not in tool
+    ]
 
 
 def prompt_of(arguments: Any) -> str | None:
@@ -554,7 +563,7 @@ class Filter:
         metadata = __metadata__ or {}
         with guarded():
             if metadata.get("message_id") and (calls_in(event) or event.get("type") == "response.output_item.done"):
-                for prompt in self._chat(metadata).calls.read(event):
+                for prompt in self._chat(metadata).calls.read(event, own_tools(metadata)):
                     follower = await self._follow(__user__, metadata, __event_emitter__, takes_any=False)
                     if follower is not None:
                         follower.prompts.append(prompt)

@@ -39,6 +39,10 @@ ACTS_FOR_USERS: Final = "the gateway's key has to have acts_for_users = true, so
 SIGNED: Final = (
     "where Open WebUI has FORWARD_USER_INFO_HEADER_JWT_SECRET, the gateway needs the same as openwebui_jwt_secret"
 )
+SHARE_MODELS: Final = (
+    "only administrators see the models until they are shared, one by one under Admin Settings > Models, or all "
+    "by starting Open WebUI with BYPASS_MODEL_ACCESS_CONTROL=true"
+)
 CHOOSE_WORKFLOW: Final = "Admin Settings > Images has the workflow and the model that the image engine is given"
 
 
@@ -80,6 +84,8 @@ def by_hand(choices: Choices, *, forwards_users: bool | None, url: str) -> list[
         notes.append(SIGNED)
     if choices.key:
         notes.append(ACTS_FOR_USERS)
+    if choices.chat:
+        notes.append(SHARE_MODELS)
     if choices.images is Engine.COMFYUI:
         notes.append(CHOOSE_WORKFLOW)
     if choices.tools:

@@ -313,6 +313,15 @@ async def test_a_chat_that_is_stopped_shows_no_preview_any_more(previews: Filter
     await until_quiet()
 
 
+async def test_the_tools_of_a_tool_server_show_their_progress_themselves(previews: Filter) -> None:
+    metadata = {"message_id": "1", "chat_id": "1", "tools": {"generate_image": {"type": "external"}}}
+    message = Message()
+    for event in fragments("generate_image", FOX):
+        await previews.stream(event, **{**message.context, "__metadata__": metadata})
+    await until_quiet()
+    assert message.events == []
+
+
 async def test_a_chat_that_makes_no_picture_asks_the_gateway_nothing(previews: Filter) -> None:
     message = Message()
     body: dict[str, Any] = {"stream": True, "features": {"image_generation": True}, "messages": []}
