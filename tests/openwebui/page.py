@@ -10,7 +10,7 @@ from tests.openwebui.account import PASSWORD, Account
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 TIMEOUT_MS = 60_000
-SIZE: ViewportSize = {"width": 1200, "height": 720}
+SIZE: ViewportSize = {"width": 1200, "height": 780}
 
 
 class ChatPage:

@@ -16,7 +16,8 @@ from tests.openwebui.stack import Stack, open_stack
 FOLDER = Path(__file__).parents[2] / "docs" / "screenshots"
 DEMO_SPEED = 0.5
 """Slow enough that the moment is met."""
-NEARLY_DONE = re.compile("[67][0-9] %")
+NEARLY_DONE = re.compile("[78][0-9] %")
+DONE = re.compile("^Done")
 
 
 async def main() -> None:
@@ -34,8 +35,9 @@ async def main() -> None:
 async def chat_model(stack: Stack) -> None:
     async with open_page(stack.admin.account) as chat:
         await chat.choose_model("imagegen")
-        await chat.send("a lighthouse at dusk, calm sea, stars --seed 12 --steps 40")
+        await chat.send("a lighthouse at dusk, calm sea, stars --size 512x384 --seed 12")
         await _take_on_the_way(chat, "openwebui-chat-preview.webp")
+        await chat.status.filter(has_text=DONE).wait_for()
         await chat.picture.wait_for()
         await _take(chat, "openwebui-chat-done.webp")
 

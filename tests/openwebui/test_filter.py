@@ -18,6 +18,7 @@ pytestmark = [
 ]
 
 PREVIEW_MAX_BYTES = 60_000
+SIZE = (256, 192)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
@@ -26,16 +27,18 @@ async def live_button(stack: Stack) -> AsyncIterator[None]:
         yield
 
 
-@pytest.mark.parametrize("function_calling", ["native", "legacy"])
-async def test_the_picture_of_the_image_button_emerges_in_the_chat(stack: Stack, function_calling: str) -> None:
-    prompt = f"a bridge in fog, {function_calling}"
-    chat = await stack.guest.send(
-        MODEL, _order(prompt), image_button=True, function_calling=function_calling
-    )  # fmt: skip
+async def test_the_picture_of_the_image_button_emerges_in_the_chat(stack: Stack) -> None:
+    chat = await stack.guest.send(MODEL, _order("a bridge in fog"), image_button=True)
     await chat.ended()
-    _check_live(chat)
-    await _check_saved(chat)
-    assert (await stack.job(prompt)).owner == "guest@example.com"
+    await _check(chat, SIZE)
+    assert (await stack.job("a bridge in fog")).owner == "guest@example.com"
+
+
+async def test_it_does_so_for_models_that_cannot_call_tools(stack: Stack) -> None:
+    """Open WebUI makes the picture before it asks them, in the size of its settings."""
+    chat = await stack.guest.send(MODEL, "a ferry in mist", image_button=True, function_calling="legacy")
+    await chat.ended()
+    await _check(chat, (512, 512))
 
 
 async def test_two_chats_of_one_person_do_not_mix_up_their_pictures(stack: Stack) -> None:
@@ -45,8 +48,7 @@ async def test_two_chats_of_one_person_do_not_mix_up_their_pictures(stack: Stack
     ]
     await asyncio.gather(*(chat.ended() for chat in chats))
     for chat in chats:
-        _check_live(chat)
-        await _check_saved(chat)
+        await _check(chat, SIZE)
     first, second = ({preview.content for preview in chat.previews} for chat in chats)
     assert not first & second
 
@@ -70,21 +72,19 @@ async def test_a_chat_goes_on_when_the_gateway_is_away(stack: Stack) -> None:
 
 
 def _order(prompt: str) -> str:
-    return f"use generate_image {json.dumps({'prompt': prompt, 'size': '256x192'})}"
+    width, height = SIZE
+    return f"use generate_image {json.dumps({'prompt': prompt, 'size': f'{width}x{height}'})}"
 
 
-def _check_live(chat: Chat) -> None:
+async def _check(chat: Chat, size: tuple[int, int]) -> None:
+    """It was live, and what the engine stored is the only picture, for the page as it is and after a reload."""
     assert len(chat.previews) >= 2, chat.log()
     assert all(len(preview.content) < PREVIEW_MAX_BYTES for preview in chat.previews)
-    assert all(preview.size == (256, 192) for preview in chat.previews)
+    assert all(preview.size == size for preview in chat.previews)
     assert any(status.startswith("Sampling") for status in chat.statuses), chat.statuses
     assert [event.data["done"] for event in chat.events if event.type == "status"][-1] is True
-
-
-async def _check_saved(chat: Chat) -> None:
-    """The picture that the engine stored is the only one, for the page as it is and after a reload."""
     saved = await chat.saved()
     assert "data:image" not in json.dumps(saved)
     assert [file["url"] for file in saved["files"]] == chat.shown, chat.log()
     assert len(chat.shown) == 1, chat.log()
-    assert (await chat.browser.account.picture(chat.shown[0])).size == (256, 192)
+    assert (await chat.browser.account.picture(chat.shown[0])).size == size
