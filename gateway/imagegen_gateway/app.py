@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 import structlog
-from aiohttp import web
+from aiohttp import BadContentDispositionHeader, BadContentDispositionParam, web
 from aiohttp.http import HttpProcessingError
 
 from imagegen.v1 import asset_pb2_grpc, image_gen_pb2_grpc
@@ -44,6 +45,12 @@ def is_worth_a_line(record: logging.LogRecord) -> bool:
     return not isinstance(error, HttpProcessingError | web.RequestPayloadError)
 
 
+def ignore_broken_forms() -> None:
+    """Nor is a header of a form that is none: each other text would be a warning of its own, kept for ever."""
+    for category in (BadContentDispositionHeader, BadContentDispositionParam):
+        warnings.filterwarnings("ignore", category=category)
+
+
 http_log = logging.getLogger("imagegen_gateway.http")
 http_log.addFilter(is_worth_a_line)
 
@@ -64,6 +71,7 @@ async def serve_gateway(settings: GatewaySettings) -> AsyncIterator[Gateway]:
 
     The gRPC server need not be there yet. Raises OSError when the port is taken.
     """
+    ignore_broken_forms()
     async with AsyncExitStack() as stack:
         channels = await stack.enter_async_context(open_channels(settings.server))
         hubs = await stack.enter_async_context(

@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from imagegen_gateway.errors import Problem
-from imagegen_gateway.pictures import convert, from_text, small_preview, to_data_address
+from imagegen_gateway.pictures import convert, from_text, mask_of_transparency, small_preview, to_data_address
 from tests.gateway.dialects.pictures import encoded, noise, opened, png
 
 PICTURE = png(16, 16)
@@ -65,3 +65,23 @@ async def test_previews_become_small_enough() -> None:
         assert small is not None
         assert (len(small[0]) <= 60_000, small[1], max(opened(small[0]).size) <= 512) == (True, "image/jpeg", True)
     assert await small_preview(b"garbage", "image/png") is None
+
+
+async def test_a_picture_is_encoded_again_for_a_quality() -> None:
+    photo = noise(64, 64, "JPEG")
+    smaller, _ = await convert(photo, "image/jpeg", "jpeg", quality=5)
+    assert len(smaller) < len(photo)
+    assert await convert(PICTURE, "image/png", "png", quality=5) == (PICTURE, "image/png")
+
+
+async def test_a_mask_is_white_where_the_picture_was_transparent() -> None:
+    glass = opened(png(16, 16, (9, 9, 9, 255)))
+    glass.putpixel((3, 3), (9, 9, 9, 0))
+    mask = opened(await mask_of_transparency(encoded(glass, "PNG"), "mask"))
+    assert (mask.mode, mask.getpixel((3, 3)), mask.getpixel((4, 4))) == ("L", 255, 0)
+
+
+@pytest.mark.parametrize("data", [PICTURE, b"no picture"])
+async def test_what_is_nowhere_transparent_is_no_mask(data: bytes) -> None:
+    with pytest.raises(Problem, match="^mask: is "):
+        await mask_of_transparency(data, "mask")

@@ -107,13 +107,16 @@ async def _read_parts(request: web.Request, max_bytes: int) -> list[Part]:
     while (part := await _soon(reader.next())) is not None:
         if len(parts) == MAX_PARTS:
             raise Problem(400, f"the form has more than {MAX_PARTS} fields", reason="INVALID_REQUEST")
-        if not isinstance(part, BodyPartReader) or not part.name:
+        if not isinstance(part, BodyPartReader):
+            raise bad_field("", "must hold fields, not forms")
+        name = part.name
+        if not name or not name.isprintable():
             raise Problem(400, "every part of the form must be a field with a name", reason="INVALID_REQUEST")
         if part.headers.get("Content-Transfer-Encoding", "binary").lower() not in PLAIN_ENCODINGS:
-            raise bad_field(part.name, "must be sent as it is, without Content-Transfer-Encoding")
+            raise bad_field(name, "must be sent as it is, without Content-Transfer-Encoding")
         data = await _read_all(part.read_chunk, left)
         left -= len(data)
-        parts.append(Part(name=part.name, filename=part.filename, data=data))
+        parts.append(Part(name=name, filename=part.filename, data=data))
     return parts
 
 

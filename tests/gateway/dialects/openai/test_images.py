@@ -10,6 +10,7 @@ import openai
 import pytest
 
 from imagegen.v1 import job_pb2
+from imagegen_gateway.dialects.openai.images import seed_for
 from imagegen_server.config import OwnerSettings
 from tests.gateway.dialects.conftest import House
 from tests.gateway.dialects.openai.conftest import jobs_of, until_job_is
@@ -113,6 +114,8 @@ GARBAGE: list[tuple[str, str, bytes]] = [
     ("edits", "multipart/form-data", b""),
     ("edits", FORM, b"nothing"),
     ("edits", FORM, b"--x\r\n\r\nno name\r\n--x--\r\n"),
+    ("edits", FORM, b'--x\r\nContent-Disposition: form-data; name="st\xffeps"\r\n\r\n1\r\n--x--\r\n'),
+    ("edits", FORM, b"--x\r\nContent-Disposition: form-d;ata; na=steps\r\n\r\n1\r\n--x--\r\n"),
     ("edits", FORM, b'--x\r\nContent-Disposition: form-data; name="prompt"\r\n\r\n\xff\r\n--x--\r\n'),
     ("edits", FORM, b'--x\r\nContent-Disposition: form-data; name="image"\r\n\r\ncut'),
     ("edits", FORM, b'--x\r\nContent-Disposition: form-data; name="image"\r\n\r\n\r\n--x--\r\n'),
@@ -133,6 +136,7 @@ GARBAGE: list[tuple[str, str, bytes]] = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore::aiohttp.BadContentDispositionHeader")  # as the gateway's process does
 async def test_garbage_is_refused_in_openais_words(http: aiohttp.ClientSession) -> None:
     for path, content_type, body in GARBAGE:
         headers = {"Content-Type": content_type}
@@ -197,6 +201,11 @@ async def test_a_key_that_comes_again_gets_the_same_pictures(house: House, api: 
     assert len(await jobs_of(house)) == 1
     with pytest.raises(openai.ConflictError, match="this Idempotency-Key was used before"):
         await ask("a wolf")
+
+
+def test_a_key_stands_for_one_seed_of_a_workflow() -> None:
+    assert seed_for("k1") == seed_for("k1") != seed_for("k2")
+    assert max(seed_for(""), seed_for("k1")) < 2**50
 
 
 async def test_two_users_at_once_get_their_own(house: House, api: openai.AsyncOpenAI) -> None:
