@@ -179,7 +179,9 @@ async def test_a_job_whose_only_backend_dies_of_it_twice_is_given_up(tmp_path: P
     async with serving(tmp_path, {"one": one}) as caller:
         done = await caller.until_ended((await caller.create()).job_id)
     assert reason(done) == "TAKES_BACKENDS_DOWN"
-    assert [run.is_reattached for run in one.runs] == [False, True, False], "it was asked for before it was made again"
+    # The last attempt is asked for, too, if the server lives long enough.
+    reattached = [run.is_reattached for run in one.runs[:3]]
+    assert reattached == [False, True, False], "it was asked for before it was made again"
 
 
 # --- attempts that were given up -------------------------------------------------------------------------------------
