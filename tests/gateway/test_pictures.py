@@ -83,5 +83,5 @@ async def test_a_mask_is_white_where_the_picture_was_transparent() -> None:
 
 @pytest.mark.parametrize("data", [PICTURE, b"no picture"])
 async def test_what_is_nowhere_transparent_is_no_mask(data: bytes) -> None:
-    with pytest.raises(Problem, match="^mask: is "):
+    with pytest.raises(Problem, match=r"^mask: is "):
         await mask_of_transparency(data, "mask")

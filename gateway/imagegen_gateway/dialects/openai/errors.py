@@ -62,7 +62,7 @@ def message_of(problem: Problem) -> str:
     message = problem.detail.replace("request_id", "Idempotency-Key")
     for error in problem.errors:
         if error.field:
-            message = message.replace(f"{error.field}: ", f"{parameter(error.field)}: ")
+            message = message.replace(f"{error.field}: ", f"{_shown(error.field)}: ")
     if problem.retry_after_s is None:
         return message
     return f"{message.removesuffix('; try again later')}; try again in {math.ceil(problem.retry_after_s)} s"
@@ -72,6 +72,12 @@ def parameter(path: str) -> str | None:
     """The caller's name for a field of the contract; None for the body as a whole."""
     name = re.split(r"[.\[]", PREFIX.sub("", path), maxsplit=1)[0]
     return NAMES.get(name, name) or None
+
+
+def _shown(path: str) -> str:
+    """As `parameter`, but of a workflow also the place in it, which its author needs to know."""
+    _, graph, place = path.partition("graph.json")
+    return f"model, in its workflow {place}" if graph and place else parameter(path) or "the body"
 
 
 def type_of(status: int) -> str:

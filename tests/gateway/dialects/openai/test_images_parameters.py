@@ -181,6 +181,9 @@ def test_fields_are_called_as_the_caller_calls_them(path: str, name: str | None)
 def test_sentences_name_the_callers_fields_and_the_time_to_come_back() -> None:
     field = FieldError(field="spec.image.width", description="must be 64")
     assert message_of(Problem(400, "spec.image.width: must be 64", errors=(field,))) == "size: must be 64"
+    place = FieldError(field='spec.graph.json["4"].inputs.ckpt_name', description="no such choice")
+    told = message_of(Problem(400, f"{place.field}: no such choice", errors=(place,)))
+    assert told == 'model, in its workflow ["4"].inputs.ckpt_name: no such choice'
     full = Problem(429, "12 jobs wait already; at most 12 may; try again later", "QUEUE_FULL", retry_after_s=39.2)
     assert message_of(full) == "12 jobs wait already; at most 12 may; try again in 40 s"
     assert answer_problem(full).headers["Retry-After"] == "40"
