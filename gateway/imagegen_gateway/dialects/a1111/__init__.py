@@ -104,6 +104,7 @@ def _lists(counter: Counter) -> list[web.RouteDef]:
 
 
 def _refused() -> list[web.RouteDef]:
+    """What A1111 has and this has not."""
     sentences = {
         "interrogate": f"interrogate: {NOT_HERE}",
         "unload-checkpoint": NO_UNLOADING,

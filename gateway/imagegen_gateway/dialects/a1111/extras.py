@@ -77,6 +77,8 @@ class Darkroom:
         """One picture."""
         wanted = await self._read(request, EXTRA_SINGLE)
         html, texts = await self._enlarge(wanted, [wanted["image"]], caller_of(request))
+        if not texts:
+            raise exception("RuntimeError", "interrupted before there was a picture")
         return await _answer({"html_info": html, "image": texts[0]})
 
     async def batch(self, request: web.Request) -> web.Response:
@@ -102,24 +104,34 @@ class Darkroom:
         stock = await self._stockroom.look()
         enlarging = enlarging_of(wanted, stock)
         work = Work("extras", len(images))
+        texts: list[str] = []
         with self._desk.client(caller).working(work):
-            texts = [await self._one(text, enlarging, caller, work) for text in images]
+            for number, image in enumerate(images):
+                data = await self._workshop.read_picture(image, "image")
+                if enlarging is None:
+                    made: bytes | None = await _as_png(data)
+                else:
+                    made = await self._one(data, enlarging, number, caller, work)
+                if made is not None:
+                    texts.append(await pictures.to_text(made))
         return (enlarging.html if enlarging is not None else ""), texts
 
-    async def _one(self, text: str, enlarging: Enlarging | None, caller: Caller, work: Work) -> str:
-        data = await self._workshop.read_picture(text, "image")
-        size, infotext_ = await asyncio.to_thread(_looked_at, data)
-        if enlarging is None:
-            return await pictures.to_text((await pictures.convert(data, "", "png"))[0])
+    async def _one(self, data: bytes, enlarging: Enlarging, number: int, caller: Caller, work: Work) -> bytes | None:
+        """None when it was stopped."""
+        size, text = await asyncio.to_thread(_looked_at, data)
         digest = (await self._kit.assets.store(data)).digest
         graph = job_pb2.RawGraph(json=json.dumps(graph_of(enlarging, *size)), images={"image.image": digest})
-        results = await self._workshop.run(job_pb2.JobSpec(graph=graph), 1, caller, work)
+        results = await self._workshop.run(job_pb2.JobSpec(graph=graph), range(number, number + 1), caller, work)
         if not results.outputs:
-            raise exception("RuntimeError", "interrupted")
+            return None
         made = await self._workshop.png_of(results.outputs[0])
-        if infotext_ and not png.has_text(made, "parameters"):
-            made = png.with_text(made, "parameters", infotext_)
-        return await pictures.to_text(made)
+        if text and not png.has_text(made, "parameters"):
+            made = png.with_text(made, "parameters", text)
+        return made
+
+
+async def _as_png(data: bytes) -> bytes:
+    return data if data.startswith(png.SIGNATURE) else (await pictures.convert(data, "", "png"))[0]
 
 
 def enlarging_of(wanted: Wanted, stock: Stock) -> Enlarging | None:

@@ -179,11 +179,12 @@ def not_json(error: orjson.JSONDecodeError) -> Refused:
 
 
 def _whole(value: Any) -> int:
-    if isinstance(value, str):
-        return int(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise TypeError
+    whole = int(value)
+    if abs(whole) > MAX_WHOLE or (isinstance(value, float) and value != whole):
         raise ValueError
-    return int(value)
+    return whole
 
 
 def _number(value: Any) -> float:
@@ -225,6 +226,7 @@ def _is_a(kind: type) -> Callable[[Any], Any]:
 
 
 MAX_NUMBER: Final = 1e15
+MAX_WHOLE: Final = 2**64
 TYPES: Final[Mapping[str, tuple[Callable[[Any], Any], str, str]]] = {
     "integer": (_whole, "value is not a valid integer", "type_error.integer"),
     "number": (_number, "value is not a valid float", "type_error.float"),

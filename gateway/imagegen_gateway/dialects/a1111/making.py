@@ -99,7 +99,7 @@ class Workshop:
         work = Work(kind, order.count, order.task_id)
         with client.working(work):
             frame = await self._add_pictures(order)
-            results = await self.run(order.spec, order.count, caller, work)
+            results = await self.run(order.spec, range(order.count), caller, work)
             made = Made(
                 order=order,
                 spec=results.spec,
@@ -132,12 +132,12 @@ class Workshop:
                 raise http_exception(500, "Invalid encoded image") from exc
             raise
 
-    async def run(self, spec: job_pb2.JobSpec, count: int, caller: Caller, work: Work) -> Results:
-        """Makes pictures 0 to count-1, but for those that are skipped. Raises Refused for a job that fails."""
+    async def run(self, spec: job_pb2.JobSpec, numbers: range, caller: Caller, work: Work) -> Results:
+        """Makes these pictures of a work, but for those that are skipped. Raises Refused for a job that fails."""
         if work.task_id:
             spec.labels[TASK_LABEL] = task_key(caller, work.task_id)
         made: dict[int, job_pb2.Output] = {}
-        waiting = deque([range(count)])
+        waiting = deque([numbers])
         filled = spec
         while waiting and not work.is_interrupted:
             span = waiting.popleft()

@@ -184,7 +184,10 @@ def _seed(wanted: Wanted, count: int, random_seed: int) -> int:
 
 
 def _size(wanted: Wanted, name: str) -> int:
-    return int(_within(wanted, name, 64, 4103)) // 8 * 8
+    size = int(wanted[name]) // 8 * 8
+    if not 64 <= size <= 4096:
+        raise unfit(name, f"must be from 64 to 4096, not {wanted[name]}")
+    return size
 
 
 def _within(wanted: Wanted, name: str, low: float, high: float) -> Any:
@@ -350,11 +353,11 @@ NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = {
 """Values of a field that change nothing, or are done here."""
 
 
-def _nobody_can(options: Iterable[str], network: str, settings: Iterable[str]) -> Refused:
+def _nobody_can(options: Mapping[str, Any], network: str, settings: Iterable[str]) -> Refused:
     """The answer where no backend of A1111's kind takes jobs."""
+    if "alwayson_scripts" in options:
+        return http_exception(422, f"Script {min(options['alwayson_scripts'])!r} not found")
     names = list(options)
-    if "alwayson_scripts" in names:
-        return http_exception(422, "alwayson_scripts: there are no scripts here; /sdapi/v1/scripts lists them")
     what = "only an A1111 backend can do it, and none that has the checkpoint is there"
     if not names:
         return unfit("prompt", f"{network[:100]!r}: {what}")

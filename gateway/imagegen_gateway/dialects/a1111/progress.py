@@ -11,7 +11,7 @@ from typing import Any, Final
 from imagegen.v1 import event_pb2, job_pb2
 from imagegen_gateway.dialects.a1111.desk import AT_WORK, Work
 from imagegen_gateway.dialects.rendering import Moment
-from imagegen_gateway.dialects.telling import tell
+from imagegen_gateway.dialects.telling import tell, tell_progress
 
 BEGUN: Final = 0.01
 """What A1111 shows as soon as a job has begun."""
@@ -39,7 +39,7 @@ def global_progress(shown: Work | None, last: Work | None, *, now_s: float, with
         "eta_relative": _left_s(shown, progress, now_s) or 0.0,
         "state": _state(shown) | {"job": _job_name(shown), "job_count": _job_count(shown)},
         "current_image": _bare(preview) if preview is not None else None,
-        "textinfo": tell(shown.moment) if shown.moment is not None else None,
+        "textinfo": _told(shown),
     }
 
 
@@ -75,15 +75,26 @@ def _job_name(work: Work) -> str:
 
 def _job_count(work: Work) -> int:
     """-1 while a model is loaded, or whatever comes before the first step."""
-    return work.count if work.moment is not None and work.moment.progress is not None else -1
+    return work.count if work.image_index or (work.moment is not None and work.moment.progress is not None) else -1
 
 
 def share_of(work: Work) -> float:
     """The share of a request that is done, over all its jobs."""
-    moment = work.moment
-    if moment is None or moment.progress is None or not work.count:
-        return 0.0
-    return min(1.0, (work.span.start + moment.progress.fraction * len(work.span)) / work.count)
+    progress = work.moment.progress if work.moment is not None else None
+    fraction = progress.fraction if progress is not None else 0.0
+    return min(1.0, (work.span.start + fraction * len(work.span)) / work.count)
+
+
+def _told(work: Work) -> str | None:
+    """How it stands in words, with the numbers of the whole request."""
+    if work.moment is None:
+        return None
+    if work.moment.state != job_pb2.JOB_STATE_RUNNING or work.moment.progress is None:
+        return tell(work.moment)
+    progress = job_pb2.Progress()
+    progress.CopyFrom(work.moment.progress)
+    progress.image_index, progress.fraction = work.image_index, share_of(work)
+    return tell_progress(progress, count=work.count)
 
 
 def _left_s(work: Work, progress: float, now_s: float) -> float | None:
@@ -127,7 +138,7 @@ def task_progress(work: Work, question: TaskQuestion, *, now_s: float) -> dict[s
         "active": True,
         "progress": share,
         "eta": _left_s(work, share, now_s),
-        "textinfo": tell(moment) if moment is not None else None,
+        "textinfo": _told(work),
         **_live_preview(work.preview, question),
     }
 

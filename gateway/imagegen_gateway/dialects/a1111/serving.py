@@ -63,9 +63,9 @@ def fixed(document: Any) -> Handler:
 
 
 def refused(sentence: str) -> Handler:
-    """Says that there is no such thing here."""
+    """Says that there is no such thing here: as a version without it, so that programs that can do without go on."""
 
     async def handle(request: web.Request) -> web.Response:  # noqa: ARG001  # a handler
-        raise http_exception(501, sentence)
+        raise http_exception(404, sentence)
 
     return handle
