@@ -27,15 +27,11 @@ from imagegen_gateway.dialects.openai.results import NO_USAGE, Results, no_pictu
 from imagegen_gateway.dialects.openai.sources import Sources, read_sources
 from imagegen_gateway.dialects.rendering import Rendering, failure_of, images_of
 from imagegen_gateway.errors import Problem, from_rpc
+from imagegen_gateway.events import HEADERS
 from imagegen_gateway.pictures import mask_of_transparency
 from imagegen_gateway.presets import PresetSettings
 from imagegen_gateway.sink import Sink
 
-STREAM_HEADERS: Final = {
-    "Content-Type": "text/event-stream; charset=utf-8",
-    "Cache-Control": "no-store",
-    "X-Accel-Buffering": "no",  # nginx would hold events back
-}
 SEED_BITS: Final = 50
 """As many as a JSON number has in every language."""
 
@@ -100,7 +96,7 @@ class Images:
 
     async def _stream(self, request: web.Request, rendering: Rendering, telling: Telling) -> web.StreamResponse:
         settings = self._kit.settings
-        sink = Sink(request, web.StreamResponse(headers=STREAM_HEADERS), write_timeout_s=settings.write_timeout_s)
+        sink = Sink(request, web.StreamResponse(headers=HEADERS), write_timeout_s=settings.write_timeout_s)
         async with sink.writing():
             await sink.open(b": accepted\n\n")
             await telling.run(rendering, sink, settings.ping_interval_s)

@@ -7,7 +7,7 @@
 """
 
 import time
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -110,7 +110,8 @@ class Telling:
     async def _partial(self, frame: event_pb2.Preview) -> bytes:
         data, media_type = frame.data, frame.media_type
         if self._wanted.output_format is not None:
-            data, media_type = await convert(data, media_type, self._wanted.output_format)
+            with suppress(Problem):  # a frame that cannot be read is no reason to give up the picture
+                data, media_type = await convert(data, media_type, self._wanted.output_format)
         described = self._results.describe(FORMATS.get(media_type, "jpeg"), frame.width, frame.height)
         index = {"partial_image_index": self._spread.sent - 1}
         return self._record(self._names.partial, {"b64_json": await to_text(data), **described, **index})

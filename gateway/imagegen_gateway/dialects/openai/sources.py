@@ -40,9 +40,13 @@ async def read_sources(request: web.Request, settings: GatewaySettings, fetcher:
         sources = await _from_json(body, fetcher, settings.max_upload_bytes)
     if not sources.images:
         raise bad_field("image", "is missing: give the picture that is to be changed")
-    if len(sources.images) > MAX_IMAGES:
-        raise bad_field("image", f"there may be {MAX_IMAGES} of them at most")
+    _check_count(len(sources.images))
     return sources
+
+
+def _check_count(images: int) -> None:
+    if images > MAX_IMAGES:
+        raise bad_field("image", f"there may be {MAX_IMAGES} of them at most, not {images}")
 
 
 def from_parts(parts: Sequence[Part]) -> Sources:
@@ -66,8 +70,9 @@ def from_parts(parts: Sequence[Part]) -> Sources:
 async def _from_json(body: dict[str, Any], fetcher: Fetcher, max_bytes: int) -> Sources:
     sources = Sources(fields={name: value for name, value in body.items() if name not in PICTURES})
     addresses = _addresses(body.get("image"), "image") + _addresses(body.get("images"), "images")
+    _check_count(len(addresses))
     left = max_bytes
-    for name, address in [*addresses[: MAX_IMAGES + 1], *_addresses(body.get("mask"), "mask")]:
+    for name, address in [*addresses, *_addresses(body.get("mask"), "mask")]:
         data = await _load(address, name, fetcher, left)
         left -= len(data)
         if name == "mask":

@@ -63,10 +63,13 @@ async def test_an_edit_repaints_what_the_mask_leaves_transparent(house: House, a
 async def test_an_edit_may_come_as_json(house: House, http: aiohttp.ClientSession) -> None:
     text = base64.b64encode(png()).decode()
     ways: list[dict[str, Any]] = [{"image": text}, {"images": [{"image_url": f"data:image/png;base64,{text}"}]}]
+    ways[1]["mask"] = {"image_url": base64.b64encode(png(64, 64, (0, 0, 0, 0))).decode()}
     for way in ways:
         async with http.post("/openai/v1/images/edits", json={**way, "prompt": FOX, "steps": 2}) as response:
             assert response.status == 200
-    assert len({job.spec.image.init_image for job in await jobs_of(house)}) == 1
+    plain, masked = await jobs_of(house)
+    assert plain.spec.image.init_image == masked.spec.image.init_image
+    assert (bool(plain.spec.image.mask), bool(masked.spec.image.mask)) == (False, True)
 
 
 async def test_pictures_come_as_the_caller_wants_them(http: aiohttp.ClientSession) -> None:
@@ -119,6 +122,7 @@ GARBAGE: list[tuple[str, str, bytes]] = [
     ("edits", FORM, b'--x\r\nContent-Disposition: form-data; name="prompt"\r\n\r\n\xff\r\n--x--\r\n'),
     ("edits", FORM, b'--x\r\nContent-Disposition: form-data; name="image"\r\n\r\ncut'),
     ("edits", FORM, b'--x\r\nContent-Disposition: form-data; name="image"\r\n\r\n\r\n--x--\r\n'),
+    ("edits", FORM, b'--x\r\nContent-Disposition: form-data; name="n"\r\n\r\n1\r\n' * 2 + b"--x--\r\n"),
     ("edits", FORM, b"--x\r\nContent-Type: multipart/mixed; boundary=y\r\n\r\n--y--\r\n--x--\r\n"),
     (
         "edits",
@@ -131,6 +135,7 @@ GARBAGE: list[tuple[str, str, bytes]] = [
     ("edits", JSON, b'{"prompt": "fox"}'),
     ("edits", JSON, b'{"prompt": "fox", "image": "no picture"}'),
     ("edits", JSON, b'{"prompt": "fox", "image": 7}'),
+    ("edits", JSON, b'{"prompt": "fox", "image": [' + b'"aaaa",' * 16 + b'"aaaa"]}'),
     ("edits", JSON, b'{"prompt": "fox", "images": [{"file_id": "f"}]}'),
     ("edits", JSON, b'{"prompt": "fox", "image": "http://127.0.0.1:1/fox.png"}'),
 ]

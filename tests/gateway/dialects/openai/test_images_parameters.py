@@ -24,6 +24,7 @@ TURBO = PresetSettings(id="turbo", steps=4)
         ({"n": None, "size": "", "model": ""}, {}),
         ({"size": "auto", "quality": "auto", "background": "opaque", "moderation": "low"}, {}),
         ({"size": "768x512"}, {"width": 768, "height": 512}),
+        ({"stream": "false", "output_compression": 100}, {}),
         ({"n": 4}, {"count": 4}),
         ({"n": "4"}, {"count": 4}),
         ({"n": 4.0}, {"count": 4}),

@@ -44,16 +44,19 @@ def frame(number: int) -> event_pb2.Preview:
 
 
 @pytest.mark.parametrize("speed", ["4"])
-async def test_a_stream_shows_how_the_picture_emerges(house: House) -> None:
+@pytest.mark.parametrize(("wanted", "given"), [(openai.omit, "jpeg"), ("png", "png")])
+async def test_a_stream_shows_how_the_picture_emerges(house: House, wanted: Any, given: str) -> None:
     def ask() -> list[Any]:
         with openai.OpenAI(base_url=f"{house.url}/openai/v1", api_key="any") as api:
-            return list(api.images.generate(prompt=FOX, size="128x64", stream=True, partial_images=2))
+            return list(
+                api.images.generate(prompt=FOX, size="128x64", stream=True, partial_images=2, output_format=wanted)
+            )
 
     *partial, completed = await asyncio.to_thread(ask)
     assert [event.partial_image_index for event in partial] in ([0], [0, 1])  # a busy machine leaves one out
     assert {event.type for event in partial} == {"image_generation.partial_image"}
-    assert {opened(base64.b64decode(event.b64_json)).format for event in partial} == {"JPEG"}
-    assert {event.output_format for event in partial} == {"jpeg"}
+    assert {opened(base64.b64decode(event.b64_json)).format for event in partial} == {given.upper()}
+    assert {event.output_format for event in partial} == {given}
     assert (completed.type, completed.size, completed.output_format) == ("image_generation.completed", "128x64", "png")
     assert opened(base64.b64decode(completed.b64_json)).size == (128, 64)
     assert (completed.usage.total_tokens, completed.created_at > 0) == (0, True)
