@@ -7,7 +7,7 @@ import pytest
 from google.api import annotations_pb2  # type: ignore[import-untyped]  # ships no annotations
 from yarl import URL
 
-from imagegen.v1 import asset_pb2, backend_pb2, image_gen_pb2, job_pb2, model_pb2, queue_pb2
+from imagegen.v1 import asset_pb2, backend_pb2, image_gen_pb2, job_pb2, model_pb2, queue_pb2, workflow_pb2
 from imagegen_gateway.descriptors import load_package
 from imagegen_gateway.transcoding import bindings
 from tests.gateway.fake_server import FakeServer
@@ -129,6 +129,13 @@ CASES: list[tuple[str, str, Any, str, Any]] = [
         None,
         "GetModel",
         model_pb2.GetModelRequest(type=model_pb2.MODEL_TYPE_LORA, name="a/b%"),
+    ),
+    (
+        "GET",
+        "/api/v1/node_definitions?backend=b&class_type=KSampler",
+        None,
+        "GetNodeDefinitions",
+        workflow_pb2.GetNodeDefinitionsRequest(backend="b", class_type="KSampler"),
     ),
     ("POST", "/api/v1/models:refresh", {"backend": "b"}, "RefreshModels", model_pb2.RefreshModelsRequest(backend="b")),
 ]
@@ -282,7 +289,7 @@ async def test_the_key_is_ignored_where_there_is_no_request_id(http: aiohttp.Cli
         assert response.status == 200
 
 
-@pytest.mark.parametrize(("given", "told"), [("anna", "anna"), (" Anna B. ", "Anna B."), ("", ""), (None, None)])
+@pytest.mark.parametrize(("given", "told"), [("anna", "anna"), (" Anna B. ", "Anna B."), ("", None), (None, None)])
 async def test_the_owner_goes_on_with_the_call(
     fake: FakeServer, http: aiohttp.ClientSession, given: str | None, told: str | None
 ) -> None:
