@@ -156,7 +156,9 @@ class OpenWebUI:
 
     async def _call(self, method: str, path: str, body: Value = None) -> Value:
         with self._translated():
-            async with self._session.request(method, self._url + path, json=body) as response:
+            # Not where it is sent on to: a POST would become a GET there, and the token is for this address.
+            request = self._session.request(method, self._url + path, json=body, allow_redirects=False)
+            async with request as response:
                 if response.status in (401, 403):
                     raise NotAllowed(
                         f"{self._url} does not let this token do that ({response.status}): it has to be an "

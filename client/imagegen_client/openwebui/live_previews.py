@@ -38,6 +38,8 @@ TOOLS = ("generate_image", "edit_image")
 STATUS_INTERVAL_S = 0.5
 PREVIEW_INTERVAL_S = 0.25
 MAX_PREVIEW_CHARS = 60_000 * 4 // 3
+MAX_PREVIEW_PIXELS = 384
+"""The first frames are noise, which with a side of 512 would mostly be too large."""
 MAX_LINE_BYTES = 1 << 18
 MAX_ARGUMENTS_CHARS = 100_000
 LAST_WORD_S = 5.0
@@ -389,7 +391,7 @@ class Feed:
             log.warning("no live previews from %s: %s", self._gateway, str(error) or type(error).__name__)
 
     async def _listen(self, session: aiohttp.ClientSession) -> None:
-        query = {"previews": "inline", "max_pixels": "512", "max_rate_hz": "4"}
+        query = {"previews": "inline", "max_pixels": str(MAX_PREVIEW_PIXELS), "max_rate_hz": "4"}
         query |= {"owner": self._owner} if self._owner else {}
         headers = {"Last-Event-ID": self._position} if self._position else {}
         async with session.get(

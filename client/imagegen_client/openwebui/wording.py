@@ -48,7 +48,11 @@ CHOOSE_WORKFLOW: Final = "Admin Settings > Images has the workflow and the model
 
 def described(change: Change, *, is_done: bool) -> str:
     """One line: what is changed from what to what."""
-    return f"{'' if is_done else 'would '}{_verb(change)} {name_of(change.item)}{_values(change)}"
+    line = f"{_verb(change)} {name_of(change.item)}"
+    if change.item.startswith((CHAT, TOOLS, FILTER)):
+        return line if is_done else f"would {line}"
+    was, becomes = _values(change)
+    return f"{line}: was {was}, is {becomes}" if is_done else f"would {line}: is {was}, would be {becomes}"
 
 
 def name_of(item: str) -> str:
@@ -154,13 +158,10 @@ def _verb(change: Change) -> str:
     return "change" if isinstance(change.becomes, Mapping) and not change.item.startswith(IMAGES) else "set"
 
 
-def _values(change: Change) -> str:
-    if change.item.startswith((CHAT, TOOLS, FILTER)):
-        return ""
+def _values(change: Change) -> tuple[str, str]:
     if is_secret(change.item):
-        becomes = "empty" if not change.becomes else "another" if change.was else "set"
-        return f": was {'set' if change.was else 'empty'}, is {becomes}"
-    return f": was {_shown(change.was)}, is {_shown(change.becomes)}"
+        return "set" if change.was else "empty", "empty" if not change.becomes else "another" if change.was else "set"
+    return _shown(change.was), _shown(change.becomes)
 
 
 def _shown(value: Value) -> str:

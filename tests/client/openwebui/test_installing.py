@@ -82,7 +82,7 @@ async def test_the_usual_choice_has_no_tool_server(fake: FakeOpenWebUI, run: Run
 async def test_a_dry_run_changes_nothing(fake: FakeOpenWebUI, run: Run) -> None:
     before = fake.settings
     result = await run("install", "--dry-run")
-    assert "would set image generation: was off, is on" in result.output
+    assert "would set image generation: is off, would be on" in result.output
     assert not [request for request in fake.requests if not request.startswith("GET ")]
     await run("install")
     installed = fake.settings
