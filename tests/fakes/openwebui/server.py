@@ -30,6 +30,7 @@ class FakeOpenWebUI(State):
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/api/version", self._version),
+            web.get("/api/v1/chats/{chat}", self._chat),
             web.post("/api/v1/chats/{chat}/messages/{message}/event", self._event),
             web.post("/api/v1/files/", self._upload),
             web.get("/api/v1/files/{id}/content", self._content),
@@ -37,6 +38,12 @@ class FakeOpenWebUI(State):
 
     async def _version(self, request: web.Request) -> web.Response:
         return web.json_response({"version": self.version, "deployment_id": ""})
+
+    async def _chat(self, request: web.Request) -> web.Response:
+        user, chat = user_of(request), request.match_info["chat"]
+        if self.chats.get(chat, user) != user or chat not in self.histories:
+            raise problem(401, NOT_FOUND)
+        return web.json_response({"id": chat, "chat": {"history": {"messages": self.histories[chat]}}})
 
     async def _event(self, request: web.Request) -> web.Response:
         user, chat, body = user_of(request), request.match_info["chat"], await request.json()

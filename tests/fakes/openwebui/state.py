@@ -106,6 +106,8 @@ class State:
     files: dict[str, StoredFile] = field(default_factory=dict)
     chats: dict[str, str] = field(default_factory=dict)
     """Owner of a chat by its id; a chat that is not here belongs to whoever writes to it."""
+    histories: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The messages of a chat by its id: each with `parentId` and `files`, by its own id."""
 
     @property
     def settings(self) -> dict[str, Any]:

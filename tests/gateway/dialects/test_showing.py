@@ -17,7 +17,8 @@ QUEUED, RUNNING = job_pb2.JOB_STATE_QUEUED, job_pb2.JOB_STATE_RUNNING
 
 
 def moment(state: job_pb2.JobState.ValueType = RUNNING, *, count: int = 1, **parts: Any) -> Moment:
-    return Moment(job=job_pb2.Job(spec={"image": {"count": count}}), state=state, **parts)
+    spec = job_pb2.JobSpec(image=job_pb2.ImageParameters(count=count))
+    return Moment(job=job_pb2.Job(spec=spec), state=state, **parts)
 
 
 def sampling(step: int) -> job_pb2.Progress:
