@@ -26,6 +26,8 @@ OPERATION = {
     "required": ["operationId", "summary", "description", "requestBody", "responses"],
     "properties": {
         "operationId": {"pattern": "^[a-z_]+$"},
+        "summary": {"type": "string"},
+        "description": {"type": "string"},
         "requestBody": {"properties": {"required": {"const": True}, "content": CONTENT}},
         "responses": {"required": ["200"], "additionalProperties": RESPONSE},
     },
