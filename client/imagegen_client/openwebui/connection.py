@@ -86,13 +86,12 @@ class OpenWebUI:
         except ServerFault:
             return []
 
-    async def forwards_users(self) -> bool | None:
-        """Whether it tells its image engine who asks; None: not known, for the filter, which says so, is not there."""
+    async def users_told(self) -> str:
+        """How it tells its image engine who asks: "no", "plain", "signed"; empty: not known without the filter."""
         if FILTER_ID not in await self._names_of_functions():
-            return None
+            return ""
         schema = await self._call("GET", f"{FUNCTIONS}/id/{FILTER_ID}/valves/spec")
-        answer = schema.get("forwards_users")
-        return answer if isinstance(answer, bool) else None
+        return str(schema.get("users_told", ""))
 
     async def reaches_models(self, url: str, key: str) -> bool:
         """Whether Open WebUI gets an answer from an OpenAI API."""

@@ -43,7 +43,7 @@ async def install(url: str, token: str, choices: Choices, *, is_dry: bool, tell:
         if changes:
             _tell_kept(path, kept_secrets(record), tell=tell)
         await _check(server, choices, tell=tell)
-        for note in by_hand(choices, forwards_users=await server.forwards_users(), url=url):
+        for note in by_hand(choices, users_told=await server.users_told(), url=url):
             tell(f"by hand: {note}")
 
 
@@ -75,13 +75,13 @@ async def status(url: str, token: str, gateway: str | None, *, tell: Tell) -> No
     record = read_record(path)
     async with OpenWebUI.open(url, token) as server:
         current = items_of(await server.read())
-        forwards_users = await server.forwards_users()
+        users_told = await server.users_told()
     address = gateway or record.gateway
     tell(f"gateway: {address}" if address else "gateway: none was set up from here; name one with --gateway")
     for line in summary(address, current):
         tell(line)
-    if forwards_users is not None:
-        tell(f"tells the image engine who asks: {'yes' if forwards_users else 'no'}")
+    if users_told:
+        tell(f"who asks is told to the image engine openai: {users_told}")
     if record.items:
         _, theirs = undoing(record, current)
         tell(f"can be undone: {len(record.items) - len(theirs)} of {len(record.items)} changes ({path})")

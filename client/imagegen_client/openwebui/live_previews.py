@@ -479,9 +479,11 @@ def last_words(messages: list[Mapping[str, Any]]) -> str:
     return ""
 
 
-def forwards_users() -> bool:
-    """Whether Open WebUI tells the image engine who asks."""
-    return os.environ.get("ENABLE_FORWARD_USER_INFO_HEADERS", "").lower() == "true"
+def users_told() -> str:
+    """How Open WebUI tells the image engine openai who asks: "no", "plain" or "signed"."""
+    if os.environ.get("ENABLE_FORWARD_USER_INFO_HEADERS", "").lower() != "true":
+        return "no"
+    return "signed" if os.environ.get("FORWARD_USER_INFO_HEADER_JWT_SECRET") else "plain"
 
 
 async def unsaved(emit: Emit, metadata: Mapping[str, Any]) -> Emit:
@@ -519,7 +521,7 @@ class Filter:
     class Valves(BaseModel):
         """What an admin can set."""
 
-        model_config = ConfigDict(json_schema_extra={"forwards_users": forwards_users()})
+        model_config = ConfigDict(json_schema_extra={"users_told": users_told()})
 
         gateway: str = Field(default="http://127.0.0.1:8000", description="Address of the imagegen gateway.")
         key: str = Field(default="", description="Key for it.", json_schema_extra={"input": {"type": "password"}})
@@ -603,7 +605,7 @@ class Filter:
                 has_previews=self.valves.previews and not chat_id.startswith(("temporary:", "local:")),
                 takes_any=takes_any,
             )
-            chat.feed = self._feed(owner_of(user) if self.valves.by_owner and forwards_users() else "")
+            chat.feed = self._feed(owner_of(user) if self.valves.by_owner and users_told() != "no" else "")
             chat.feed.join(chat.follower)
             chat.task = asyncio.create_task(run_guarded(chat.follower))
         return chat.follower

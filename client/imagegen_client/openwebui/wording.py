@@ -36,9 +36,7 @@ WITHOUT_USERS: Final = (
     "ENABLE_FORWARD_USER_INFO_HEADERS=true"
 )
 ACTS_FOR_USERS: Final = "the gateway's key has to have acts_for_users = true, so that pictures belong to who asked"
-SIGNED: Final = (
-    "where Open WebUI has FORWARD_USER_INFO_HEADER_JWT_SECRET, the gateway needs the same as openwebui_jwt_secret"
-)
+SIGNED: Final = "the gateway needs Open WebUI's FORWARD_USER_INFO_HEADER_JWT_SECRET as its openwebui_jwt_secret"
 SHARE_MODELS: Final = (
     "only administrators see the models until they are shared, one by one under Admin Settings > Models, or all "
     "by starting Open WebUI with BYPASS_MODEL_ACCESS_CONTROL=true"
@@ -79,12 +77,12 @@ def holds_secret(item: str, value: Value) -> bool:
     return bool(value.get("key") or (value.get("valves") or {}).get("key") or headers & {"authorization", "x-api-key"})
 
 
-def by_hand(choices: Choices, *, forwards_users: bool | None, url: str) -> list[str]:
+def by_hand(choices: Choices, *, users_told: str, url: str) -> list[str]:
     """What the person has to see to, because it cannot be set from outside."""
     notes = []
-    if (choices.filter or choices.images is Engine.OPENAI or choices.edits) and forwards_users is False:
+    if (choices.filter or choices.images is Engine.OPENAI or choices.edits) and users_told == "no":
         notes.append(WITHOUT_USERS)
-    if forwards_users:
+    if users_told == "signed":
         notes.append(SIGNED)
     if choices.key:
         notes.append(ACTS_FOR_USERS)

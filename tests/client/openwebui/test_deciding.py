@@ -232,8 +232,13 @@ def test_the_summary_says_what_is_set_up() -> None:
 
 def test_what_is_left_to_do_by_hand_depends_on_the_choices() -> None:
     usual = Choices(gateway=GATEWAY, images=Engine.OPENAI, filter="x")
-    assert "ENABLE_FORWARD_USER_INFO_HEADERS" in by_hand(usual, forwards_users=False, url="http://chat")[0]
-    assert "openwebui_jwt_secret" in by_hand(usual, forwards_users=True, url="http://chat")[0]
-    (note,) = by_hand(Choices(gateway=GATEWAY, chat=True), forwards_users=None, url="http://chat")
+    (note,) = by_hand(usual, users_told="no", url="http://chat")
+    assert "ENABLE_FORWARD_USER_INFO_HEADERS" in note
+    (note,) = by_hand(usual, users_told="signed", url="http://chat")
+    assert "openwebui_jwt_secret" in note
+    assert by_hand(usual, users_told="plain", url="http://chat") == []
+    (note,) = by_hand(Choices(gateway=GATEWAY, chat=True), users_told="", url="http://chat")
     assert "BYPASS_MODEL_ACCESS_CONTROL" in note
-    assert len(by_hand(Choices(gateway=GATEWAY, key="k", tools=True), forwards_users=None, url="http://chat")) == 2
+    acts_for_users, address = by_hand(Choices(gateway=GATEWAY, key="k", tools=True), users_told="", url="http://chat")
+    assert "acts_for_users" in acts_for_users
+    assert "http://chat" in address

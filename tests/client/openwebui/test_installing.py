@@ -76,7 +76,7 @@ async def test_the_usual_choice_has_no_tool_server(fake: FakeOpenWebUI, run: Run
     status = await run("status")
     assert f"gateway: {GATEWAY}" in status.output
     assert "tool server: no" in status.output
-    assert "tells the image engine who asks: yes" in status.output
+    assert "who asks is told to the image engine openai: plain" in status.output
 
 
 async def test_a_dry_run_changes_nothing(fake: FakeOpenWebUI, run: Run) -> None:

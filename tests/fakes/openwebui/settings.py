@@ -151,7 +151,7 @@ class Settings:
 
     async def _spec(self, request: web.Request) -> web.Response:
         self._one(request)
-        return web.json_response({"properties": {}, "forwards_users": self._state.forwards_users})
+        return web.json_response({"properties": {}, "users_told": self._state.users_told})
 
     async def _set_valves(self, request: web.Request) -> web.Response:
         function, form = self._one(request), await request.json()

@@ -90,8 +90,8 @@ class State:
     """The whole of it."""
 
     version: str = "0.12.4"
-    forwards_users: bool = True
-    """Whether it runs with ENABLE_FORWARD_USER_INFO_HEADERS."""
+    users_told: str = "plain"
+    """What our filter says there about ENABLE_FORWARD_USER_INFO_HEADERS."""
     images: dict[str, Any] = field(default_factory=lambda: deepcopy(IMAGES))
     openai: dict[str, Any] = field(default_factory=lambda: deepcopy(OPENAI))
     tools: list[dict[str, Any]] = field(default_factory=list)
