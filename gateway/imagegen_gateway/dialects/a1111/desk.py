@@ -44,6 +44,8 @@ class Work:
     span: range = range(0)
     """The pictures that this job makes."""
     moment: Moment | None = None
+    progress: job_pb2.Progress | None = None
+    """Of this job, the newest; goes on to be shown when the job has ended."""
     preview: event_pb2.Preview | None = None
     began_s: float | None = None
     """By the loop's clock, when a backend began with it; None while it waits."""
@@ -62,16 +64,16 @@ class Work:
     @property
     def image_index(self) -> int:
         """The picture that is being made."""
-        progress = self.moment.progress if self.moment is not None else None
-        return self.span.start + (progress.image_index if progress is not None else 0)
+        return self.span.start + (self.progress.image_index if self.progress is not None else 0)
 
     def begin(self, job_id: str, span: range) -> None:
         """Another of its jobs is followed now."""
-        self.job_id, self.span, self.moment = job_id, span, None
+        self.job_id, self.span, self.moment, self.progress = job_id, span, None, None
 
     def note(self, moment: Moment, now_s: float, today: datetime) -> None:
         """How it stands now."""
         self.moment = moment
+        self.progress = moment.progress or self.progress
         if moment.preview is not None:
             self.preview = moment.preview
         if self.began_s is None and (moment.state in AT_WORK or moment.is_last):

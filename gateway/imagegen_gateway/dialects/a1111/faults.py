@@ -79,9 +79,11 @@ def exception(name: str, errors: str) -> Refused:
 
 
 def job_failed(job: job_pb2.Job) -> Refused:
-    """The answer for a job that has failed; A1111 knows no other status for it."""
+    """The answer for a job that has failed: 422 where its backend has refused it, else A1111 knows one status only."""
     problem = failure_of(job)
     assert problem is not None
+    if problem.reason == "BACKEND_REJECTED":
+        return http_exception(422, problem.detail)
     name = ERROR_NAMES.get(problem.reason) or "".join(word.capitalize() for word in problem.reason.split("_"))
     return exception(name or "RuntimeError", problem.detail)
 

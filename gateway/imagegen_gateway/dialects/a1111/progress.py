@@ -55,7 +55,7 @@ def _idle(waiting: Work | None, last: Work | None) -> dict[str, Any]:
 
 
 def _state(work: Work | None) -> dict[str, Any]:
-    progress = work.moment.progress if work is not None and work.moment is not None else None
+    progress = work.progress if work is not None else None
     return {
         "skipped": work is not None and work.is_skipped,
         "interrupted": work is not None and work.is_interrupted,
@@ -75,13 +75,12 @@ def _job_name(work: Work) -> str:
 
 def _job_count(work: Work) -> int:
     """-1 while a model is loaded, or whatever comes before the first step."""
-    return work.count if work.image_index or (work.moment is not None and work.moment.progress is not None) else -1
+    return work.count if work.span.start or work.progress is not None else -1
 
 
 def share_of(work: Work) -> float:
     """The share of a request that is done, over all its jobs."""
-    progress = work.moment.progress if work.moment is not None else None
-    fraction = progress.fraction if progress is not None else 0.0
+    fraction = work.progress.fraction if work.progress is not None else 0.0
     return min(1.0, (work.span.start + fraction * len(work.span)) / work.count)
 
 
@@ -89,10 +88,10 @@ def _told(work: Work) -> str | None:
     """How it stands in words, with the numbers of the whole request."""
     if work.moment is None:
         return None
-    if work.moment.state != job_pb2.JOB_STATE_RUNNING or work.moment.progress is None:
+    if work.moment.state != job_pb2.JOB_STATE_RUNNING or work.progress is None:
         return tell(work.moment)
     progress = job_pb2.Progress()
-    progress.CopyFrom(work.moment.progress)
+    progress.CopyFrom(work.progress)
     progress.image_index, progress.fraction = work.image_index, share_of(work)
     return tell_progress(progress, count=work.count)
 
@@ -148,9 +147,9 @@ def stored_task(job: job_pb2.Job, moment: Moment | None, question: TaskQuestion,
     if moment is None or moment.is_last:
         return unknown_task(is_completed=job.state in {job_pb2.JOB_STATE_SUCCEEDED, job_pb2.JOB_STATE_CANCELLED})
     count = max(1, job.spec.image.count)
-    work = Work("", count, job_id=job.job_id, span=range(count), moment=moment, preview=moment.preview)
-    if moment.state in AT_WORK:
-        work.began_s = 0.0
+    work = Work("", count, job_id=job.job_id, span=range(count), moment=moment, progress=moment.progress)
+    work.preview = moment.preview
+    work.began_s = 0.0 if moment.state in AT_WORK else None
     return task_progress(work, question, now_s=age_s)
 
 
