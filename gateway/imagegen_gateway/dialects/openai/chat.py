@@ -51,7 +51,7 @@ def surface_of(headers: Mapping[str, str], message: ChatMessage) -> Surface:
     """What the asker can show, by what it says of itself."""
     if message.chat_id:
         return Surface.FULL if message.keeps_files else Surface.STATUS
-    if any(name in headers for name in CHAT_HEADERS):  # its API, used by some program: there is no chat
+    if any(headers.get(name) == "" for name in CHAT_HEADERS):  # its API, used by some program: there is no chat
         return Surface.TEXT
     return Surface.FULL if AIOHTTP.fullmatch(headers.get("User-Agent", "")) else Surface.TEXT
 

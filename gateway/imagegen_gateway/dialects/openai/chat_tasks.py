@@ -39,7 +39,7 @@ SAID: Final = re.compile(r"^(USER|ASSISTANT|SYSTEM|TOOL): ", re.MULTILINE)
 
 def task_of(header: str | None, body: Mapping[str, Any]) -> str:
     """What a request is for; empty: for an answer in a chat. `header` is X-Task, None where there is none."""
-    if header is not None:
+    if header is not None and "{{" not in header:  # older versions fill in no templates
         return header.strip()
     metadata = body.get("metadata")
     if isinstance(metadata, dict) and isinstance(metadata.get("task"), str):

@@ -21,7 +21,6 @@ from imagegen_gateway.dialects.showing import (
     pictures_event,
     status_event,
 )
-from imagegen_gateway.dialects.telling import tell_end
 from imagegen_gateway.dialects.tools.openwebui import OpenWebUI
 from imagegen_gateway.errors import Problem
 from imagegen_gateway.pictures import small_preview, to_data_address
@@ -105,32 +104,30 @@ class Drawing:
         addresses += [await to_data_address(*picture) for picture in small if picture is not None]
         await self._post(pictures_event(addresses))
 
-    async def _post(self, event: Event) -> bool:
+    async def _post(self, event: Event) -> None:
+        if self._openwebui is not None and await self._openwebui.post(event):
+            self._is_told = True
+
+    async def finish(self, line: str) -> list[File]:
+        """Puts what was made into the message for good, instead of previews. What it shows now of this job."""
         if self._openwebui is None:
-            return False
-        self._is_told = await self._openwebui.post(event) or self._is_told
-        return self._is_told
-
-    async def finish(self, job: job_pb2.Job) -> list[File]:
-        """Puts the pictures into the message for good. Those that are there now; none where that was not possible."""
-        if self._openwebui is None or not self._files or not self._openwebui.has_message:
             return []
-        before = self._shelf.files(self._message)
-        # Open WebUI stores what this event holds, in front of what is there, and shows nothing else.
-        is_stored = await self._openwebui.post(Event({"type": "files", "data": {"files": self._files}}))
-        if not is_stored:
-            return []
-        if before:
-            await self._post(Event({"type": "chat:message:files", "data": {"files": [*before, *self._files]}}))
-        self._shelf.add(self._message, self._files)
-        await self._post(status_event(tell_end(job), done=True))
-        return self._files
-
-    async def give_up(self, line: str) -> None:
-        """Takes previews away and says how it ended."""
+        is_stored = bool(self._files) and await self._store(self._openwebui)
         if self._is_told:
-            await self._show_all([])
+            if not self._files:
+                await self._show_all([])
             await self._post(status_event(line, done=True))
+        return self._files if is_stored else []
+
+    async def _store(self, openwebui: OpenWebUI) -> bool:
+        # Open WebUI stores what this event holds, in front of what is there, and shows nothing else.
+        if not await openwebui.post(Event({"type": "files", "data": {"files": self._files}})):
+            return False
+        before = self._shelf.files(self._message)
+        if before:
+            await openwebui.post(Event({"type": "chat:message:files", "data": {"files": [*before, *self._files]}}))
+        self._shelf.add(self._message, self._files)
+        return True
 
     @property
     def uploaded(self) -> list[File]:
@@ -142,7 +139,7 @@ def answer(job: job_pb2.Job, wanted: Request, drawing: Drawing, shown: list[File
     """What the language model is told: short, because it reads all of it."""
     pictures = images_of(job)
     message = "The picture is shown to the user." if len(pictures) == 1 else "The pictures are shown to the user."
-    if not shown:
+    if len(shown) < len(pictures):
         addresses = [file["url"] for file in drawing.uploaded]
         addresses = addresses or [f"{origin}/api/v1/assets/{picture.asset.digest}" for picture in pictures]
         markdown = " ".join(f"![picture]({address})" for address in addresses)

@@ -15,7 +15,7 @@ from imagegen_gateway.dialects.bodies import largest_json, read_json
 from imagegen_gateway.dialects.chats import ChatMessage, message_of
 from imagegen_gateway.dialects.kit import Kit
 from imagegen_gateway.dialects.orders import Orders, Request
-from imagegen_gateway.dialects.telling import ENDS, tell_progress, tell_queue
+from imagegen_gateway.dialects.telling import ENDS, tell_end, tell_progress, tell_queue
 from imagegen_gateway.dialects.tools.arguments import (
     EditArguments,
     PictureArguments,
@@ -106,12 +106,12 @@ class Tools:
         try:
             async with self._kit.studio.render(wanted.spec, caller_of(request)) as rendering:
                 job = await drawing.follow(rendering)
-            shown = await drawing.finish(job)
+            shown = await drawing.finish(tell_end(job))
         except asyncio.CancelledError:  # the Stop button; the job is cancelled by now
-            await drawing.give_up("Cancelled")
+            await drawing.finish("Cancelled")
             raise
         except (Problem, grpc.aio.AioRpcError):
-            await drawing.give_up("Failed")
+            await drawing.finish("Failed")
             raise
         return _answer(answer(job, wanted, drawing, shown, origin_of(request)))
 

@@ -71,6 +71,7 @@ def test_tasks_are_answered_as_their_asker_reads_them(beginning: str, expected: 
     ("header", "body", "task"),
     [
         ("", templated("Generate a concise title"), ""),  # the header says that it is a chat
+        ("{{TASK}}", {"messages": [user("a fox")]}, ""),
         (None, {"metadata": {"task": "emoji_generation"}, "messages": [user("hi")]}, "emoji_generation"),
         (
             None,
