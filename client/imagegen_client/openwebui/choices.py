@@ -74,17 +74,6 @@ class Choices:
     def tools_url(self) -> str:
         return f"{self.gateway}/tools"
 
-    @property
-    def sections(self) -> frozenset[str]:
-        """The parts of Open WebUI's settings that this is about."""
-        wanted = {
-            "images": self.images is not None or self.edits,
-            "openai": self.chat,
-            "tools": self.tools,
-            "filter": bool(self.filter),
-        }
-        return frozenset(section for section, is_wanted in wanted.items() if is_wanted)
-
 
 def desired(choices: Choices, current: Mapping[str, Value]) -> dict[str, Value]:
     """The items that are to be so. What an admin can set beside them, and has set, is kept."""

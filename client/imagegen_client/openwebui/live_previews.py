@@ -23,6 +23,7 @@ import json
 import logging
 import os
 import time
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -37,10 +38,11 @@ log = logging.getLogger("imagegen.live_previews")
 TOOLS = ("generate_image", "edit_image")
 STATUS_INTERVAL_S = 0.5
 PREVIEW_INTERVAL_S = 0.25
-MAX_PREVIEW_CHARS = 60_000 * 4 // 3
-MAX_PREVIEW_PIXELS = 384
-"""The first frames are noise, which with a side of 512 would mostly be too large."""
+MAX_PREVIEW_BYTES = 60_000
+SMALL_PIXELS = 320
+"""Longest side of what is fetched in place of a preview that was too large, as the first ones are: they are noise."""
 MAX_LINE_BYTES = 1 << 18
+CALL_TIMEOUT = aiohttp.ClientTimeout(total=3)
 MAX_ARGUMENTS_CHARS = 100_000
 LAST_WORD_S = 5.0
 """How long the last line may take after the chat has ended."""
@@ -253,15 +255,18 @@ class Showing:
     job_id: str
     view: View
     preview: str = ""
-    """The newest picture that was not sent yet, as a data: address."""
+    """The newest picture that was not shown yet, as a data: address."""
+    is_too_large: bool = False
+    """Whether there is a newer one that was too large."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def hear(self, kind: str, body: Mapping[str, Any]) -> None:
         """Takes an event of the job."""
-        if kind != "preview":
+        if kind == "preview":
+            self.is_too_large = not 0 < len(body.get("data") or "") * 3 // 4 <= MAX_PREVIEW_BYTES
+            self.preview = "" if self.is_too_large else f"data:{body['media_type']};base64,{body['data']}"
+        else:
             self.view = view_after(self.view, kind, body)
-        elif 0 < len(body.get("data") or "") <= MAX_PREVIEW_CHARS:
-            self.preview = f"data:{body['media_type']};base64,{body['data']}"
         if self.view.has_ended:
             self.ended.set()
 
@@ -281,6 +286,8 @@ class Follower:
     """The same for what is not to be stored with the chat."""
     saved_files: Callable[[], Awaitable[list[dict[str, Any]]]]
     """The pictures that the message has already: an event with previews takes the place of all of them."""
+    small_preview: Callable[[str], Awaitable[str]]
+    """The newest picture of a job in a small size, as a data: address; empty: there is none."""
     has_previews: bool
     takes_any: bool
     """Whether it takes a job of any prompt, because its own cannot be seen."""
@@ -316,8 +323,7 @@ class Follower:
         began, line, told_at = time.monotonic(), "", -STATUS_INTERVAL_S
         files: list[dict[str, Any]] | None = None
         while not showing.ended.is_set():
-            if showing.preview and self.has_previews:
-                url, showing.preview = showing.preview, ""
+            if self.has_previews and (url := await self._preview(showing)):
                 files = await self.saved_files() if files is None else files
                 await self._emit_files([*files, {"type": "image", "url": url, "name": "preview"}])
             now = time.monotonic()
@@ -329,6 +335,11 @@ class Follower:
             await self._emit_files(await self.saved_files())
         line = last_line_of(showing.view, time.monotonic() - began, is_stopped=self.is_stopped)
         await self.emit({"type": "status", "data": {"description": line, "done": True}})
+
+    async def _preview(self, showing: Showing) -> str:
+        url, is_too_large = showing.preview, showing.is_too_large
+        showing.preview, showing.is_too_large = "", False
+        return await self.small_preview(showing.job_id) if is_too_large else url
 
     async def _emit_files(self, files: list[dict[str, Any]]) -> None:
         await self.emit_unsaved({"type": "chat:message:files", "data": {"files": files}})
@@ -350,6 +361,7 @@ class Feed:
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._followers: list[Follower] = []
         self._task: asyncio.Task[None] | None = None
+        self._session: aiohttp.ClientSession | None = None
         self._position = ""
 
     @property
@@ -367,14 +379,27 @@ class Feed:
             self._task.cancel()
             self._task = None
 
+    async def small_preview(self, job_id: str) -> str:
+        """The newest picture of a job in a small size, as a data: address; empty: there is none."""
+        if self._session is None:
+            return ""
+        address = f"{self._gateway}/api/v1/jobs/{job_id}/preview?max_pixels={SMALL_PIXELS}"
+        try:
+            async with self._session.get(address, timeout=CALL_TIMEOUT) as response:
+                data = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return ""
+        is_shown = response.status == 200 and 0 < len(data) <= MAX_PREVIEW_BYTES
+        return f"data:{response.content_type};base64,{b64encode(data).decode()}" if is_shown else ""
+
     async def _run(self) -> None:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=60)  # there is a sign of life every 15 s
         pause_s, self._position = 1.0, ""
         try:
-            async with aiohttp.ClientSession(headers=self._headers, timeout=timeout) as session:
+            async with aiohttp.ClientSession(headers=self._headers, timeout=timeout) as self._session:
                 while True:
                     try:
-                        await self._listen(session)
+                        await self._listen(self._session)
                         pause_s = 1.0
                     except (aiohttp.ClientError, TimeoutError, OSError) as error:
                         self._tell(error)
@@ -384,6 +409,8 @@ class Feed:
             self._tell(error)
         except Exception:
             log.exception("live previews end: the gateway says what they do not understand")
+        finally:
+            self._session = None
 
     def _tell(self, error: Exception) -> None:
         if self._gateway not in self._told:
@@ -391,7 +418,7 @@ class Feed:
             log.warning("no live previews from %s: %s", self._gateway, str(error) or type(error).__name__)
 
     async def _listen(self, session: aiohttp.ClientSession) -> None:
-        query = {"previews": "inline", "max_pixels": str(MAX_PREVIEW_PIXELS), "max_rate_hz": "4"}
+        query = {"previews": "inline", "max_pixels": "512", "max_rate_hz": "4"}
         query |= {"owner": self._owner} if self._owner else {}
         headers = {"Last-Event-ID": self._position} if self._position else {}
         async with session.get(
@@ -420,7 +447,7 @@ class Feed:
                 self._offer(job)
 
     async def _job(self, session: aiohttp.ClientSession, job_id: str) -> Mapping[str, Any] | None:
-        async with session.get(f"{self._gateway}/api/v1/jobs/{job_id}") as response:
+        async with session.get(f"{self._gateway}/api/v1/jobs/{job_id}", timeout=CALL_TIMEOUT) as response:
             return (await response.json())["job"] if response.status == 200 else None
 
     def _offer(self, job: Mapping[str, Any]) -> None:
@@ -597,15 +624,16 @@ class Filter:
             return None
         chat = self._chat(metadata)
         if chat.follower is None:
+            chat.feed = self._feed(owner_of(user) if self.valves.by_owner and users_told() != "no" else "")
             chat.follower = Follower(
                 emit=emit,
                 emit_unsaved=await unsaved(emit, metadata),
                 saved_files=lambda: saved_files(chat_id, message_id),
+                small_preview=chat.feed.small_preview,
                 # In chats that are not stored a preview would not take the place of the one before.
                 has_previews=self.valves.previews and not chat_id.startswith(("temporary:", "local:")),
                 takes_any=takes_any,
             )
-            chat.feed = self._feed(owner_of(user) if self.valves.by_owner and users_told() != "no" else "")
             chat.feed.join(chat.follower)
             chat.task = asyncio.create_task(run_guarded(chat.follower))
         return chat.follower

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from aiohttp import web
 from imagegen.v1.job_pb2 import Phase, WaitReason
 from imagegen_client import Client
 from imagegen_client.openwebui.live_previews import (
-    MAX_PREVIEW_CHARS,
+    MAX_PREVIEW_BYTES,
     PHASES,
     REASONS,
     Calls,
@@ -269,7 +270,7 @@ async def test_previews_are_seen_and_end_with_the_picture(previews: Filter, serv
     for (picture,) in message.pictures:
         assert picture["type"] == "image"
         assert picture["url"].startswith("data:image/jpeg;base64,")
-        assert len(picture["url"]) <= MAX_PREVIEW_CHARS + 30
+        assert len(b64decode(picture["url"].partition(",")[2])) <= MAX_PREVIEW_BYTES
     await until_quiet()
 
 
@@ -344,8 +345,14 @@ class Trouble:
     positions: list[str] = field(default_factory=list)
     """The Last-Event-ID of each stream that was asked for."""
     owners: list[str] = field(default_factory=list)
+    small: bytes = b"small"
+    """The newest preview, in the size that was asked for."""
     streams: list[list[tuple[str, str, dict[str, Any]]]] = field(default_factory=list)
     """What each of them says before it is cut: id, event, data; the last one stays open."""
+
+    async def preview(self, request: web.Request) -> web.Response:
+        assert request.headers["Authorization"] == "Bearer sk-gateway"
+        return web.Response(body=self.small, content_type="image/webp")
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         self.positions.append(request.headers.get("Last-Event-ID", ""))
@@ -365,6 +372,7 @@ async def trouble_fixture(previews: Filter) -> AsyncIterator[Trouble]:
     trouble = Trouble()
     app = web.Application()
     app.router.add_get("/api/v1/events", trouble.events)
+    app.router.add_get("/api/v1/jobs/1/preview", trouble.preview)
     runner = web.AppRunner(app, shutdown_timeout=0, handler_cancellation=True)
     await runner.setup()
     try:
@@ -393,22 +401,30 @@ async def test_a_stream_that_was_cut_goes_on_where_it_ended(previews: Filter, tr
     await until_quiet()
 
 
-async def test_previews_that_are_too_large_are_left_out(previews: Filter, trouble: Trouble) -> None:
-    def preview(data: str) -> dict[str, Any]:
-        return {"job_id": "1", "preview": {"media_type": "image/webp", "data": data}}
-
+@pytest.mark.parametrize(
+    "preview",
+    [
+        {"data": "x" * (MAX_PREVIEW_BYTES * 4 // 3 + 10), "media_type": "image/jpeg"},
+        {"url": "/elsewhere"},
+        {"data": ""},
+    ],
+)
+@pytest.mark.parametrize(("small", "pictures"), [(b"small", 1), (b"x" * (MAX_PREVIEW_BYTES + 1), 0)])
+async def test_a_preview_that_is_too_large_is_shown_smaller(
+    previews: Filter, trouble: Trouble, preview: dict[str, Any], small: bytes, pictures: int
+) -> None:
+    trouble.small = small
     trouble.streams = [
         [
             ("", "snapshot", {"job_id": "1", "snapshot": job()}),
-            ("", "preview", preview("aGVsbG8=")),
-            ("", "preview", preview("x" * (MAX_PREVIEW_CHARS + 1))),
-            ("", "preview", {"job_id": "1", "preview": {"media_type": "image/webp", "url": "/elsewhere"}}),
+            ("", "preview", {"job_id": "1", "preview": preview}),
         ]
     ]
     message = Message()
     async with calling(previews, message, "a fox"):
-        await until(lambda: bool(message.pictures))
-    assert message.pictures[0][0]["url"] == "data:image/webp;base64,aGVsbG8="
+        await until(lambda: message.lines == ["Starting"])
+    shown = [picture["url"] for files in message.pictures for picture in files]
+    assert shown == [f"data:image/webp;base64,{b64encode(small).decode()}"] * pictures
     await until_quiet()
 
 
