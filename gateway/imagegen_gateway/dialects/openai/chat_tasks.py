@@ -34,7 +34,7 @@ BEGINNINGS: Final = (
 """How the templates of Open WebUI 0.5 to 0.12 begin, as system message or as the only message of the user."""
 
 HISTORY: Final = re.compile(r"<chat_history>\s*(.*?)\s*</chat_history>", re.DOTALL)
-SAID: Final = re.compile(r"^(USER|ASSISTANT|SYSTEM|TOOL): ", re.MULTILINE)
+SAID: Final = re.compile(r"^(USER|ASSISTANT|SYSTEM|TOOL):(?: |$)", re.MULTILINE)
 
 
 def task_of(header: str | None, body: Mapping[str, Any]) -> str:

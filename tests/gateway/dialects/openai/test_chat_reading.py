@@ -33,9 +33,7 @@ def said(text: str, *pictures: str) -> list[dict[str, Any]]:
 
 
 def templated(beginning: str) -> dict[str, Any]:
-    history = (
-        "<chat_history>\nUSER: a lonely owl\non a branch --steps 4\nASSISTANT: Made.\nUSER: bluer\n</chat_history>"
-    )
+    history = "<chat_history>\nUSER: a lonely owl\non a branch --steps 4\nASSISTANT: Made.\nUSER: bluer\nASSISTANT: \n</chat_history>"
     return {"messages": [user(f"### Task:\n{beginning}.\n### Chat History:\n{history}")]}
 
 
@@ -86,6 +84,11 @@ def test_tasks_are_answered_as_their_asker_reads_them(beginning: str, expected: 
 )
 def test_what_a_request_is_for(header: str | None, body: dict[str, Any], task: str) -> None:
     assert task_of(header, body) == task
+
+
+def test_an_answer_without_words_is_no_part_of_the_title() -> None:
+    history = "<chat_history>\nUSER: a lonely owl\nASSISTANT: \n</chat_history>"
+    assert json.loads(answer("title_generation", {"messages": [user(history)]})) == {"title": "A lonely owl"}
 
 
 def test_a_task_nobody_has_heard_of_gets_an_empty_answer() -> None:
