@@ -431,8 +431,8 @@ class Feed:
             response.raise_for_status()
             self._told.discard(self._gateway)
             async for position, kind, event in records(response.content):
-                self._position = position or self._position
                 await self._on_event(session, kind, event)
+                self._position = position or self._position
 
     async def _on_event(self, session: aiohttp.ClientSession, kind: str, event: Mapping[str, Any]) -> None:
         body, job_id = event.get(kind) or {}, event["job_id"]
