@@ -325,6 +325,8 @@ class Follower:
         while not showing.ended.is_set():
             if self.has_previews and (url := await self._preview(showing)):
                 files = await self.saved_files() if files is None else files
+                if showing.ended.is_set():  # meanwhile: the picture itself may be there already
+                    break
                 await self._emit_files([*files, {"type": "image", "url": url, "name": "preview"}])
             now = time.monotonic()
             if line != line_of(showing.view) and now - told_at >= STATUS_INTERVAL_S:
