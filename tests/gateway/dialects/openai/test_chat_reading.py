@@ -33,7 +33,8 @@ def said(text: str, *pictures: str) -> list[dict[str, Any]]:
 
 
 def templated(beginning: str) -> dict[str, Any]:
-    history = "<chat_history>\nUSER: a lonely owl\non a branch --steps 4\nASSISTANT: Made.\nUSER: bluer\nASSISTANT: \n</chat_history>"
+    said = "USER: a lonely owl\non a branch --steps 4\nASSISTANT: Made.\nUSER: bluer\nASSISTANT: "
+    history = f"<chat_history>\n{said}\n</chat_history>"
     return {"messages": [user(f"### Task:\n{beginning}.\n### Chat History:\n{history}")]}
 
 
