@@ -1,9 +1,9 @@
 """The dialect of Automatic1111's API, under /a1111: as 1.10.1 speaks it, per client, over any backend.
 
-names      what samplers, schedules and checkpoints are called here and there
+names      what samplers, schedules and checkpoints are called here and there (vocabulary: A1111's words)
 options    the settings that a client sees, and its choice among them
 fields     requests: types and defaults
-orders     what a request means as a job
+orders     what a request means as a job (peculiar: what only A1111 itself can do)
 canvas     what is done to pictures before and after
 making     txt2img, img2img, interrupt, skip
 desk       who has asked for what

@@ -42,8 +42,8 @@ OUR_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "hires.denoise": ("denoising_strength",),
 }
 """How A1111 calls the fields of ImageParameters."""
-IMAGE_PATH: Final = "spec.image."
-OPTIONS_PATH: Final = "spec.backend_options.a1111."
+IMAGE_PATH: Final = "image."
+OPTIONS_PATH: Final = "backend_options.a1111."
 ERROR_NAMES: Final[Mapping[str, str]] = {"BACKEND_OUT_OF_MEMORY": "OutOfMemoryError"}
 """Reasons for which A1111 has a word that programs look for."""
 
@@ -83,7 +83,7 @@ def job_failed(job: job_pb2.Job) -> Refused:
     problem = failure_of(job)
     assert problem is not None
     if problem.reason == "BACKEND_REJECTED":
-        return http_exception(422, problem.detail)
+        return _translated(problem) if problem.errors else http_exception(422, problem.detail)
     name = ERROR_NAMES.get(problem.reason) or "".join(word.capitalize() for word in problem.reason.split("_"))
     return exception(name or "RuntimeError", problem.detail)
 
@@ -113,13 +113,13 @@ def _translated(problem: Problem) -> Refused:
 
 
 def _item(error: FieldError) -> tuple[Sequence[str], str, str]:
-    path = error.field
+    path = error.field.removeprefix("spec.")  # which violations that a backend has found do not have
     if path.startswith(IMAGE_PATH):
         where = OUR_FIELDS.get(path.removeprefix(IMAGE_PATH), ())
     elif path.startswith(OPTIONS_PATH):
         where = tuple(path.removeprefix(OPTIONS_PATH).split("."))
     else:
-        where = (path,) if path and not path.startswith("spec.") else ()
+        where = (path,) if path and path == error.field else ()
     return where, error.description, "value_error"
 
 

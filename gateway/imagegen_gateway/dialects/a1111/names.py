@@ -6,10 +6,17 @@ requests may say any of the names; which of them goes into a job depends on who 
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from imagegen.v1 import backend_pb2, model_pb2
+from imagegen_gateway.dialects.a1111.vocabulary import (
+    AUTOMATIC,
+    SAMPLER_OF,
+    SCHEDULER_OF,
+    SamplerName,
+    SchedulerName,
+)
 
 CHECKPOINT, VAE, LORA, EMBEDDING, UPSCALER, SAMPLER, SCHEDULER = (
     model_pb2.MODEL_TYPE_CHECKPOINT,
@@ -22,121 +29,8 @@ CHECKPOINT, VAE, LORA, EMBEDDING, UPSCALER, SAMPLER, SCHEDULER = (
 )
 TITLE: Final = re.compile(r"\S[^\n]*\.(?:safetensors|ckpt|pt|gguf|sft)(?: \[([0-9a-f]{6,64})\])?")
 """How A1111 calls a checkpoint in full; backends of its kind give it as the description."""
-AUTOMATIC: Final = "Automatic"
 OWN_VAE: Final = frozenset({"", "automatic", "none"})
 """Words for the VAE that the checkpoint has itself, in lower case."""
-
-
-@dataclass(frozen=True, slots=True)
-class SamplerName:
-    """A sampler that A1111 has."""
-
-    name: str
-    aliases: tuple[str, ...]
-    """A1111's own other names."""
-    elsewhere: tuple[str, ...] = ()
-    """What other kinds of backends call it."""
-    options: dict[str, str] = field(default_factory=dict)
-    """As the list of samplers shows them."""
-
-
-@dataclass(frozen=True, slots=True)
-class SchedulerName:
-    """A schedule that A1111 has."""
-
-    name: str
-    label: str
-    elsewhere: tuple[str, ...] = ()
-    """What other kinds of backends call it."""
-    default_rho: float = -1.0
-    need_inner_model: bool = False
-    aliases: tuple[str, ...] | None = None
-
-
-SAMPLERS: Final = (
-    SamplerName("DPM++ 2M", ("k_dpmpp_2m",), ("dpmpp_2m",), {"scheduler": "karras"}),
-    SamplerName(
-        "DPM++ SDE",
-        ("k_dpmpp_sde",),
-        ("dpmpp_sde",),
-        {"scheduler": "karras", "second_order": "True", "brownian_noise": "True"},
-    ),
-    SamplerName(
-        "DPM++ 2M SDE", ("k_dpmpp_2m_sde",), ("dpmpp_2m_sde",), {"scheduler": "exponential", "brownian_noise": "True"}
-    ),
-    SamplerName(
-        "DPM++ 2M SDE Heun",
-        ("k_dpmpp_2m_sde_heun",),
-        ("dpmpp_2m_sde_heun",),
-        {"scheduler": "exponential", "brownian_noise": "True", "solver_type": "heun"},
-    ),
-    SamplerName(
-        "DPM++ 2S a",
-        ("k_dpmpp_2s_a",),
-        ("dpmpp_2s_ancestral",),
-        {"scheduler": "karras", "uses_ensd": "True", "second_order": "True"},
-    ),
-    SamplerName(
-        "DPM++ 3M SDE",
-        ("k_dpmpp_3m_sde",),
-        ("dpmpp_3m_sde",),
-        {"scheduler": "exponential", "discard_next_to_last_sigma": "True", "brownian_noise": "True"},
-    ),
-    # The demo paints and samples nothing; these two are what comes nearest, so that A1111's defaults work with it.
-    SamplerName(
-        "Euler a", ("k_euler_a", "k_euler_ancestral"), ("euler_ancestral", "demo-ancestral"), {"uses_ensd": "True"}
-    ),
-    SamplerName("Euler", ("k_euler",), ("euler", "demo")),
-    SamplerName("LMS", ("k_lms",), ("lms",)),
-    SamplerName("Heun", ("k_heun",), ("heun",), {"second_order": "True"}),
-    SamplerName(
-        "DPM2",
-        ("k_dpm_2",),
-        ("dpm_2",),
-        {"scheduler": "karras", "discard_next_to_last_sigma": "True", "second_order": "True"},
-    ),
-    SamplerName(
-        "DPM2 a",
-        ("k_dpm_2_a",),
-        ("dpm_2_ancestral",),
-        {
-            "scheduler": "karras",
-            "discard_next_to_last_sigma": "True",
-            "uses_ensd": "True",
-            "second_order": "True",
-        },
-    ),
-    SamplerName("DPM fast", ("k_dpm_fast",), ("dpm_fast",), {"uses_ensd": "True"}),
-    SamplerName("DPM adaptive", ("k_dpm_ad",), ("dpm_adaptive",), {"uses_ensd": "True"}),
-    SamplerName("Restart", ("restart",), (), {"scheduler": "karras", "second_order": "True"}),
-    SamplerName("DDIM", ("ddim",), ("ddim",)),
-    SamplerName("DDIM CFG++", ("ddim_cfgpp",)),
-    SamplerName("PLMS", ("plms",)),
-    SamplerName("UniPC", ("unipc",), ("uni_pc",)),
-    SamplerName("LCM", ("k_lcm",), ("lcm",)),
-)
-SCHEDULERS: Final = (
-    SchedulerName("automatic", AUTOMATIC),
-    SchedulerName("uniform", "Uniform", need_inner_model=True),
-    SchedulerName("karras", "Karras", default_rho=7.0),
-    SchedulerName("exponential", "Exponential"),
-    SchedulerName("polyexponential", "Polyexponential", default_rho=1.0),
-    SchedulerName("sgm_uniform", "SGM Uniform", need_inner_model=True, aliases=("SGMUniform",)),
-    SchedulerName("kl_optimal", "KL Optimal"),
-    SchedulerName("align_your_steps", "Align Your Steps"),
-    SchedulerName("simple", "Simple", need_inner_model=True),
-    SchedulerName("normal", "Normal", need_inner_model=True),
-    SchedulerName("ddim", "DDIM", ("ddim_uniform",), need_inner_model=True),
-    SchedulerName("beta", "Beta", need_inner_model=True),
-)
-_SAMPLER_OF: Final = {
-    name.lower(): sampler for sampler in SAMPLERS for name in (sampler.name, *sampler.aliases, *sampler.elsewhere)
-}
-_SCHEDULER_OF: Final = {
-    name.lower(): scheduler
-    for scheduler in SCHEDULERS
-    for name in (scheduler.name, scheduler.label, *scheduler.elsewhere, *(scheduler.aliases or ()))
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +117,7 @@ def sampling(stock: Stock, *, model: str, sampler: str, scheduler: str) -> Sampl
     """
     sampler, scheduler = _split(sampler, scheduler)
     where = stock.holders(CHECKPOINT, model) if model else None
-    samplers, schedulers = _known(sampler, _SAMPLER_OF), _known_schedulers(scheduler)
+    samplers, schedulers = _known(sampler, SAMPLER_OF), _known_schedulers(scheduler)
     chosen = next(
         (
             pair
@@ -242,23 +136,23 @@ def sampling(stock: Stock, *, model: str, sampler: str, scheduler: str) -> Sampl
 
 def has_sampler(stock: Stock, name: str) -> bool:
     """Whether any backend has it, under whatever name."""
-    return any(stock.holders(SAMPLER, other) for other in _known(name, _SAMPLER_OF))
+    return any(stock.holders(SAMPLER, other) for other in _known(name, SAMPLER_OF))
 
 
 def sampler_label(name: str) -> str:
     """A1111's name, if it has one."""
-    return _SAMPLER_OF[name.lower()].name if name.lower() in _SAMPLER_OF else name
+    return SAMPLER_OF[name.lower()].name if name.lower() in SAMPLER_OF else name
 
 
 def scheduler_label(name: str) -> str:
     """A1111's label, if it has one."""
-    return _SCHEDULER_OF[name.lower()].label if name.lower() in _SCHEDULER_OF else name or AUTOMATIC
+    return SCHEDULER_OF[name.lower()].label if name.lower() in SCHEDULER_OF else name or AUTOMATIC
 
 
 def _split(sampler: str, scheduler: str) -> tuple[str, str]:
     """ "DPM++ 2M Karras", as it was called before there was a field for schedules, is a sampler and a schedule."""
     first, _, last = sampler.rpartition(" ")
-    if sampler.lower() in _SAMPLER_OF or first.lower() not in _SAMPLER_OF or last.lower() not in _SCHEDULER_OF:
+    if sampler.lower() in SAMPLER_OF or first.lower() not in SAMPLER_OF or last.lower() not in SCHEDULER_OF:
         return sampler, scheduler
     return first, scheduler if scheduler and scheduler_label(scheduler) != AUTOMATIC else last
 
@@ -269,7 +163,7 @@ def _known(name: str, table: dict[str, SamplerName]) -> list[str]:
 
 
 def _known_schedulers(name: str) -> list[str]:
-    row = _SCHEDULER_OF.get(name.lower())
+    row = SCHEDULER_OF.get(name.lower())
     if not name or (row is not None and row.label == AUTOMATIC):
         return [""]
     return list(dict.fromkeys([name, row.name, *row.elsewhere])) if row is not None else [name]
@@ -288,7 +182,7 @@ def listed_samplers(names: Iterable[str]) -> Iterator[dict[str, Any]]:
     """The list of samplers: each once, under A1111's name if it has one, and with the others as aliases."""
     rows: dict[str, dict[str, Any]] = {}
     for name in names:
-        known = _SAMPLER_OF.get(name.lower())
+        known = SAMPLER_OF.get(name.lower())
         if known is None:
             rows.setdefault(name, {"name": name, "aliases": [], "options": {}})
             continue
@@ -304,7 +198,7 @@ def listed_schedulers(names: Iterable[str]) -> Iterator[dict[str, Any]]:
     """The list of schedules: the automatic one first."""
     rows: dict[str, dict[str, Any]] = {}
     for name in ("automatic", *names):
-        known = _SCHEDULER_OF.get(name.lower()) or SchedulerName(name, name)
+        known = SCHEDULER_OF.get(name.lower()) or SchedulerName(name, name)
         rows.setdefault(
             known.name,
             {

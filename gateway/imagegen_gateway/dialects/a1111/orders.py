@@ -7,35 +7,32 @@ Images are made one by one, image i with seed + i, whatever `batch_size` and `n_
 Sizes are rounded down to multiples of 8, as A1111 does it.
 """
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from imagegen.v1 import job_pb2
 from imagegen_gateway.dialects.a1111 import infotext
 from imagegen_gateway.dialects.a1111.canvas import Fitting
-from imagegen_gateway.dialects.a1111.faults import Refused, http_exception, invalid, unfit
+from imagegen_gateway.dialects.a1111.faults import http_exception, invalid, unfit
 from imagegen_gateway.dialects.a1111.fields import Wanted
-from imagegen_gateway.dialects.a1111.names import CHECKPOINT, Sampling, Stock, has_sampler, sampling, scheduler_label
+from imagegen_gateway.dialects.a1111.names import (
+    Sampling,
+    Stock,
+    has_sampler,
+    sampling,
+)
 from imagegen_gateway.dialects.a1111.options import (
     CHECKPOINT_OPTION,
     FIXED,
-    PREVIEW_OPTIONS,
     VAE_OPTION,
     Choice,
     chosen_model,
     chosen_vae,
     is_same,
 )
+from imagegen_gateway.dialects.a1111.peculiar import pass_through
 
-KIND: Final = "a1111"
-"""Kind of the backends that may get what only they can do."""
-EXTRA_NETWORK: Final = re.compile(r"<(lora|lyco|hypernet):[^<>]*>")
-"""In a prompt: A1111 takes it out and loads a file; other kinds would read it as words."""
-MAX_OPTIONS_CHARS: Final = 1_000_000
-"""Of what is passed through: it is stored with the job."""
-SAME: Final = ("", "None", "Use same sampler", "Use same checkpoint", "Use same scheduler")
 MAX_SEED: Final = 2**63 - 1
 
 
@@ -98,7 +95,7 @@ def order_of(wanted: Wanted, stock: Stock, choice: Choice, *, random_seed: int) 
     )
     if "init_images" in wanted.values:
         order = _with_pictures(order, wanted)
-    _pass_through(spec, wanted, settings, how, stock)
+    pass_through(spec, wanted, settings, how, stock)
     return order
 
 
@@ -266,103 +263,3 @@ def _mask_blur(wanted: Wanted) -> int:
     if name == "mask_blur_x" and wanted["mask_blur_x"] != wanted["mask_blur_y"]:
         raise unfit("mask_blur_y", "must be the same as mask_blur_x")
     return int(_within(wanted, name, 0, 64))
-
-
-# --- what only A1111 can do ---
-
-
-def _pass_through(
-    spec: job_pb2.JobSpec, wanted: Wanted, settings: Mapping[str, Any], how: Sampling, stock: Stock
-) -> None:
-    """Sends the job to a backend of A1111's kind if it needs one. Raises Refused where there is none."""
-    if wanted["script_name"]:
-        raise http_exception(422, f"Script {wanted['script_name']!r} not found")
-    options = {name: wanted[name] for name in _peculiar(wanted, how)}
-    others = {name: value for name, value in settings.items() if name not in PREVIEW_OPTIONS}
-    if others:
-        options["override_settings"] = others
-    networks = EXTRA_NETWORK.search("\n".join((wanted["prompt"], wanted["negative_prompt"])))
-    if not options and networks is None:
-        return
-    backends = [backend for backend in stock.healthy(KIND) if _has_model(stock, spec, backend.name)]
-    if not backends:
-        raise _nobody_can(options, networks[0] if networks is not None else "", others)
-    if len(repr(options)) > MAX_OPTIONS_CHARS:
-        raise http_exception(413, f"what is passed on to A1111 is longer than {MAX_OPTIONS_CHARS} characters")
-    spec.backend = backends[0].name
-    if options:
-        spec.backend_options.update({KIND: options})
-
-
-def _has_model(stock: Stock, spec: job_pb2.JobSpec, backend: str) -> bool:
-    return not spec.image.model or backend in stock.holders(CHECKPOINT, spec.image.model)
-
-
-def _peculiar(wanted: Wanted, how: Sampling) -> Iterator[str]:
-    """The fields that ask for something that only A1111 can do."""
-    for name, neutral in NEUTRAL.items():
-        if name in wanted.values and wanted[name] not in neutral:
-            yield name
-    if wanted["subseed_strength"]:
-        yield "subseed"
-    if wanted["eta"] not in (None, 0.0 if how.sampler_label.startswith("DDIM") else 1.0):
-        yield "eta"
-    if wanted["refiner_checkpoint"] not in (None, *SAME):
-        yield from ("refiner_checkpoint", "refiner_switch_at")
-    if any(wanted.values.get(name, -1) > 0 for name in ("seed_resize_from_w", "seed_resize_from_h")):
-        yield from ("seed_resize_from_w", "seed_resize_from_h")
-    if wanted.values.get("mask") and wanted["inpainting_fill"] > 1:
-        yield "inpainting_fill"
-    if wanted.values.get("enable_hr"):
-        yield from _peculiar_hires(wanted, how)
-
-
-def _peculiar_hires(wanted: Wanted, how: Sampling) -> Iterator[str]:
-    same = {
-        "hr_checkpoint_name": SAME,
-        "hr_sampler_name": (*SAME, how.sampler_label),
-        "hr_prompt": ("", wanted["prompt"]),
-        "hr_negative_prompt": ("", wanted["negative_prompt"]),
-    }
-    for name, neutral in same.items():
-        if wanted[name] is not None and wanted[name] not in neutral:
-            yield name
-    scheduler = wanted["hr_scheduler"]
-    if scheduler not in (None, *SAME) and scheduler_label(scheduler) != how.scheduler_label:
-        yield "hr_scheduler"
-
-
-NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = {
-    "styles": (None, []),
-    "subseed_strength": (0,),
-    "restore_faces": (None, False),
-    "tiling": (None, False),
-    "s_min_uncond": (None, 0),
-    "s_churn": (None, 0),
-    "s_tmin": (None, 0),
-    "s_tmax": (None, 0),  # 0 stands for no bound
-    "s_noise": (None, 1),
-    "disable_extra_networks": (False,),
-    "firstpass_image": (None, ""),
-    "alwayson_scripts": ({},),
-    "image_cfg_scale": (None, 1.5),  # counts with checkpoints of one family only, and this is its default there
-    "initial_noise_multiplier": (None, 1),
-    "latent_mask": (None, ""),
-    "resize_mode": (0, 1, 2),
-}
-"""Values of a field that change nothing, or are done here."""
-
-
-def _nobody_can(options: Mapping[str, Any], network: str, settings: Iterable[str]) -> Refused:
-    """The answer where no backend of A1111's kind takes jobs."""
-    if "alwayson_scripts" in options:
-        return http_exception(422, f"Script {min(options['alwayson_scripts'])!r} not found")
-    names = list(options)
-    what = "only an A1111 backend can do it, and none that has the checkpoint is there"
-    if not names:
-        return unfit("prompt", f"{network[:100]!r}: {what}")
-    places = [(name,) for name in names if name != "override_settings"]
-    return invalid(
-        *((place, what, "value_error") for place in places),
-        *((("override_settings", name), what, "value_error") for name in settings),
-    )

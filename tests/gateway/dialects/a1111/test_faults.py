@@ -42,6 +42,8 @@ def test_documents(problem: Problem, status: int, document: dict[str, Any]) -> N
     [
         *((f"spec.image.{ours}", list(theirs)) for ours, theirs in OUR_FIELDS.items()),
         ("spec.backend_options.a1111.override_settings.nope", ["override_settings", "nope"]),
+        ("backend_options.a1111.styles", ["styles"]),
+        ("image.width", ["width"]),
         ("spec.backend", []),
         ("Imagegen-Owner", ["Imagegen-Owner"]),
     ],

@@ -9,7 +9,7 @@ from google.protobuf import json_format
 from imagegen.v1 import backend_pb2, job_pb2
 from imagegen_gateway.dialects.a1111.faults import Refused
 from imagegen_gateway.dialects.a1111.fields import IMG2IMG, TXT2IMG, read
-from imagegen_gateway.dialects.a1111.names import CHECKPOINT, SAMPLER, VAE, Stock
+from imagegen_gateway.dialects.a1111.names import CHECKPOINT, LORA, SAMPLER, VAE, Stock
 from imagegen_gateway.dialects.a1111.options import Choice
 from imagegen_gateway.dialects.a1111.orders import Order, order_of
 from tests.gateway.dialects.a1111.test_names import model, stock
@@ -18,6 +18,7 @@ MODELS = (
     model(CHECKPOINT, "tiny", "auto", "busy", description="tiny.safetensors [bf31090b88]"),
     model(CHECKPOINT, "xl.safetensors", "comfy"),
     model(VAE, "soft.vae", "comfy"),
+    model(LORA, "tiny_lora", "auto"),
     model(SAMPLER, "euler_ancestral", "comfy"),
     model(SAMPLER, "euler", "comfy"),
     model(SAMPLER, "Euler a", "auto", "busy"),
@@ -152,8 +153,10 @@ def test_words_that_load_networks_are_for_a1111() -> None:
     prompt = "a fox <lora:tiny_lora:0.8>"
     assert txt2img(WITH_A1111, prompt=prompt).spec.backend == "auto"
     assert txt2img(WITH_A1111, prompt=prompt).spec.backend_options.fields == {}
-    with pytest.raises(Refused, match="lora:tiny_lora"):
+    with pytest.raises(Refused, match="only an A1111 backend"):
         txt2img(prompt=prompt)
+    with pytest.raises(Refused, match="no such network"):
+        txt2img(WITH_A1111, prompt="a fox <lora:nope:1>")
 
 
 @pytest.mark.parametrize(

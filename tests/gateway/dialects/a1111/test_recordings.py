@@ -156,3 +156,14 @@ async def test_what_only_a1111_can_do_reaches_it(program: Program, fake: FakeA11
     assert (received["tiling"], received["styles"]) == (True, ["Cinematic"])
     assert received["override_settings"]["CLIP_stop_at_last_layers"] == 2
     assert info["styles"] == ["Cinematic"]
+
+
+async def test_a_job_that_fails_is_answered_as_there(program: Program, fake: FakeA1111) -> None:
+    body = {**QUICK, "force_task_id": "task(f)", "styles": ["nope"]}
+    status, document = await program.refusal("/sdapi/v1/txt2img", body)
+    assert (status, document["detail"][0]["loc"]) == (422, ["body", "styles"])
+    fake.faults.gives_nan = True
+    status, document = await program.refusal("/sdapi/v1/txt2img", {**QUICK, "force_task_id": "task(f)"})
+    assert (status, sorted(document), document["error"]) == (500, ["body", "detail", "error", "errors"], "NodeFailed")
+    assert "NaN" in document["errors"]
+    assert (await program.post("/internal/progress", {"id_task": "task(f)"}))["completed"] is False
