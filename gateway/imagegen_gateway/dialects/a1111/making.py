@@ -146,8 +146,8 @@ class Workshop:
             made |= {span.start + place: output for place, output in placed(job)}
             if job.state == job_pb2.JOB_STATE_CANCELLED:
                 if work.take_skip():
-                    _, *rest = (number for number in span if number not in made)  # the first was at work
-                    waiting.extendleft(reversed(runs(rest)))
+                    missing = [number for number in span if number not in made]
+                    waiting.extendleft(reversed(runs(missing[1:])))  # the first was at work
                 else:
                     work.is_interrupted = True
             elif job.state != job_pb2.JOB_STATE_SUCCEEDED:
