@@ -159,17 +159,20 @@ def _value(flag: Flag, text: str, at: int) -> tuple[Any, int]:
     """The flag's value, and where it ends."""
     if not flag.shape:
         return True, at
-    if flag.is_text:
-        value, end = _text_value(text, at)
-    else:
-        found = _WORD.match(text, at)
-        value, end = (found[1].rstrip(",;"), found.end()) if found is not None else ("", at)
-    if not value or _FLAG.match(value):
+    value, end = _text_value(text, at) if flag.is_text else _word_value(text, at)
+    if not value:
         raise SyntaxProblem(f"--{flag.name} needs a value, as in `--{flag.name} {flag.shape}`.")
     try:
         return flag.read(value), end
     except ValueError as exc:
         raise SyntaxProblem(f"--{flag.name} takes {exc}; `{value[:40]}` is none.") from exc
+
+
+def _word_value(text: str, at: int) -> tuple[str, int]:
+    found = _WORD.match(text, at)
+    if found is None or _FLAG.match(text, found.start(1)):
+        return "", at
+    return found[1].rstrip(",;"), found.end()
 
 
 def _text_value(text: str, at: int) -> tuple[str, int]:

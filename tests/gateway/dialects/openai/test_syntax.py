@@ -26,6 +26,7 @@ ORDERS = [
     ("a fox --no text, watermark --n 4", Order(prompt="a fox", negative_prompt="text, watermark", count=4)),
     ('a fox --no "text, watermark" at night', Order(prompt="a fox at night", negative_prompt="text, watermark")),
     ("a fox --no “red hats”", Order(prompt="a fox", negative_prompt="red hats")),
+    ("a fox --no —a, \\--b", Order(prompt="a fox", negative_prompt="—a, --b")),
     ("a fox --sampler DPM++ 2M --scheduler karras", Order(prompt="a fox", sampler="DPM++ 2M", scheduler="karras")),
     ("a fox --ar 16:9, --cfg 4.5", Order(prompt="a fox", aspect=(16, 9), cfg_scale=4.5)),
     ("make it blue --edit --denoise .4", Order(prompt="make it blue", is_edit=True, denoise=0.4)),
