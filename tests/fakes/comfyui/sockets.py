@@ -72,7 +72,7 @@ class Sockets:
         client_id = request.query.get("clientId") or "0" * 32
         self._by_client[client_id] = socket
         self._has_metadata.discard(client_id)
-        assert isinstance(request.transport, asyncio.Transport)
+        assert request.transport is not None
         transport = request.transport
         self._transports.append(transport)
         self.open_count += 1

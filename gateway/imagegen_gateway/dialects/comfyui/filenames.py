@@ -72,8 +72,8 @@ class Uploads:
 
     def choices(self, owner: str) -> list[str]:
         """What the owner can write into a graph, as ComfyUI lists it: files that lie in no subfolder."""
-        found = {name.name for whose, name in self._digests if whose == owner and name.folder == "input"}
-        return sorted(found)
+        own = (name for whose, name in self._digests if whose == owner)
+        return sorted({name.name for name in own if name.folder == "input" and not name.subfolder})
 
     def images_in(self, graph: Graph, owner: str) -> dict[str, str]:
         """The uploads and results that a graph takes, by node and input as in RawGraph.images."""

@@ -40,12 +40,10 @@ class Narrator:
         if moment.events:
             self._time = moment.events[-1].time
         frames = list(self._tell(moment, has_metadata=has_metadata))
-        if self._tells_past:
-            return frames
-        self._tells_past = True
-        if moment.is_last:
-            return list(self._end(moment.job))
-        return [executing(self._prompt_id, self._node)] if self._node else []
+        if not self._tells_past:
+            frames = [executing(self._prompt_id, self._node)] if self._node and not moment.is_last else []
+            self._tells_past = True
+        return [*frames, *self._end(moment.job)] if moment.is_last else frames
 
     def _tell(self, moment: Moment, *, has_metadata: bool) -> Iterator[Frame]:
         yield from self._begin_if_told(moment)
@@ -60,13 +58,13 @@ class Narrator:
         yield from self._step(progress, moment.preview, has_metadata=has_metadata)
         for output in moment.outputs:
             yield from self._take(output)
-        if moment.is_last:
-            yield from self._end(moment.job)
 
     def _begin_if_told(self, moment: Moment) -> Iterator[Frame]:
         for event in moment.events:
             if event.HasField("plan"):
-                self._states.clear()  # another attempt begins anew
+                # Another attempt begins anew.
+                self._states.clear()
+                self._node = ""
                 yield from self._begin([node.node_id for node in event.plan.nodes if node.cached])
 
     def _begin(self, cached: Sequence[str] = ()) -> Iterator[Frame]:
@@ -78,8 +76,8 @@ class Narrator:
         yield Text("execution_cached", {"nodes": list(cached), **about})
 
     def _turn_to(self, node_id: str) -> Iterator[Frame]:
-        """A node is at work."""
-        if not node_id or node_id == self._node:
+        """A node is at work. One that was named before is not named again: its progress may lag behind."""
+        if not node_id or node_id in self._states:
             return
         yield from self._begin()
         if self._node:
@@ -92,18 +90,20 @@ class Narrator:
         self, progress: job_pb2.Progress | None, preview: event_pb2.Preview | None, *, has_metadata: bool
     ) -> Iterator[Frame]:
         step: list[Frame] = []
-        if progress is not None and progress.steps and progress.node_id == self._node:
-            state = self._states[self._node]
-            is_new = (state["value"], state["max"]) != (progress.step, progress.steps)
+        node_id = self._node
+        if progress is not None and progress.steps and progress.node_id in self._states:
+            node_id, value, maximum = progress.node_id, progress.step, progress.steps
+            state = self._states[node_id]
+            is_new = (state["value"], state["max"]) != (value, maximum)
             if is_new:
-                yield self._state(self._node, progress.step, progress.steps, is_finished=False)
+                yield self._state(node_id, value, maximum, is_finished=node_id != self._node and value == maximum)
             if is_new or (preview is not None and not has_metadata):
-                step.append(self._progress(progress.step, progress.steps))
-        node_id = self._node if preview is None else preview.node_id or self._node
+                step.append(self._progress(node_id, value, maximum))
         # Without metadata readers take it for the node that was named last.
-        if preview is not None and node_id and (has_metadata or node_id == self._node):
-            about = {"prompt_id": self._prompt_id, "node_id": node_id, "media_type": preview.media_type}
-            step.insert(0 if has_metadata else len(step), Picture(**about, data=preview.data))
+        if preview is not None and node_id and (has_metadata or preview.node_id in {"", node_id}):
+            about = {"prompt_id": self._prompt_id, "node_id": preview.node_id or node_id}
+            picture = Picture(**about, media_type=preview.media_type, data=preview.data)
+            step.insert(0 if has_metadata else len(step), picture)
         yield from step
 
     def _take(self, output: job_pb2.Output) -> Iterator[Frame]:
@@ -119,17 +119,15 @@ class Narrator:
 
     def _send(self, output: job_pb2.Output) -> Iterator[Frame]:
         """A picture that is sent and not saved. Readers know it by the node that was named before it."""
-        node_id, at_work = output.node_id, self._node
-        number = self._sent.get(node_id, 0)
+        node_id, number = output.node_id, self._sent.get(output.node_id, 0)
         self._sent[node_id] = number + 1
-        if node_id != at_work:
+        is_other = node_id != self._node
+        if is_other:
             yield executing(self._prompt_id, node_id)
-        self._node = node_id
-        yield self._progress(number, number + 1)
+        yield self._progress(node_id, number, number + 1)
         yield SentResult(prompt_id=self._prompt_id, node_id=node_id, digest=output.asset.digest)
-        self._node = at_work
-        if at_work and node_id != at_work:
-            yield executing(self._prompt_id, at_work)
+        if is_other and self._node:
+            yield executing(self._prompt_id, self._node)
 
     def _show_held(self) -> Iterator[Frame]:
         """What nodes have shown, once each has given all."""
@@ -149,8 +147,8 @@ class Narrator:
         yield Departure()
         yield executing(self._prompt_id, None)
 
-    def _progress(self, value: int, maximum: int) -> Text:
-        return Text("progress", {"value": value, "max": maximum, "prompt_id": self._prompt_id, "node": self._node})
+    def _progress(self, node_id: str, value: int, maximum: int) -> Text:
+        return Text("progress", {"value": value, "max": maximum, "prompt_id": self._prompt_id, "node": node_id})
 
     def _finish(self, node_id: str) -> Iterator[Frame]:
         if node_id in self._states:

@@ -41,7 +41,10 @@ def answer_problem(problem: Problem) -> web.Response:
 
 def refuse_prompt(problem: Problem, graph: Graph) -> web.Response:
     """The answer to a prompt that the server did not accept."""
-    return response_of(problem, refusal_of(problem, graph))
+    refusal = refusal_of(problem, graph)
+    if refusal["node_errors"]:
+        problem.status = 400  # also where what a node names is not there
+    return response_of(problem, refusal)
 
 
 def response_of(problem: Problem, body: dict[str, Any]) -> web.Response:
