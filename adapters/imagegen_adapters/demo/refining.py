@@ -46,6 +46,7 @@ SCHEDULERS: dict[str, tuple[str, Callable[[float], float]]] = {
     "linear": ("as much noise goes in every step", _linear),
     "karras": ("most of the noise goes at the beginning", _karras),
     "late": ("the picture stays hidden for long", _late),
+    "normal": ("linear, by the name that every workflow for ComfyUI knows", _linear),
 }
 
 
@@ -83,6 +84,7 @@ SAMPLERS: dict[str, tuple[str, Veil]] = {
     "demo-ancestral": ("the same with new noise in every step", _ancestral),
     "demo-mosaic": ("large tiles that become small ones", _mosaic),
     "demo-sketch": ("a pencil drawing that is coloured in", _sketch),
+    "euler": ("demo, by the name that every workflow for ComfyUI knows", _diffuse),
 }
 
 
