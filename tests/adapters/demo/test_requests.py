@@ -15,7 +15,7 @@ GOOD = ImageParameters(prompt="a red fox")
     [
         ("image.model", replace(GOOD, model="sdxl")),
         ("image.vae", replace(GOOD, vae="any")),
-        ("image.sampler", replace(GOOD, sampler="euler")),
+        ("image.sampler", replace(GOOD, sampler="dpmpp_9m")),
         ("image.scheduler", replace(GOOD, scheduler="beta")),
         ("image.hires.upscaler", replace(GOOD, hires=HiresParameters(scale=2, upscaler="ESRGAN"))),
         ("image.width", replace(GOOD, width=100)),
@@ -34,8 +34,8 @@ def test_refused(field: str, source: ImageParameters) -> None:
 
 
 def test_an_unknown_name_comes_with_the_known_ones() -> None:
-    assert violations(replace(GOOD, sampler="euler"))[0].description == (
-        "no such sampler 'euler'; allowed: " + ", ".join(model.name for model in CATALOG.samplers)
+    assert violations(replace(GOOD, sampler="dpmpp_9m"))[0].description == (
+        "no such sampler 'dpmpp_9m'; allowed: " + ", ".join(model.name for model in CATALOG.samplers)
     )
 
 
