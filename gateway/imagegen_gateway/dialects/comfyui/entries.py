@@ -29,26 +29,31 @@ def graph_of(job: job_pb2.Job) -> Graph:
 
 
 def queue_entry(job: job_pb2.Job) -> list[Any]:
-    """A prompt that has not ended; also the `prompt` of one that has."""
-    # The text is put in as it is: its numbers may be larger than what JSON's writers write.
-    graph = orjson.Fragment(job.spec.graph.json)
-    return [number_of(job), prompt_id_of(job), graph, extra_data_of(job), ends_of(graph_of(job))]
+    """A prompt that has not ended."""
+    return _entry(job, graph_of(job))
 
 
 def history_entry(job: job_pb2.Job) -> dict[str, Any]:
     """A prompt that has ended."""
-    outputs = outputs_of(job)
+    graph = graph_of(job)
+    outputs = _outputs(job, graph)
     is_success = job.state == job_pb2.JOB_STATE_SUCCEEDED
     return {
-        "prompt": queue_entry(job),
+        "prompt": _entry(job, graph),
         "outputs": outputs,
         "status": {
             "status_str": "success" if is_success else "error",
             "completed": is_success,
-            "messages": messages_of(job),
+            "messages": _messages(job, graph),
         },
         "meta": {node_id: _meta(node_id) for node_id in outputs},
     }
+
+
+def _entry(job: job_pb2.Job, graph: Graph) -> list[Any]:
+    # The text is put in as it is: its numbers may be larger than what JSON's writers write.
+    text = orjson.Fragment(job.spec.graph.json)
+    return [number_of(job), prompt_id_of(job), text, extra_data_of(job), ends_of(graph)]
 
 
 def extra_data_of(job: job_pb2.Job) -> dict[str, Any]:
@@ -62,18 +67,17 @@ def extra_data_of(job: job_pb2.Job) -> dict[str, Any]:
     return extra_data
 
 
-def messages_of(job: job_pb2.Job) -> list[Any]:
+def _messages(job: job_pb2.Job, graph: Graph) -> list[Any]:
     """What a client that watched was told, as far as it is still known: not which nodes were cached."""
     begun = {"prompt_id": prompt_id_of(job), "timestamp": milliseconds(job.start_time)}
     messages: list[Any] = []
     if job.HasField("start_time"):
         messages = [["execution_start", begun], ["execution_cached", {"nodes": [], **begun}]]
-    return [*messages, list(ending_of(job, graph_of(job)))]
+    return [*messages, list(ending_of(job, graph))]
 
 
-def outputs_of(job: job_pb2.Job) -> dict[str, Any]:
+def _outputs(job: job_pb2.Job, graph: Graph) -> dict[str, Any]:
     """The files that a job gave, by node."""
-    graph = graph_of(job)
     outputs: dict[str, Any] = {}
     for output in sorted(job.outputs, key=lambda output: output.index):
         if class_of(graph, output.node_id) != SENDER:

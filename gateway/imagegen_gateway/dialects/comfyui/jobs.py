@@ -18,6 +18,8 @@ if TYPE_CHECKING:  # these names are in the stubs only
 OURS: Final = f"{DIALECT}=comfyui"
 PAGE_SIZE: Final = 15
 """Graphs have up to 4 MB, and an answer of the server at most 64."""
+MAX_GRAPH_CHARS: Final = 16 * 1024 * 1024
+"""Graphs in one answer about history: older prompts are left out."""
 MAX_ID_CHARS: Final = 64
 UNFINISHED: Final = (job_pb2.JOB_STATE_QUEUED, job_pb2.JOB_STATE_RUNNING, job_pb2.JOB_STATE_CANCELLING)
 AT_WORK: Final = (job_pb2.JOB_STATE_RUNNING, job_pb2.JOB_STATE_CANCELLING)
@@ -50,13 +52,15 @@ class Jobs:
         return jobs[::-1]
 
     async def ended(self, caller: Caller, limit: int) -> list[job_pb2.Job]:
-        """The caller's newest prompts that are history, oldest first."""
+        """The caller's newest prompts that are history, oldest first: so many, and so much as fits into an answer."""
         jobs: list[job_pb2.Job] = []
+        room = MAX_GRAPH_CHARS
         async for job in self._list(OURS, tuple(FINAL_STATES), caller):
-            if len(jobs) == limit:
+            if len(jobs) == limit or room <= 0:
                 break
             if has_begun(job):
                 jobs.append(job)
+                room -= len(job.spec.graph.json)
         return jobs[::-1]
 
     async def places(self, caller: Caller) -> dict[str, int]:
@@ -125,7 +129,8 @@ class Jobs:
 
 def _is_own(job: job_pb2.Job, caller: Caller) -> bool:
     """Whether it came this way, from this caller. Without an owner there are no keys, and everybody may see all."""
-    return job.spec.labels.get(DIALECT) == "comfyui" and caller.owner in {"", job.owner}
+    is_prompt = job.spec.labels.get(DIALECT) == "comfyui" and job.spec.HasField("graph")
+    return is_prompt and caller.owner in {"", job.owner}
 
 
 def _pass_over(error: grpc.aio.AioRpcError) -> None:

@@ -94,10 +94,8 @@ class Narrator:
         if progress is not None and progress.steps and progress.node_id in self._states:
             node_id, value, maximum = progress.node_id, progress.step, progress.steps
             state = self._states[node_id]
-            is_new = (state["value"], state["max"]) != (value, maximum)
-            if is_new:
+            if preview is not None or (state["value"], state["max"]) != (value, maximum):
                 yield self._state(node_id, value, maximum, is_finished=node_id != self._node and value == maximum)
-            if is_new or (preview is not None and not has_metadata):
                 step.append(self._progress(node_id, value, maximum))
         # Without metadata readers take it for the node that was named last.
         if preview is not None and node_id and (has_metadata or preview.node_id in {"", node_id}):

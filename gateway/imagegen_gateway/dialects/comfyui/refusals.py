@@ -44,6 +44,8 @@ def refuse_prompt(problem: Problem, graph: Graph) -> web.Response:
     refusal = refusal_of(problem, graph)
     if refusal["node_errors"]:
         problem.status = 400  # also where what a node names is not there
+        node_id, entry = next(iter(refusal["node_errors"].items()))
+        problem.detail = f"node {node_id} ({entry['class_type']}): {entry['errors'][0]['details']}"
     return response_of(problem, refusal)
 
 

@@ -151,11 +151,16 @@ class Session:
             self._spawn(self._beat())
             over = [self._spawn(self._read()), self._spawn(self._until_ended()), self._spawn(self._until_closing())]
             await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
+        except grpc.aio.AioRpcError as exc:
+            log.debug("a socket cannot be told anything", why=from_rpc(exc).detail)
+            self.end(WSCloseCode.TRY_AGAIN_LATER)
         except (ConnectionResetError, TimeoutError):
             self._cut()
         finally:
-            for task in self._tasks:
+            tasks = tuple(self._tasks)
+            for task in tasks:
                 task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         if self._ended.is_set():
             await self._close()
 
@@ -167,7 +172,7 @@ class Session:
 
     def follow(self, job: job_pb2.Job, *, is_new: bool) -> None:
         """Tells of a job from now on."""
-        if job.job_id not in self.unfinished:
+        if job.job_id not in self.unfinished and not self._ended.is_set():
             self.unfinished[job.job_id] = None
             self._spawn(self._tell(job, is_new=is_new))
 

@@ -97,7 +97,7 @@ CASES: dict[str, tuple[list[Moment], list[str]]] = {
     ),
     "a preview without a step of its own": (
         [at("3", 1, 8), at("3", 1, 8, preview=True), last()],
-        [*SAMPLING, "state 3…", "progress 3 1/8", "progress 3 1/8", "picture 3", "state 3.", *ENDED],
+        [*SAMPLING, *("state 3…", "progress 3 1/8") * 2, "picture 3", "state 3.", *ENDED],
     ),
     "progress that lags behind the nodes": (
         [at("3", 7, 8), at("9"), at("3", 8, 8), last()],

@@ -9,6 +9,8 @@ import aiohttp
 import pytest
 
 from imagegen.v1 import job_pb2
+from imagegen_gateway.app import serve_gateway
+from imagegen_gateway.config import GatewaySettings
 from tests.fakes.comfyui import FakeComfyUI
 from tests.gateway.dialects.comfyui.client import ComfyClient, endless, graph
 from tests.gateway.dialects.conftest import House
@@ -116,3 +118,9 @@ async def test_sockets_end_with_the_gateway(comfy: ComfyClient, house: House) ->
         assert client.socket.close_code == aiohttp.WSCloseCode.GOING_AWAY
     assert (await house.client.get_job(prompt_id)).state == job_pb2.JOB_STATE_RUNNING
     await house.client.cancel(prompt_id)
+
+
+async def test_a_socket_without_a_server_is_closed_to_be_tried_again(http: aiohttp.ClientSession) -> None:
+    settings = GatewaySettings(http="127.0.0.1:0", server="127.0.0.1:1")
+    async with serve_gateway(settings) as gateway, http.ws_connect(f"{gateway.url}/comfyui/ws") as client:
+        assert (await client.receive(timeout=10)).data == aiohttp.WSCloseCode.TRY_AGAIN_LATER
