@@ -30,7 +30,7 @@ def answer_of(messages: Sequence[Message]) -> dict[str, Any]:
     if found := _USE.search(text):
         return _call(found.group(1), found.group(2).replace("FILE", _attached(text)))
     if found := _DRAW.search(text):
-        return _call("generate_image", json.dumps({"prompt": found.group(0)}))
+        return _call("generate_image", json.dumps({"prompt": found.group(0), "size": "512x384"}))
     return {"role": "assistant", "content": "I am a script."}
 
 

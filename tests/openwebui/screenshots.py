@@ -14,9 +14,9 @@ from tests.openwebui.page import ChatPage, open_page
 from tests.openwebui.stack import Stack, open_stack
 
 FOLDER = Path(__file__).parents[2] / "docs" / "screenshots"
-DEMO_SPEED = 0.5
+DEMO_SPEED = 0.25
 """Slow enough that the moment is met."""
-NEARLY_DONE = re.compile("[78][0-9] %")
+NEARLY_DONE = re.compile("[89][0-9] %")
 DONE = re.compile("^Done")
 
 

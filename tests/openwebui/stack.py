@@ -39,8 +39,9 @@ class Stack:
     installer: Installer
 
     async def jobs(self, prompt: str) -> list[Job]:
-        """Our server's jobs whose prompt holds these words, newest first."""
-        return [job async for job in self.client.list_jobs(text=prompt)]
+        """Our server's jobs whose prompt or graph holds these words, newest first."""
+        jobs = [job async for job in self.client.list_jobs()]
+        return [job for job in jobs if prompt in job.spec.image.prompt or prompt in job.spec.graph.json]
 
     async def accepted(self, prompt: str) -> Job:
         """The only one of these, as soon as it is there."""

@@ -53,6 +53,15 @@ async def test_two_chats_of_one_person_do_not_mix_up_their_pictures(stack: Stack
     assert not first & second
 
 
+async def test_a_temporary_chat_shows_how_far_it_is_and_no_previews(stack: Stack) -> None:
+    """Its page would keep every preview beside the picture."""
+    chat = await stack.admin.send(MODEL, _order("a sandcastle"), image_button=True, temporary=True)
+    await chat.ended()
+    assert any(status.startswith("Sampling") for status in chat.statuses), chat.log()
+    assert chat.previews == []
+    assert len(chat.shown) == 1
+
+
 async def test_a_chat_without_pictures_is_left_alone(stack: Stack) -> None:
     chat = await stack.admin.send(MODEL, "hello")
     await chat.ended()

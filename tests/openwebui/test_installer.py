@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.openwebui.account import Account
+from tests.openwebui.chat_model import MODEL
 from tests.openwebui.stack import Stack
 
 pytestmark = [
@@ -57,6 +58,19 @@ async def test_the_models_are_there_for_everybody(stack: Stack) -> None:
         for browser in (stack.admin, stack.guest):
             models = (await browser.account.get("/api/models?refresh=true"))["data"]
             assert "imagegen" in {model["id"] for model in models}
+
+
+async def test_all_of_it_at_once_shows_each_picture_once(stack: Stack) -> None:
+    """Filter, tool server and chat model could all show it."""
+    order = 'use generate_image {"prompt": "a crossroads by tool", "size": "128x128"}'
+    async with stack.installer.installed("--all"):
+        for model, prompt in ((MODEL, order), ("imagegen", "a crossroads --size 128x128")):
+            chat = await stack.admin.send(model, prompt, image_button=True, tool_ids=["server:imagegen"])
+            await chat.ended()
+            assert len(chat.shown) == 1, chat.log()
+            assert [file["url"] for file in (await chat.saved())["files"]] == chat.shown
+            assert len({status for status in chat.statuses if status.startswith("Done")}) == 1, chat.statuses
+    assert len(await stack.jobs("a crossroads")) == 2
 
 
 async def _configuration(account: Account) -> dict[str, str]:

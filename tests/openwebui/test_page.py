@@ -40,7 +40,7 @@ async def test_the_image_button_shows_one_picture_from_the_first_preview_to_the_
         await chat.preview.wait_for()
         assert await chat.preview.count() == 1
         await chat.picture.wait_for()
-        await _check_final(chat.picture, (512, 512))
+        await _check_final(chat.picture, (512, 384))
         assert await chat.preview.count() == 0
 
 
