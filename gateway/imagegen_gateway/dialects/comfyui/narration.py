@@ -83,26 +83,39 @@ class Narrator:
         if self._node:
             yield from self._finish(self._node)
         self._node = node_id
-        yield self._state(node_id, 0.0, 1.0, is_finished=False)
+        self._note(node_id, 0.0, 1.0, is_finished=False)
+        yield self._progress_state()
         yield executing(self._prompt_id, node_id)
 
     def _step(
         self, progress: job_pb2.Progress | None, preview: event_pb2.Preview | None, *, has_metadata: bool
     ) -> Iterator[Frame]:
-        step: list[Frame] = []
-        node_id = self._node
-        if progress is not None and progress.steps and progress.node_id in self._states:
-            node_id, value, maximum = progress.node_id, progress.step, progress.steps
-            state = self._states[node_id]
-            if preview is not None or (state["value"], state["max"]) != (value, maximum):
-                yield self._state(node_id, value, maximum, is_finished=node_id != self._node and value == maximum)
-                step.append(self._progress(node_id, value, maximum))
-        # Without metadata readers take it for the node that was named last.
-        if preview is not None and node_id and (has_metadata or preview.node_id in {"", node_id}):
-            about = {"prompt_id": self._prompt_id, "node_id": preview.node_id or node_id}
+        pictured = (preview.node_id or self._node) if preview is not None else ""
+        stepped = self._stepped(progress)
+        if stepped and stepped != pictured:
+            yield from self._values(stepped)
+        if preview is not None and pictured in self._states:
+            state, step = self._values(pictured)
+            about = {"prompt_id": self._prompt_id, "node_id": pictured}
             picture = Picture(**about, media_type=preview.media_type, data=preview.data)
-            step.insert(0 if has_metadata else len(step), picture)
-        yield from step
+            # Readers without metadata take it for the node of which they heard right before.
+            yield from (state, picture, step) if has_metadata else (state, step, picture)
+
+    def _stepped(self, progress: job_pb2.Progress | None) -> str:
+        """Notes a step and gives its node; empty: nothing is new."""
+        if progress is None or not progress.steps or progress.node_id not in self._states:
+            return ""
+        state, values = self._states[progress.node_id], (progress.step, progress.steps)
+        if (state["value"], state["max"]) == values:
+            return ""
+        is_finished = progress.node_id != self._node and progress.step == progress.steps
+        self._note(progress.node_id, *values, is_finished=is_finished)
+        return progress.node_id
+
+    def _values(self, node_id: str) -> tuple[Text, Text]:
+        """How all nodes stand, and how far this one is."""
+        state = self._states[node_id]
+        return self._progress_state(), self._progress(node_id, state["value"], state["max"])
 
     def _take(self, output: job_pb2.Output) -> Iterator[Frame]:
         node_id = output.node_id
@@ -145,15 +158,13 @@ class Narrator:
         yield Departure()
         yield executing(self._prompt_id, None)
 
-    def _progress(self, node_id: str, value: int, maximum: int) -> Text:
-        return Text("progress", {"value": value, "max": maximum, "prompt_id": self._prompt_id, "node": node_id})
-
     def _finish(self, node_id: str) -> Iterator[Frame]:
         if node_id in self._states:
             maximum = self._states[node_id]["max"]
-            yield self._state(node_id, maximum, maximum, is_finished=True)
+            self._note(node_id, maximum, maximum, is_finished=True)
+            yield self._progress_state()
 
-    def _state(self, node_id: str, value: float, maximum: float, *, is_finished: bool) -> Text:
+    def _note(self, node_id: str, value: float, maximum: float, *, is_finished: bool) -> None:
         self._states[node_id] = {
             "value": value,
             "max": maximum,
@@ -164,4 +175,9 @@ class Narrator:
             "parent_node_id": None,
             "real_node_id": node_id,
         }
+
+    def _progress_state(self) -> Text:
         return Text("progress_state", {"prompt_id": self._prompt_id, "nodes": dict(self._states)})
+
+    def _progress(self, node_id: str, value: float, maximum: float) -> Text:
+        return Text("progress", {"value": value, "max": maximum, "prompt_id": self._prompt_id, "node": node_id})
