@@ -7,6 +7,7 @@ Problem                  one answer; raised by handlers, written by the middlewa
 
 import asyncio
 import math
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -56,6 +57,8 @@ HTTP_BY_REASON: dict[int, int] = {
 """Reasons whose HTTP status is another than that of their gRPC status."""
 
 STATUS_BY_NUMBER: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
+MAX_PHRASE_CHARS = 200
+UNPRINTABLE = re.compile(r"[^ -~]")
 NO_RETRY_INFO_S = {429: 5.0, 503: 2.0}
 """Seconds to wait where the server did not say."""
 
@@ -126,18 +129,30 @@ class Problem(Exception):
         return orjson.dumps(document)
 
     def response(self) -> web.Response:
-        """The answer as a whole."""
-        headers = dict(self.headers)
-        headers["Cache-Control"] = "no-store"
+        """The answer as a problem document."""
+        return self.answer(self.body(), "application/problem+json")
+
+    def answer(self, body: bytes, content_type: str = "application/json", *, sentence: str = "") -> web.Response:
+        """The answer with a body in a dialect's own shape.
+
+        `sentence` stands where HTTP has the reason phrase, because Open WebUI shows or logs nothing else.
+        """
+        headers = {**self.headers, "Cache-Control": "no-store"}
         if self.wait_s is not None:
             headers["Retry-After"] = str(max(1, math.ceil(self.wait_s)))
         return web.Response(
             status=self.status,
-            reason=title(self.status),
-            body=self.body(),
-            content_type="application/problem+json",
+            reason=phrase(sentence) or title(self.status),
+            body=body,
+            content_type=content_type,
             headers=headers,
         )
+
+
+def phrase(text: str) -> str:
+    """One line for the status line of HTTP/1.1, which takes no other characters."""
+    line = UNPRINTABLE.sub("?", " ".join(text.split()))
+    return line if len(line) <= MAX_PHRASE_CHARS else line[: MAX_PHRASE_CHARS - 3] + "..."
 
 
 def title(status: int) -> str:

@@ -5,7 +5,6 @@
 {"detail": "Not Found"}                         404, 405: no such route
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -91,16 +90,8 @@ def job_failed(job: job_pb2.Job) -> Refused:
 def answer_problem(problem: Problem) -> web.Response:
     """Any problem in A1111's shapes."""
     shown = problem if isinstance(problem, Refused) else _translated(problem)
-    headers = {**problem.headers, "Cache-Control": "no-store"}
-    if problem.wait_s is not None:
-        headers["Retry-After"] = str(max(1, math.ceil(problem.wait_s)))
-    return web.Response(
-        status=shown.status,
-        reason=title(shown.status),
-        body=orjson.dumps(shown.document),
-        content_type="application/json",
-        headers=headers,
-    )
+    shown.headers, shown.retry_after_s = problem.headers, problem.retry_after_s
+    return shown.answer(orjson.dumps(shown.document))
 
 
 def _translated(problem: Problem) -> Refused:

@@ -1,10 +1,6 @@
-"""Problems in ComfyUI's own shape: {"error": {"type", "message", "details", "extra_info"}, "node_errors": {}}. Pure.
-
-The sentence stands also where HTTP has the reason phrase: Open WebUI writes that into its log, and nothing else.
-"""
+"""Problems in ComfyUI's own shape: {"error": {"type", "message", "details", "extra_info"}, "node_errors": {}}. Pure."""
 
 import json
-import math
 import re
 from typing import Any, Final
 
@@ -12,12 +8,10 @@ import orjson
 from aiohttp import web
 
 from imagegen_gateway.dialects.comfyui.graphs import Graph, class_of, dependent_ends, inputs_of
-from imagegen_gateway.errors import FieldError, Problem, title
+from imagegen_gateway.errors import FieldError, Problem
 
-MAX_PHRASE_CHARS: Final = 200
 MAX_TRACED_NODES: Final = 1000
 """In larger graphs it is not worked out which outputs need a node."""
-UNPRINTABLE: Final = re.compile(r"[^ -~]")
 NODE_PATH: Final = re.compile(r'spec\.graph\.json\[("(?:[^"\\]|\\.)*")\](?:\.class_type|\.inputs\.(.+))?')
 IMAGE_PATH: Final = re.compile(r'spec\.graph\.images\["(.+)\.([^.]+)"\]')
 FAILED: Final = ("prompt_outputs_failed_validation", "Prompt outputs failed validation")
@@ -51,16 +45,7 @@ def refuse_prompt(problem: Problem, graph: Graph) -> web.Response:
 
 def response_of(problem: Problem, body: dict[str, Any]) -> web.Response:
     """The answer with such a body."""
-    headers = {**problem.headers, "Cache-Control": "no-store"}
-    if problem.wait_s is not None:
-        headers["Retry-After"] = str(max(1, math.ceil(problem.wait_s)))
-    return web.Response(
-        status=problem.status,
-        reason=_phrase(problem.detail) or title(problem.status),
-        body=orjson.dumps(body),
-        content_type="application/json",
-        headers=headers,
-    )
+    return problem.answer(orjson.dumps(body), sentence=problem.detail)
 
 
 def refusal_of(problem: Problem, graph: Graph) -> dict[str, Any]:
@@ -116,8 +101,3 @@ def _input_error(graph: Graph, node_id: str, input_name: str, fault: FieldError)
 def _file_error(graph: Graph, node_id: str, input_name: str) -> dict[str, Any]:
     details = f"{input_name} - Invalid image file: {inputs_of(graph, node_id).get(input_name)}"
     return _error("custom_validation_failed", "Custom validation failed for node", details, input_name=input_name)
-
-
-def _phrase(text: str) -> str:
-    line = UNPRINTABLE.sub("?", " ".join(text.split()))
-    return line if len(line) <= MAX_PHRASE_CHARS else line[: MAX_PHRASE_CHARS - 3] + "..."

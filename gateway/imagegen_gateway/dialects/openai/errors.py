@@ -1,7 +1,4 @@
-"""Problems as OpenAI says them: {"error": {"message", "type", "param", "code"}}.
-
-The sentence stands also where HTTP has the reason phrase, because Open WebUI shows nothing else to its users.
-"""
+"""Problems as OpenAI says them: {"error": {"message", "type", "param", "code"}}."""
 
 import math
 import re
@@ -11,12 +8,10 @@ import grpc
 import orjson
 from aiohttp import web
 
-from imagegen_gateway.errors import Problem, from_rpc, title
+from imagegen_gateway.errors import Problem, from_rpc
 
-MAX_PHRASE_CHARS: Final = 200
 NOT_AGAIN: Final = {"x-should-retry": "false"}
 """Header that keeps OpenAI's packages from asking again by themselves, as they do at 409, 429 and 5xx."""
-UNPRINTABLE: Final = re.compile(r"[^ -~]")
 NAMES: Final = {
     "width": "size",
     "height": "size",
@@ -33,18 +28,9 @@ PREFIX: Final = re.compile(r"^(spec\.)?(image\.|graph\.)?")
 
 def answer_problem(problem: Problem) -> web.Response:
     """The answer as a whole."""
-    headers = {**problem.headers, "Cache-Control": "no-store"}
-    if problem.status in {409, 500}:
-        headers.update(NOT_AGAIN)  # it would end the same way, and perhaps make pictures again
-    if problem.wait_s is not None:
-        headers["Retry-After"] = str(max(1, math.ceil(problem.wait_s)))
-    return web.Response(
-        status=problem.status,
-        reason=phrase(message_of(problem)) or title(problem.status),
-        body=orjson.dumps({"error": error_of(problem)}),
-        content_type="application/json",
-        headers=headers,
-    )
+    if problem.status in {409, 500}:  # it would end the same way, and perhaps make pictures again
+        problem = after_acceptance(problem)
+    return problem.answer(orjson.dumps({"error": error_of(problem)}), sentence=message_of(problem))
 
 
 def error_of(problem: Problem) -> dict[str, Any]:
@@ -91,12 +77,6 @@ def type_of(status: int) -> str:
             return "rate_limit_error"
         case _:
             return "invalid_request_error" if status < 500 else "server_error"
-
-
-def phrase(text: str) -> str:
-    """One line for the status line of HTTP/1.1, which takes no other characters."""
-    line = UNPRINTABLE.sub("?", " ".join(text.split()))
-    return line if len(line) <= MAX_PHRASE_CHARS else line[: MAX_PHRASE_CHARS - 3] + "..."
 
 
 def after_acceptance(error: Problem | grpc.aio.AioRpcError) -> Problem:

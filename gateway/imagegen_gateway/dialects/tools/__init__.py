@@ -28,7 +28,4 @@ def routes(kit: Kit) -> list[web.RouteDef]:
 
 def answer_problem(problem: Problem) -> web.Response:
     """A problem in this dialect's own shape: one sentence, which the language model reads."""
-    response = problem.response()
-    response.body = orjson.dumps({"detail": message_of(problem)})
-    response.content_type = "application/json"
-    return response
+    return problem.answer(orjson.dumps({"detail": message_of(problem)}))

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagegen.v1 import job_pb2
-from imagegen_gateway.dialects.openai.errors import MAX_PHRASE_CHARS, answer_problem, message_of, parameter, phrase
+from imagegen_gateway.dialects.openai.errors import answer_problem, message_of, parameter
 from imagegen_gateway.dialects.openai.parameters import EDIT, GENERATION, parse, to_spec
-from imagegen_gateway.errors import FieldError, Problem
+from imagegen_gateway.errors import MAX_PHRASE_CHARS, FieldError, Problem, phrase
 from imagegen_gateway.presets import PresetSettings, WorkflowInput
 
 PLAIN = PresetSettings(id="imagegen")
