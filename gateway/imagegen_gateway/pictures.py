@@ -22,6 +22,8 @@ PREVIEW_BYTES: Final = 60_000
 """Largest preview that is put into somebody else's page."""
 PREVIEW_STEPS: Final = ((512, 80), (512, 60), (384, 60), (256, 60), (256, 30), (128, 30))
 """Longest side and quality to try, one after the other, until a preview is small enough."""
+READ: Final = ("PNG", "JPEG", "WEBP", "GIF")
+"""What is looked at: Pillow has readers for dozens of formats, some of which start other programs."""
 UNREADABLE: Final = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 """What Pillow raises for bad bytes."""
 
@@ -81,8 +83,8 @@ async def convert(data: bytes, media_type: str, target: Format, *, quality: int 
 
 def _convert(data: bytes, target: Format, quality: int) -> bytes:
     try:
-        with _opened(data) as source:
-            return _saved(ImageOps.exif_transpose(source), target, quality)
+        with opened(data) as source:
+            return saved(ImageOps.exif_transpose(source), target, quality)
     except UNREADABLE as exc:
         raise Problem(415, "the file is no picture that can be read", reason="INVALID_IMAGE") from exc
 
@@ -94,13 +96,13 @@ async def mask_of_transparency(data: bytes, field: str) -> bytes:
 
 def _mask_of_transparency(data: bytes, field: str) -> bytes:
     try:
-        with _opened(data) as source:
+        with opened(data) as source:
             alpha = source.convert("RGBA").getchannel("A")
     except UNREADABLE as exc:
         raise bad_field(field, "is no picture that can be read") from exc
     if alpha.getextrema()[0] == OPAQUE:
         raise bad_field(field, "is nowhere transparent: make transparent what is to be repainted")
-    return _saved(ImageChops.invert(alpha), "png", DEFAULT_QUALITY)
+    return saved(ImageChops.invert(alpha))
 
 
 async def small_preview(data: bytes, media_type: str, max_bytes: int = PREVIEW_BYTES) -> tuple[bytes, str] | None:
@@ -113,27 +115,29 @@ async def small_preview(data: bytes, media_type: str, max_bytes: int = PREVIEW_B
 
 def _shrink(data: bytes, max_bytes: int) -> bytes | None:
     try:
-        with _opened(data) as source:
+        with opened(data) as source:
             source.draft("RGB", (512, 512))
             picture = source.convert("RGB")
     except UNREADABLE:
         return None
     for side, quality in PREVIEW_STEPS:
         picture.thumbnail((side, side), Image.Resampling.BILINEAR)
-        shrunk = _saved(picture, "jpeg", quality)
+        shrunk = saved(picture, "jpeg", quality)
         if len(shrunk) <= max_bytes:
             return shrunk
     return None
 
 
-def _opened(data: bytes) -> Image.Image:
-    picture = Image.open(io.BytesIO(data))
+def opened(data: bytes) -> Image.Image:
+    """The picture, of which only the header was read. Raises what UNREADABLE lists, as its decoding may."""
+    picture = Image.open(io.BytesIO(data), formats=READ)
     if picture.width * picture.height > MAX_PIXELS:
         raise ValueError("too many pixels")
     return picture
 
 
-def _saved(picture: Image.Image, target: Format, quality: int) -> bytes:
+def saved(picture: Image.Image, target: Format = "png", quality: int = DEFAULT_QUALITY) -> bytes:
+    """The picture as a file."""
     out = io.BytesIO()
     match target:
         case "png":

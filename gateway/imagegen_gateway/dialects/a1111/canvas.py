@@ -6,14 +6,13 @@ the mask ("only masked"), and paints over what is masked with the colours around
 After: puts a part that was cut out back into its place.
 """
 
-import io
 from dataclasses import dataclass
 from typing import Final
 
 from PIL import Image, ImageChops, ImageFilter, ImageOps
 
 from imagegen_gateway.dialects.a1111.faults import http_exception
-from imagegen_gateway.pictures import MAX_PIXELS, UNREADABLE
+from imagegen_gateway.pictures import UNREADABLE, opened, saved
 
 STRETCH, CROP, FILL = 0, 1, 2
 FILL_BLURS: Final = (256, 128, 64, 32, 16, 8, 4, 2)
@@ -72,7 +71,7 @@ def prepare(initial: bytes, mask: bytes | None, fitting: Fitting) -> Canvas:
         return Canvas(initial)  # the backend scales it
     picture = _opened(initial)
     if mask is None:
-        return Canvas(encode(_fitted(picture, fitting)))
+        return Canvas(saved(_fitted(picture, fitting)))
     area = _mask(_opened_mask(mask), picture.size, fitting)
     frame = _frame(picture, area, fitting) if fitting.only_masked_padding is not None else None
     if frame is not None:
@@ -84,7 +83,7 @@ def prepare(initial: bytes, mask: bytes | None, fitting: Fitting) -> Canvas:
         picture, area = _fitted(picture, fitting), _fitted(area, fitting)
     if fitting.fills:
         picture = _painted_over(picture, area)
-    return Canvas(encode(picture), encode(area), frame)
+    return Canvas(saved(picture), saved(area), frame)
 
 
 def put_back(part: bytes, frame: Frame) -> bytes:
@@ -92,14 +91,7 @@ def put_back(part: bytes, frame: Frame) -> bytes:
     left, top, right, bottom = frame.box
     made = frame.picture.copy()
     made.paste(_opened(part).resize((right - left, bottom - top), Image.Resampling.LANCZOS), (left, top))
-    return encode(Image.composite(made, frame.picture, frame.mask))
-
-
-def encode(picture: Image.Image) -> bytes:
-    """As PNG."""
-    out = io.BytesIO()
-    picture.save(out, "PNG", compress_level=4)
-    return out.getvalue()
+    return saved(Image.composite(made, frame.picture, frame.mask))
 
 
 def _opened(data: bytes) -> Image.Image:
@@ -125,9 +117,7 @@ def _opened_mask(data: bytes) -> Image.Image:
 
 def _load(data: bytes) -> Image.Image:
     try:
-        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise ValueError("too many pixels")
+        with opened(data) as picture:
             return ImageOps.exif_transpose(picture)
     except UNREADABLE as exc:
         raise http_exception(500, "Invalid encoded image") from exc

@@ -4,14 +4,13 @@ Upscaling is a job like any other: a graph, for a backend that takes graphs and 
 """
 
 import asyncio
-import io
 import json
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 from aiohttp import web
-from PIL import ExifTags, Image
+from PIL import ExifTags
 
 from imagegen.v1 import job_pb2
 from imagegen_gateway import pictures
@@ -25,7 +24,7 @@ from imagegen_gateway.dialects.a1111.names import UPSCALER, Stock
 from imagegen_gateway.dialects.a1111.stock import Stockroom
 from imagegen_gateway.dialects.bodies import largest_json, read_bytes
 from imagegen_gateway.dialects.kit import Kit
-from imagegen_gateway.pictures import MAX_PIXELS, UNREADABLE
+from imagegen_gateway.pictures import UNREADABLE
 
 MAX_IMAGES: Final = 64
 MAX_SIDE: Final = 16384
@@ -195,9 +194,7 @@ def _node(class_type: str, **inputs: Any) -> dict[str, Any]:
 def written_in(data: bytes) -> tuple[str, dict[str, str]]:
     """A1111's text in a picture, and other texts. Raises Refused for what is no picture. To be run in a thread."""
     try:
-        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise ValueError("too many pixels")
+        with pictures.opened(data) as picture:
             texts = {key: value for key, value in picture.info.items() if isinstance(key, str)}
             comment = picture.getexif().get_ifd(ExifTags.IFD.Exif).get(USER_COMMENT)
     except UNREADABLE as exc:
@@ -216,7 +213,7 @@ def _comment(data: bytes) -> str:
 
 def _looked_at(data: bytes) -> tuple[tuple[int, int], str]:
     text, _ = written_in(data)
-    with Image.open(io.BytesIO(data)) as picture:
+    with pictures.opened(data) as picture:
         return picture.size, text
 
 

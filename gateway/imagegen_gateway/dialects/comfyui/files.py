@@ -1,7 +1,6 @@
 """Files over HTTP: uploads, masks over them, and what /view shows."""
 
 import asyncio
-import io
 from collections.abc import Mapping
 from typing import Final
 
@@ -25,11 +24,11 @@ from imagegen_gateway.dialects.comfyui.prompts import refused
 from imagegen_gateway.dialects.comfyui.queueing import as_json
 from imagegen_gateway.dialects.kit import Kit
 from imagegen_gateway.errors import Problem
-from imagegen_gateway.pictures import MAX_PIXELS, UNREADABLE
+from imagegen_gateway.pictures import DEFAULT_QUALITY, MEDIA_TYPES, UNREADABLE, Format, opened, saved
 
-FORMATS: Final = frozenset({"webp", "jpeg"})
+FORMATS: Final[Mapping[str, Format]] = {"webp": "webp", "jpeg": "jpeg"}
+"""What `preview` can ask for."""
 CHANNELS: Final = frozenset({"rgba", "rgb", "a"})
-QUALITY: Final = 90
 
 
 class Files:
@@ -145,13 +144,13 @@ def viewed(query: Mapping[str, str]) -> FileName:
 def masked(original: bytes, mask: bytes) -> bytes:
     """The original with the mask's transparency: what is transparent is to be repainted. Raises Problem 415."""
     try:
-        with _opened(original) as below, _opened(mask) as above:
+        with opened(original) as below, opened(mask) as above:
             alpha = above.convert("RGBA").getchannel("A")
             if alpha.size != below.size:
                 alpha = alpha.resize(below.size)
             picture = below.convert("RGBA")
             picture.putalpha(alpha)
-            return _saved(picture, "png")
+            return saved(picture)
     except UNREADABLE as exc:
         raise _unreadable() from exc
 
@@ -161,41 +160,25 @@ def converted(data: bytes, preview: str | None, channel: str) -> tuple[bytes, st
 
     `preview` is a format with a quality, "webp;90"; other formats become webp. None: PNG.
     """
-    target, _, quality = (preview or "").partition(";")
+    wanted, _, quality = (preview or "").partition(";")
+    target: Format = "png" if preview is None else FORMATS.get(wanted, "webp")
     try:
-        with _opened(data) as source:
+        with opened(data) as source:
             if channel == "a":
                 # Black with the transparency of the picture, as ComfyUI shows it; JPEG could not.
                 alpha = source.convert("RGBA").getchannel("A")
                 picture = Image.new("RGBA", source.size, (0, 0, 0, 0))
                 picture.putalpha(alpha)
-                target = "webp" if preview is not None else "png"
+                target = "png" if preview is None else "webp"
             else:
-                picture = source.convert("RGB") if channel == "rgb" or target == "jpeg" else source.convert("RGBA")
-                target = "png" if preview is None else target if target in FORMATS else "webp"
-            return _saved(picture, target, _quality(quality)), f"image/{target}"
+                picture = source.convert("RGB" if channel == "rgb" else "RGBA")
+            return saved(picture, target, _quality(quality)), MEDIA_TYPES[target]
     except UNREADABLE as exc:
         raise _unreadable() from exc
 
 
 def _quality(text: str) -> int:
-    return min(100, max(1, int(text))) if text.isascii() and text.isdecimal() and len(text) <= 3 else QUALITY
-
-
-def _opened(data: bytes) -> Image.Image:
-    picture = Image.open(io.BytesIO(data))
-    if picture.width * picture.height > MAX_PIXELS:
-        raise ValueError("too many pixels")
-    return picture
-
-
-def _saved(picture: Image.Image, target: str, quality: int = QUALITY) -> bytes:
-    out = io.BytesIO()
-    if target == "png":
-        picture.save(out, "PNG", compress_level=4)
-    else:
-        picture.save(out, target.upper(), quality=quality)
-    return out.getvalue()
+    return min(100, max(1, int(text))) if text.isascii() and text.isdecimal() and len(text) <= 3 else DEFAULT_QUALITY
 
 
 def _text(fields: Mapping[str, Part], name: str) -> str:

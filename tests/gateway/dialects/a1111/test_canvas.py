@@ -1,6 +1,5 @@
 """Pictures and masks are prepared as A1111 does it, and what was cut out goes back into its place."""
 
-import io
 from typing import Any
 
 import pytest
@@ -8,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from imagegen_gateway.dialects.a1111.canvas import Fitting, cutout, encode, prepare, put_back
+from imagegen_gateway.dialects.a1111.canvas import Fitting, cutout, prepare, put_back
 from imagegen_gateway.dialects.a1111.faults import Refused
+from imagegen_gateway.pictures import opened, saved
 
 
 def picture() -> Image.Image:
@@ -25,12 +25,8 @@ def mask(*box: int, size: tuple[int, int] = (120, 60)) -> Image.Image:
     return made
 
 
-def opened(data: bytes) -> Image.Image:
-    return Image.open(io.BytesIO(data))
-
-
 def prepared(area: Image.Image, **fields: Any) -> tuple[Image.Image, Image.Image]:
-    ready = prepare(encode(picture()), encode(area), Fitting(width=120, height=60, **fields))
+    ready = prepare(saved(picture()), saved(area), Fitting(width=120, height=60, **fields))
     assert ready.mask is not None
     return opened(ready.picture), opened(ready.mask)
 
@@ -46,7 +42,7 @@ def test_a_picture_that_is_only_stretched_is_left_to_the_backend() -> None:
 def test_a_picture_is_cropped_or_filled_up(
     mode: int, corner: tuple[int, int, int], middle: tuple[int, int, int]
 ) -> None:
-    made = opened(prepare(encode(picture()), None, Fitting(width=64, height=64, resize_mode=mode)).picture)
+    made = opened(prepare(saved(picture()), None, Fitting(width=64, height=64, resize_mode=mode)).picture)
     assert made.size == (64, 64)
     assert made.getpixel((0, 0)) == corner
     assert made.getpixel((63, 32)) == middle
@@ -70,7 +66,7 @@ def test_a_transparent_mask_says_it_by_its_transparency() -> None:
 def test_what_is_masked_takes_the_colours_around() -> None:
     red = picture()
     ImageDraw.Draw(red).rectangle((10, 10, 29, 49), fill="red")
-    ready = prepare(encode(red), encode(mask(10, 10, 29, 49)), Fitting(width=120, height=60, fills=True))
+    ready = prepare(saved(red), saved(mask(10, 10, 29, 49)), Fitting(width=120, height=60, fills=True))
     color = opened(ready.picture).getpixel((12, 30))
     assert isinstance(color, tuple)
     assert color[0] < 60
@@ -79,11 +75,11 @@ def test_what_is_masked_takes_the_colours_around() -> None:
 
 def test_only_what_is_around_the_mask_is_made_and_put_back() -> None:
     fitting = Fitting(width=64, height=64, only_masked_padding=4, mask_blur=2)
-    ready = prepare(encode(picture()), encode(mask(70, 20, 89, 39)), fitting)
+    ready = prepare(saved(picture()), saved(mask(70, 20, 89, 39)), fitting)
     assert ready.frame is not None
     assert opened(ready.picture).size == (64, 64)
     assert opened(ready.picture).getpixel((0, 0)) == (255, 255, 0)
-    whole = opened(put_back(encode(Image.new("RGB", (64, 64), "red")), ready.frame))
+    whole = opened(put_back(saved(Image.new("RGB", (64, 64), "red")), ready.frame))
     assert whole.size == (120, 60)
     assert whole.getpixel((80, 30)) == (255, 0, 0)
     assert whole.getpixel((5, 5)) == (0, 0, 255)
@@ -91,9 +87,7 @@ def test_only_what_is_around_the_mask_is_made_and_put_back() -> None:
 
 
 def test_an_empty_mask_leaves_the_whole() -> None:
-    ready = prepare(
-        encode(picture()), encode(mask(-2, -2, -1, -1)), Fitting(width=64, height=64, only_masked_padding=0)
-    )
+    ready = prepare(saved(picture()), saved(mask(-2, -2, -1, -1)), Fitting(width=64, height=64, only_masked_padding=0))
     assert ready.frame is None
     assert opened(ready.picture).size == (64, 64)
 
