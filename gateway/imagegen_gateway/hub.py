@@ -103,7 +103,7 @@ class Hub:
         except grpc.aio.AioRpcError as exc:
             self.problem = from_rpc(exc)
         except asyncio.CancelledError:
-            self.problem = unavailable("the gateway has closed this stream")
+            self.problem = unavailable("the gateway is going down; the job goes on without it")
             raise
         except Exception:
             log.exception("watch failed")

@@ -44,5 +44,7 @@ async def test_a_chat_says_so_when_the_gateway_goes_and_its_picture_is_kept(stac
     finally:
         await stack.gateway.start()
     saved = await chat.saved()
-    assert saved.get("error"), json.dumps(saved)
+    assert "the job goes on" in json.dumps(saved["error"]), chat.log()
+    assert chat.statuses[-1] == "Interrupted"
+    assert chat.shown == [], "what is half done does not look like a result"
     assert (await stack.job("an ark")).state == JobState.JOB_STATE_SUCCEEDED, "it is in the gallery"

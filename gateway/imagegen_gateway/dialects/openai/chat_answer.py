@@ -116,7 +116,7 @@ class Answer:
         await self._say(content="\n\n".join(texts))
         await self._stream.finish()
 
-    async def _fail(self, problem: Problem, line: str = "Failed") -> None:
+    async def _fail(self, problem: Problem, line: str = "Interrupted") -> None:
         if self._events:
             await self._send(status_event(line, done=True))
         if self._expects_more:  # what is half done must not look like a result

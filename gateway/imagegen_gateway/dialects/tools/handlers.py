@@ -111,7 +111,7 @@ class Tools:
             await drawing.finish("Cancelled")
             raise
         except (Problem, grpc.aio.AioRpcError):
-            await drawing.finish("Failed")
+            await drawing.finish("Interrupted")
             raise
         return _answer(answer(job, wanted, drawing, shown, origin_of(request)))
 
