@@ -12,7 +12,7 @@ from imagegen_gateway.dialects.a1111.options import PREVIEW_OPTIONS
 
 KIND: Final = "a1111"
 """Kind of the backends that may get it."""
-EXTRA_NETWORK: Final = re.compile(r"<(?:lora|lyco|hypernet):([^<>:]*)[^<>]*>")
+EXTRA_NETWORK: Final = re.compile(r"<(?:lora|lyco|hypernet):([^<>:]*+)[^<>]*+>")
 """In a prompt: A1111 takes it out and loads a file; other kinds would read it as words."""
 MAX_OPTIONS_CHARS: Final = 1_000_000
 """Of what is passed through: it is stored with the job."""

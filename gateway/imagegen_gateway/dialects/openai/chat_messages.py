@@ -16,8 +16,8 @@ from imagegen_gateway.errors import Problem
 
 MAX_TEXT: Final = 64_000
 MAX_PICTURES: Final = 16
-EMBEDDED: Final = re.compile(r"!\[[^\]]{0,200}\]\((data:image/[^)\s]+)\)")
-"""A picture inside a text."""
+EMBEDDED: Final = re.compile(r"!\[[^\]]{0,200}\]\((data:image/[^()\s]+)\)")
+"""A picture inside a text. No address reaches over the beginning of another: a long text would be read for each."""
 OURS: Final = re.compile(r"/api/v1/assets/([0-9a-f]{64})")
 """The address of an asset, as answers to other programs give it."""
 DOCUMENTS: Final = "### Task:\nRespond to the user query using the provided context"

@@ -33,7 +33,7 @@ BEGINNINGS: Final = (
 )
 """How the templates of Open WebUI 0.5 to 0.12 begin, as system message or as the only message of the user."""
 
-HISTORY: Final = re.compile(r"<chat_history>\s*(.*?)\s*</chat_history>", re.DOTALL)
+HISTORY, HISTORY_END = "<chat_history>", "</chat_history>"
 SAID: Final = re.compile(r"^(USER|ASSISTANT|SYSTEM|TOOL):(?: |$)", re.MULTILINE)
 
 
@@ -81,8 +81,8 @@ def last_prompt(asked: str) -> str:
 
 
 def _said(asked: str, *, first: bool) -> str:
-    history = HISTORY.search(asked)
-    parts = SAID.split(history[1] if history is not None else "")
+    history, is_closed, _ = asked.partition(HISTORY)[2].partition(HISTORY_END)
+    parts = SAID.split(history.strip() if is_closed else "")
     said = [own_words(text) for who, text in zip(parts[1::2], parts[2::2], strict=True) if who == "USER"]
     return said[0 if first else -1] if said else ""
 

@@ -149,6 +149,11 @@ def test_a_second_pass_of_its_own_kind_is_peculiar(values: dict[str, Any], expec
     assert faults(caught.value) == [[expected]]
 
 
+def test_a_network_without_an_end_is_a_word() -> None:
+    """However long it is: it would take hours if each part of it were tried as the name."""
+    assert txt2img(prompt="<lora:" + "a" * 1_000_000).spec.backend == ""
+
+
 def test_words_that_load_networks_are_for_a1111() -> None:
     prompt = "a fox <lora:tiny_lora:0.8>"
     assert txt2img(WITH_A1111, prompt=prompt).spec.backend == "auto"

@@ -92,6 +92,14 @@ def test_an_answer_without_words_is_no_part_of_the_title() -> None:
     assert json.loads(answer("title_generation", {"messages": [user(history)]})) == {"title": "A lonely owl"}
 
 
+def test_long_texts_are_read_once() -> None:
+    """Each of them would take hours if its reading began anew at every place in it."""
+    spaces = user("<chat_history>" + " " * 60_000 + "x")
+    assert json.loads(answer("title_generation", {"messages": [spaces]})) == {"title": "Picture"}
+    begun = {"role": "assistant", "content": "![](data:image/a" * 100_000}
+    assert read_question({"messages": [begun, user("a fox")]}).earlier == ()
+
+
 def test_a_task_nobody_has_heard_of_gets_an_empty_answer() -> None:
     assert answer("of_tomorrow", {"messages": [user("x")]}) == "{}"
 
