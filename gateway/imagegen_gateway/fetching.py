@@ -24,8 +24,10 @@ MAX_REDIRECTS: Final = 3
 TIMEOUT_S: Final = 30.0
 CONNECT_TIMEOUT_S: Final = 5.0
 CHUNK_BYTES: Final = 64 * 1024
-TRANSLATED: Final = frozenset({ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("2002::/16")})
-"""Where an IPv6 address stands for an IPv4 one that it does not show: nobody needs them here."""
+UNICAST: Final = ipaddress.ip_network("2000::/3")
+"""All IPv6 addresses that are given to hosts of the public network; many of the others stand for IPv4 ones."""
+TUNNELS: Final = ipaddress.ip_network("2002::/16")
+"""Where an IPv6 address stands for an IPv4 one all the same: nobody needs them here."""
 
 
 class Refused(OSError):
@@ -38,10 +40,12 @@ def is_public(text: str) -> bool:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return False
-    if any(address in network for network in TRANSLATED):
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_global and not (mapped or address).is_multicast
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        elif address not in UNICAST or address in TUNNELS:
+            return False
+    return address.is_global and not address.is_multicast
 
 
 class PublicResolver(AbstractResolver):
