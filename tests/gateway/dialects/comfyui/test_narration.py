@@ -1,16 +1,28 @@
 """What is told of a job, moment by moment."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no annotations
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imagegen.v1 import asset_pb2, event_pb2, job_pb2
-from imagegen_gateway.dialects.comfyui.frames import Departure, Frame, Picture, SentResult, Text
+from imagegen_gateway.dialects.comfyui.frames import (
+    Departure,
+    Frame,
+    Picture,
+    SentResult,
+    Text,
+    encode_picture,
+    encode_text,
+    status,
+)
 from imagegen_gateway.dialects.comfyui.narration import Narrator
 from imagegen_gateway.dialects.rendering import Moment
+from tests.gateway.dialects.comfyui.order import check_order
 
 GRAPH = {
     "3": {"class_type": "KSampler", "inputs": {}},
@@ -36,10 +48,13 @@ def plan(*cached: str) -> event_pb2.JobEvent:
     return event_pb2.JobEvent(plan=event_pb2.Plan(nodes=nodes))
 
 
-def at(node_id: str, step: int = 0, steps: int = 0, *, preview: bool = False, **more: Any) -> Moment:
-    shown = event_pb2.Preview(data=b"jpeg", media_type="image/jpeg", node_id=node_id) if preview else None
+def picture(node_id: str) -> event_pb2.Preview:
+    return event_pb2.Preview(data=b"jpeg", media_type="image/jpeg", node_id=node_id)
+
+
+def at(node_id: str, step: int = 0, steps: int = 0, **more: Any) -> Moment:
     progress = job_pb2.Progress(node_id=node_id, step=step, steps=steps)
-    return Moment(**{"job": job(), "state": RUNNING, "progress": progress, "preview": shown, **more})
+    return Moment(**{"job": job(), "state": RUNNING, "progress": progress, **more})
 
 
 def output(index: int, node_id: str) -> job_pb2.Output:
@@ -86,7 +101,7 @@ SAMPLING = [*BEGUN, "state 3…", "executing 3"]
 ENDED = ["execution_success", "status", "executing None"]
 CASES: dict[str, tuple[list[Moment], list[str]]] = {
     "a whole prompt": (
-        [at("3", 1, 8, preview=True, events=(plan(),)), at("9"), last(outputs=(output(0, "9"),))],
+        [at("3", 1, 8, preview=picture("3"), events=(plan(),)), at("9"), last(outputs=(output(0, "9"),))],
         [
             *SAMPLING,
             *("state 3…", "progress 3 1/8", "picture 3"),
@@ -96,7 +111,7 @@ CASES: dict[str, tuple[list[Moment], list[str]]] = {
         ],
     ),
     "a preview without a step of its own": (
-        [at("3", 1, 8), at("3", 1, 8, preview=True), last()],
+        [at("3", 1, 8), at("3", 1, 8, preview=picture("3")), last()],
         [*SAMPLING, *("state 3…", "progress 3 1/8") * 2, "picture 3", "state 3.", *ENDED],
     ),
     "progress that lags behind the nodes": (
@@ -141,11 +156,11 @@ def test_a_job_is_told_as_a_prompt(name: str) -> None:
 
 
 def test_readers_with_metadata_get_the_preview_before_its_step() -> None:
-    assert told([at("3", 1, 8, preview=True)], has_metadata=True)[-2:] == ["picture 3", "progress 3 1/8"]
+    assert told([at("3", 1, 8, preview=picture("3"))], has_metadata=True)[-2:] == ["picture 3", "progress 3 1/8"]
 
 
 def test_who_comes_later_hears_the_present_and_the_end() -> None:
-    past = at("3", 5, 8, preview=True, events=(plan(),), outputs=(output(0, "9"),))
+    past = at("3", 5, 8, preview=picture("3"), events=(plan(),), outputs=(output(0, "9"),))
     assert told([past, at("3", 6, 8), last()], is_new=False) == [
         *("executing 3", "state 3…", "progress 3 6/8", "executed 9 1", "state 3."),
         *ENDED,
@@ -169,3 +184,45 @@ def test_the_node_at_fault_is_named_as_far_as_it_is_known() -> None:
         )
         assert (error.data["node_id"], error.data["node_type"]) == (node_id, node_type)
         assert error.data["exception_message"] == f"{message}\n"
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["3", "8", "9"]),
+            st.integers(0, 8),
+            st.sampled_from(["", "3", "8"]),
+            st.sampled_from(["", "8", "9"]),
+        ),
+        max_size=12,
+    ),
+    st.sampled_from([SUCCEEDED, FAILED]),
+    st.booleans(),
+)
+def test_whatever_happens_the_order_is_the_real_servers(
+    happenings: list[tuple[str, int, str, str]], state: job_pb2.JobState.ValueType, has_metadata: bool
+) -> None:
+    narrator = Narrator(job(), is_new=True)
+    moments = [moment_of(index, happening) for index, happening in enumerate(happenings)]
+    messages: list[str | bytes] = []
+    for moment in [*moments, last(state, "" if state == SUCCEEDED else "no")]:
+        messages += encoded(narrator.tell(moment, has_metadata=has_metadata), has_metadata=has_metadata)
+    check_order(messages, "j", has_metadata=has_metadata)
+
+
+def moment_of(index: int, happening: tuple[str, int, str, str]) -> Moment:
+    node_id, step, pictured, giver = happening
+    preview = picture(pictured) if pictured else None
+    outputs = (output(index, giver),) if giver else ()
+    return at(node_id, step, 8 if step else 0, preview=preview, outputs=outputs)
+
+
+def encoded(frames: Sequence[Frame], *, has_metadata: bool) -> Iterator[str | bytes]:
+    for frame in frames:
+        match frame:
+            case Text():
+                yield encode_text(frame)
+            case Picture():
+                yield encode_picture(frame, has_metadata=has_metadata) or b""
+            case Departure():
+                yield encode_text(status(0))
