@@ -5,6 +5,7 @@ block, and the job is cancelled; or the gateway goes down, and the job lives on,
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ if TYPE_CHECKING:  # this name is in the stub only
 
 log = structlog.get_logger(__name__)
 
-CANCEL_TIMEOUT_S: Final = 10.0
+CANCEL_TIMEOUT_S: Final = 30.0
 CLOSING_S: Final = 3.0
 """How long cancels that are under way may go on when the gateway goes down."""
 PREVIEW_PIXELS: Final = 512
@@ -65,6 +66,8 @@ class Studio:
         self._hubs = hubs
         self._timeout_s = timeout_s
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._callers: Counter[str] = Counter()
+        """How many wait for a job: several, where a request came again with its request_id."""
 
     async def create(self, spec: job_pb2.JobSpec, caller: Caller, *, request_id: str = "") -> job_pb2.Job:
         """Hands in a job. A caller that goes away meanwhile has none. Raises AioRpcError."""
@@ -86,7 +89,8 @@ class Studio:
             job = await creating
         except grpc.aio.AioRpcError:
             return  # there is nothing to take back
-        await self.cancel(job.job_id, caller)
+        if not self._callers[job.job_id] and not self._hubs.is_closing:
+            await self.cancel(job.job_id, caller)
 
     @asynccontextmanager
     async def render(
@@ -99,9 +103,11 @@ class Studio:
     ) -> AsyncIterator["Rendering"]:
         """A new job, which is cancelled when the block is left before its end; see the module's docstring.
 
+        With a `request_id` that came before it is the same job, which is cancelled when the last who waits leaves.
         Raises AioRpcError when it is not accepted.
         """
         job = await self.create(spec, caller, request_id=request_id)
+        self._callers[job.job_id] += 1
         is_over = False
         try:
             async with self.follow(job.job_id, max_pixels=max_pixels) as rendering:
@@ -110,8 +116,16 @@ class Studio:
                 finally:
                     is_over = rendering.is_over
         finally:
-            if not is_over and not self._hubs.is_closing:
+            is_last = self._leave(job.job_id)
+            if is_last and not is_over and not self._hubs.is_closing:
                 await asyncio.shield(self._spawn(self.cancel(job.job_id, caller)))
+
+    def _leave(self, job_id: str) -> bool:
+        self._callers[job_id] -= 1
+        if self._callers[job_id]:
+            return False
+        del self._callers[job_id]
+        return True
 
     @asynccontextmanager
     async def follow(self, job_id: str, *, max_pixels: int = PREVIEW_PIXELS) -> AsyncIterator["Rendering"]:
@@ -125,7 +139,8 @@ class Studio:
         """Cancels a job as far as that is possible; what goes wrong is logged."""
         request = image_gen_pb2.CancelJobRequest(job_id=job_id)
         try:
-            await self._stub.CancelJob(request, timeout=CANCEL_TIMEOUT_S, metadata=caller.metadata)
+            # A server that is being restarted brings the job back, and nobody would ask for the cancel again.
+            await self._stub.CancelJob(request, timeout=CANCEL_TIMEOUT_S, metadata=caller.metadata, wait_for_ready=True)
         except grpc.aio.AioRpcError as exc:
             log.warning("a job whose caller went away could not be cancelled", job_id=job_id, code=exc.code().name)
 

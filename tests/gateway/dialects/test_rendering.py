@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -16,6 +17,8 @@ from imagegen_gateway.config import GatewaySettings
 from imagegen_gateway.dialects.rendering import Studio, failure_of, images_of, open_studio
 from imagegen_gateway.errors import Problem
 from imagegen_gateway.hub import Hubs, open_hubs
+from imagegen_server.app import serve
+from imagegen_server.config import BackendSettings, ServerSettings
 from tests.gateway.dialects.conftest import House
 
 ANNA = Caller(owner="anna")
@@ -124,6 +127,39 @@ async def test_a_caller_that_goes_away_while_its_job_is_made_has_none(parts: tup
         ["CANCELLING"],
         ["CANCELLED"],
     )
+
+
+@pytest.mark.parametrize("speed", ["0.25"])
+async def test_a_job_that_two_wait_for_is_cancelled_when_both_are_gone(
+    parts: tuple[Studio, Hubs], house: House
+) -> None:
+    studio, _ = parts
+    async with studio.render(fox(seed=1), ANNA, request_id="again") as second:
+        async with studio.render(fox(seed=1), ANNA, request_id="again") as first:
+            assert first.job_id == second.job_id
+        assert await state_of(house.client, first.job_id) in {"QUEUED", "RUNNING"}
+    assert await state_of(house.client, first.job_id) in {"CANCELLING", "CANCELLED"}
+
+
+async def test_a_caller_that_goes_away_while_the_server_restarts_has_its_job_cancelled(tmp_path: Path) -> None:
+    chosen = ServerSettings(
+        grpc="127.0.0.1:0", data_dir=tmp_path, backends=(BackendSettings(kind="demo", options={"speed": "0.25"}),)
+    )
+    async with AsyncExitStack() as running, AsyncExitStack() as callers:
+        address = (await running.enter_async_context(serve(chosen))).address
+        channels = await callers.enter_async_context(open_channels(address))
+        stub = image_gen_pb2_grpc.ImageGenServiceStub(channels.events)
+        hubs = await callers.enter_async_context(open_hubs(stub, GatewaySettings(server=address)))
+        studio = await callers.enter_async_context(open_studio(channels.events, hubs, 5.0))
+        rendering = studio.render(fox(), ANNA)
+        job_id = (await rendering.__aenter__()).job_id
+        await running.aclose()
+        leaving = asyncio.create_task(rendering.__aexit__(None, None, None))
+        await asyncio.sleep(0)  # it has begun to leave, and nobody is there to hear of it
+        await running.enter_async_context(serve(chosen.model_copy(update={"grpc": address})))
+        await leaving
+        async with Client(address) as client:
+            assert await state_of(client, job_id) in {"CANCELLING", "CANCELLED"}
 
 
 async def test_what_the_server_refuses_is_raised(parts: tuple[Studio, Hubs]) -> None:
