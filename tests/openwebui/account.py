@@ -28,7 +28,6 @@ class Account:
     def __init__(self, session: aiohttp.ClientSession, url: str, signed_in: dict[str, Any]) -> None:
         self.url = url
         self.token: str = signed_in["token"]
-        self.user_id: str = signed_in["id"]
         self.email: str = signed_in["email"]
         self._session = session
 

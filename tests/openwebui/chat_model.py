@@ -71,44 +71,34 @@ def _choice(content: Mapping[str, Any], finish_reason: str | None) -> dict[str, 
     }
 
 
-class ChatModel:
-    """The server; `requests` is what it was asked, oldest first."""
+async def models(request: web.Request) -> web.Response:
+    return web.json_response({"object": "list", "data": [{"id": MODEL, "object": "model", "owned_by": "tests"}]})
 
-    def __init__(self) -> None:
-        self.requests: list[dict[str, Any]] = []
 
-    async def models(self, request: web.Request) -> web.Response:
-        return web.json_response({"object": "list", "data": [{"id": MODEL, "object": "model", "owned_by": "tests"}]})
-
-    async def complete(self, request: web.Request) -> web.StreamResponse:
-        asked = await request.json()
-        self.requests.append(asked)
-        message = answer_of(asked["messages"])
-        if not asked.get("stream"):
-            finish_reason = "tool_calls" if "tool_calls" in message else "stop"
-            return web.json_response({"object": "chat.completion", **_choice({"message": message}, finish_reason)})
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await response.prepare(request)
-        for chunk in chunks_of(message):
-            chunk["object"] = "chat.completion.chunk"
-            await response.write(f"data: {json.dumps(chunk)}\n\n".encode())
-        await response.write(b"data: [DONE]\n\n")
-        return response
+async def complete(request: web.Request) -> web.StreamResponse:
+    asked = await request.json()
+    message = answer_of(asked["messages"])
+    if not asked.get("stream"):
+        finish_reason = "tool_calls" if "tool_calls" in message else "stop"
+        return web.json_response({"object": "chat.completion", **_choice({"message": message}, finish_reason)})
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    for chunk in chunks_of(message):
+        await response.write(f"data: {json.dumps({'object': 'chat.completion.chunk', **chunk})}\n\n".encode())
+    await response.write(b"data: [DONE]\n\n")
+    return response
 
 
 @asynccontextmanager
-async def open_chat_model() -> AsyncIterator[tuple[ChatModel, str]]:
+async def open_chat_model() -> AsyncIterator[str]:
     """Listens on a free port of loopback; gives the address that Open WebUI is to be told."""
-    model = ChatModel()
     app = web.Application(client_max_size=64 * 1024 * 1024)
-    app.router.add_get("/v1/models", model.models)
-    app.router.add_post("/v1/chat/completions", model.complete)
+    app.router.add_get("/v1/models", models)
+    app.router.add_post("/v1/chat/completions", complete)
     runner = web.AppRunner(app)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        port = runner.addresses[0][1]
-        yield model, f"http://127.0.0.1:{port}/v1"
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
     finally:
         await runner.cleanup()

@@ -12,7 +12,7 @@ from imagegen_client.client import Client
 from tests.e2e.programs import Program, free_port, running, server_program
 from tests.openwebui.account import Account, open_account
 from tests.openwebui.browser import Browser, open_browser
-from tests.openwebui.chat_model import ChatModel, open_chat_model
+from tests.openwebui.chat_model import open_chat_model
 from tests.openwebui.installing import Installer
 from tests.openwebui.program import open_webui
 
@@ -26,13 +26,10 @@ KEYS = [{"name": "openwebui", "key": KEY, "acts_for_users": True}]
 class Stack:
     """What the tests look at from outside."""
 
-    url: str
-    """Of Open WebUI."""
     server: Program
     gateway: Program
     client: Client
     """Sees all jobs of our server."""
-    chat_model: ChatModel
     admin: Browser
     guest: Browser
     """A user without rights of an admin."""
@@ -66,7 +63,7 @@ async def open_stack(venv: Path, folder: Path, *, demo_speed: float = 1.0) -> As
     async with AsyncExitStack() as stack:
         backends = [{"kind": "demo", "options": {"speed": str(demo_speed)}}]
         server = server_program(folder / "imagegen", backends)
-        chat_model, chat_model_url = await stack.enter_async_context(open_chat_model())
+        chat_model_url = await stack.enter_async_context(open_chat_model())
         (folder / "webui").mkdir()
         url = await stack.enter_async_context(open_webui(venv, folder / "webui", chat_model_url=chat_model_url))
         gateway = _gateway(server, url)
@@ -74,11 +71,9 @@ async def open_stack(venv: Path, folder: Path, *, demo_speed: float = 1.0) -> As
         admin = await stack.enter_async_context(open_account(url, "admin"))
         guest = await stack.enter_async_context(open_account(url, "guest", admin=admin))
         yield Stack(
-            url=url,
             server=server,
             gateway=gateway,
             client=await stack.enter_async_context(Client(server.address)),
-            chat_model=chat_model,
             admin=await stack.enter_async_context(open_browser(admin)),
             guest=await stack.enter_async_context(open_browser(guest)),
             installer=_installer(admin, gateway, folder),
