@@ -4,15 +4,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+OPENWEBUI_VENV ?= .venv-openwebui
+OPENWEBUI := $(OPENWEBUI_VENV)/bin/open-webui
 # Test processes: tests wait for half of their time, so four keep two cores busy. A live backend has one test at a time.
 WORKERS ?= $(if $(IMAGEGEN_TEST_COMFYUI_URL)$(IMAGEGEN_TEST_A1111_URL),0,4)
 export IMAGEGEN_DATA_DIR ?= $(CURDIR)/data
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check chaos bench bench-scheduling bench-recovery format protos requirements node-example screenshots clean
+.PHONY: help setup run test check chaos bench bench-scheduling bench-recovery e2e-openwebui format protos requirements node-example screenshots openwebui-screenshots clean
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 28
 
 setup: $(READY) ## make .venv with everything that running and testing needs
 
@@ -49,6 +51,14 @@ bench-scheduling: setup ## replay a day of mixed load against simple schedulers 
 bench-recovery: setup ## measure how long people wait when something dies (four minutes)
 	$(BIN)/python -m benchmarks.recovery
 
+$(OPENWEBUI): tests/openwebui/requirements.txt
+	$(PYTHON) -m venv $(OPENWEBUI_VENV)
+	$(OPENWEBUI_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+e2e-openwebui: setup $(OPENWEBUI) ## test with the real Open WebUI (installs several GB; three minutes after that)
+	OPENWEBUI_VENV=$(abspath $(OPENWEBUI_VENV)) $(BIN)/python -m pytest tests/openwebui -m openwebui $(TESTS)
+
 format: setup ## put the code into its form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -69,6 +79,9 @@ node-example: ## install what the Node example and its test need
 
 screenshots: setup ## take the pictures of the README anew (needs Chromium)
 	$(BIN)/python docs/screenshots/take.py
+
+openwebui-screenshots: setup $(OPENWEBUI) ## take the pictures of docs/openwebui.md anew (needs Chromium)
+	OPENWEBUI_VENV=$(abspath $(OPENWEBUI_VENV)) $(BIN)/python -m tests.openwebui.screenshots
 
 clean: ## remove what the other targets made, but not your data
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -14,15 +14,9 @@ VENV = Path(os.environ["OPENWEBUI_VENV"]).absolute() if os.environ.get("OPENWEBU
 """The virtual environment that Open WebUI is installed in; without one these tests are left out."""
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "openwebui: needs the real Open WebUI, installed by `make e2e-openwebui`")
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Without Open WebUI one line says so, instead of one for each test."""
     ours = [item for item in items if item.path.is_relative_to(HERE)]
-    for item in ours:
-        item.add_marker(pytest.mark.xdist_group("openwebui"))  # one Open WebUI, not one for each process
     if ours and VENV is None:
         first, *others = ours
         reason = f"{len(ours)} tests need the real Open WebUI, which is several GB: make e2e-openwebui"
