@@ -36,6 +36,8 @@ class FakeComfyUI:
         self.requests: Counter[str] = Counter()
         """By method and first segment of the path, as "POST /prompt"."""
         self.checkpoints: tuple[str, ...] = CHECKPOINTS
+        self.lacks: frozenset[str] = frozenset()
+        """Node classes that it does not have, as an installation without some extension."""
         self.worker: Worker
         self.sockets: Sockets
         self._step_s = step_s
@@ -381,7 +383,7 @@ class FakeComfyUI:
                 spec[0] = list(choices)
         for class_type in ("LoadImage", "LoadImageMask"):
             classes[class_type]["input"]["required"]["image"][0] = self.files.names("input")
-        return classes
+        return {class_type: definition for class_type, definition in classes.items() if class_type not in self.lacks}
 
 
 def _named(prompt: Prompt) -> dict[str, Any]:

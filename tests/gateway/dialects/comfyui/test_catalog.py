@@ -5,8 +5,8 @@ import aiohttp
 from imagegen_adapters.comfyui.adapter import open_comfyui
 from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import ImageParameters, ImageReady, PreviewFrame, Progressed, Task
-from tests.fakes.comfyui import CHECKPOINTS
-from tests.gateway.dialects.comfyui.client import ComfyClient
+from tests.fakes.comfyui import CHECKPOINTS, FakeComfyUI
+from tests.gateway.dialects.comfyui.client import ComfyClient, graph
 from tests.gateway.dialects.conftest import House
 from tests.gateway.dialects.pictures import opened
 
@@ -23,6 +23,44 @@ async def test_object_info_is_the_union_and_sent_once(comfy: ComfyClient) -> Non
         headers = {"If-None-Match": response.headers["ETag"]}
     async with comfy.http.get(f"{comfy.url}/object_info", headers=headers) as response:
         assert response.status == 304
+
+
+async def test_a_graph_goes_where_its_nodes_are(
+    comfy: ComfyClient, house: House, fakes: tuple[FakeComfyUI, FakeComfyUI]
+) -> None:
+    first, second = fakes
+    second.checkpoints = CHECKPOINTS
+    first.lacks, second.lacks = frozenset({"ImageScaleBy"}), frozenset({"LatentUpscaleBy"})
+    await house.client.refresh_models()
+    assert (await comfy.get("object_info")).keys() >= {"ImageScaleBy", "LatentUpscaleBy"}
+
+    scaled = {
+        "class_type": "ImageScaleBy",
+        "inputs": {"image": ["8", 0], "upscale_method": "bilinear", "scale_by": 2.0},
+    }
+    upscaled = {
+        "class_type": "LatentUpscaleBy",
+        "inputs": {"samples": ["3", 0], "upscale_method": "bilinear", "scale_by": 2.0},
+    }
+    wanted = {
+        "second": graph({"10": scaled, "11": {"class_type": "PreviewImage", "inputs": {"images": ["10", 0]}}}),
+        "first": graph(
+            {"10": upscaled, "8": {"class_type": "VAEDecode", "inputs": {"samples": ["10", 0], "vae": ["4", 2]}}}
+        ),
+    }
+    for name, nodes in wanted.items():
+        for seed in (1, 2):  # twice, as once could be luck
+            nodes["3"]["inputs"]["seed"] = seed
+            prompt_id = await comfy.queue(nodes, "c")
+            assert (await comfy.ended(prompt_id))["status"]["completed"] is True
+            job = await house.client.get_job(prompt_id)
+            assert [attempt.backend for attempt in job.attempts] == [name]
+
+    both = graph({"10": scaled, "12": upscaled, "11": {"class_type": "PreviewImage", "inputs": {"images": ["10", 0]}}})
+    both["8"]["inputs"]["samples"] = ["12", 0]
+    status, answer = await comfy.post("prompt", {"prompt": both, "client_id": "c"})
+    assert status == 400
+    assert "does not exist" in answer["error"]["message"]
 
 
 async def test_small_questions_are_answered(comfy: ComfyClient) -> None:
