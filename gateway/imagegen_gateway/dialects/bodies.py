@@ -6,7 +6,7 @@ one. Pages of other sites are kept out by the guard.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -24,6 +24,8 @@ MAX_PARTS: Final = 64
 ROOM_BYTES: Final = MIB
 """For what a body holds beside pictures."""
 PLAIN_ENCODINGS: Final = frozenset({"binary", "8bit", "7bit"})
+MAX_DEPTH: Final = 100
+"""Levels of a JSON body: what goes deeper is nothing that a client means, and more than can be written again."""
 KEY: Final = re.compile(r"[!-~]{0,128}")
 
 Result = TypeVar("Result")
@@ -78,7 +80,23 @@ async def read_json(request: web.Request, max_bytes: int) -> dict[str, Any]:
         raise Problem(400, f"the body is no JSON: {exc}", reason="INVALID_REQUEST") from exc
     if not isinstance(value, dict):
         raise bad_field("", "must be a JSON object")
+    if is_deeper(value, MAX_DEPTH):
+        raise bad_field("", f"must have at most {MAX_DEPTH} levels")
     return value
+
+
+def is_deeper(value: object, levels: int) -> bool:
+    """Whether lists and objects lie in each other over more than so many levels."""
+    level = [value]
+    for _ in range(levels):
+        level = [child for each in level for child in _children(each) if isinstance(child, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def _children(value: object) -> Iterable[object]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 async def read_bytes(request: web.Request, max_bytes: int) -> bytes:

@@ -11,7 +11,10 @@ from typing import Any, Final
 import orjson
 
 from imagegen_gateway.dialects.a1111.faults import Refused, invalid
+from imagegen_gateway.dialects.bodies import is_deeper
 
+MAX_DEPTH: Final = 24
+"""Levels of a request: of what is passed on, each takes three of the hundred that a message may have."""
 Fields = Mapping[str, tuple[str, Any]]
 """Type and default by name."""
 
@@ -170,6 +173,8 @@ def parse(body: bytes) -> dict[str, Any]:
         raise not_json(exc) from exc
     if not isinstance(document, dict):
         raise invalid(((), "value is not a valid dict", "type_error.dict"))
+    if is_deeper(document, MAX_DEPTH):
+        raise invalid(((), f"there may be {MAX_DEPTH} levels at most", "value_error"))
     return document
 
 

@@ -53,7 +53,7 @@ def read_question(body: Mapping[str, Any]) -> Question:
     last = next((n for n in reversed(range(len(messages))) if messages[n].get("role") == "user"), None)
     if last is None:
         raise bad_field("messages", "must hold a message of the user")
-    if body.get("n") not in {None, 1}:
+    if body.get("n") not in (None, 1):
         raise bad_field("n", "there is one answer; several pictures are ordered in the message: --n 4")
     text = own_words(text_of(messages[last]))
     if len(text) > MAX_TEXT:

@@ -67,3 +67,9 @@ def test_what_does_not_fit_is_refused_by_name(field: str, value: Any, kind: str)
 
 def test_an_unknown_field_without_a_value_asks_for_nothing() -> None:
     assert "no_such_field" not in read_txt2img(no_such_field=None)
+
+
+def test_what_is_too_deep_to_be_passed_on_is_refused() -> None:
+    deep = b'{"script_args": ' + b"[" * 300 + b"]" * 300 + b"}"
+    with pytest.raises(Refused, match="24 levels"):
+        read(deep, TXT2IMG)

@@ -156,6 +156,7 @@ def test_pictures_of_before_the_newest_first() -> None:
         ({"messages": [user(said("x", *[PIXEL] * 17))]}, "more than 16 pictures"),
         ({"messages": [user([{"type": "image_url"}])]}, "a picture must be"),
         ({"messages": [user("x")], "n": 2}, "--n 4"),
+        ({"messages": [user("x")], "n": [1]}, "--n 4"),
         ({"messages": [user("x")], "model": 5}, "model: must be a string"),
         ({"messages": [user("x")], "size": "huge"}, "size: must be a size, as 768x512"),
         ({"messages": [user("x")], "steps": True}, "steps: must be as 30"),
