@@ -114,13 +114,14 @@ def build_app(settings: GatewaySettings, channels: Channels, hubs: Hubs, studio:
     assets = Assets(asset_pb2_grpc.AssetServiceStub(channels.bulk), settings, thumbnails)
     kit = Kit(
         settings=settings,
+        version=package_version(),
         channels=channels,
         studio=studio,
         assets=assets,
         offers=Offers(channels.events, settings),
         fetcher=Fetcher(settings.fetch_hosts, settings.max_upload_bytes),
     )
-    app.add_routes(pages.routes(channels.events, package_version()))
+    app.add_routes(pages.routes(channels.events, kit.version))
     app.add_routes(sessions.routes(settings))
     app.add_routes(EventStreams(hubs, settings).routes())
     app.add_routes(LivePictures(jobs, hubs, assets, settings).routes())

@@ -246,6 +246,11 @@ async def upload_chunks(request: web.Request) -> AsyncGenerator[bytes, None]:
         yield bytes(chunk)
 
 
+def asset_address(request: web.Request, digest: str) -> str:
+    """Where an asset is, on this gateway as its caller calls it."""
+    return f"{request.url.origin()}/api/v1/assets/{digest}"
+
+
 async def slices(data: bytes) -> AsyncGenerator[bytes, None]:
     """The bytes in chunks."""
     for start in range(0, len(data), CHUNK_BYTES):

@@ -143,7 +143,12 @@ def find_preset(
         return PresetSettings.model_construct(id=model, model=model)
     if model in {"", ANY_MODEL} or any(fnmatchcase(model.lower(), name) for name in FOREIGN_NAMES):
         return PresetSettings(id=ANY_MODEL)
-    raise Problem(404, f"there is no model {model[:128]!r} here; /openai/v1/models lists them", "MODEL_NOT_FOUND")
+    raise unknown_model(model)
+
+
+def unknown_model(name: str) -> Problem:
+    """The answer to a model that is not offered."""
+    return Problem(404, f"there is no model {name[:128]!r} here; /openai/v1/models lists them", "MODEL_NOT_FOUND")
 
 
 def spec_for(preset: PresetSettings, wish: Wish, *, seed: int) -> job_pb2.JobSpec:

@@ -15,6 +15,8 @@ class Kit:
     """The parts, made once by the application."""
 
     settings: GatewaySettings
+    version: str
+    """Of imagegen."""
     channels: Channels
     """For stubs of the services that only one dialect needs."""
     studio: Studio

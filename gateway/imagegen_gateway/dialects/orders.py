@@ -1,6 +1,7 @@
 """What people and language models order in a few words, and the jobs that come of it."""
 
 import math
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from imagegen_gateway.pictures import from_text
 from imagegen_gateway.presets import PresetSettings, Wish, spec_for
 
 SIDES: Final = range(64, 4097, 8)
+SIZE: Final = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
 DEFAULT_AREA: Final = 512 * 512
 """Pixels of a picture for which nobody gave a size; the server's own default."""
 LARGE_AREA: Final = 1_600_000
@@ -57,6 +59,13 @@ class Request:
     def count(self) -> int:
         """How many pictures are sure to come."""
         return max(1, self.spec.image.count)
+
+
+def size_in(text: str) -> tuple[int, int] | None:
+    """Width and height in "768x512"; None: it is no size, or none that there is."""
+    found = SIZE.fullmatch(text)
+    size = (int(found[1]), int(found[2])) if found is not None else (0, 0)
+    return size if size[0] in SIDES and size[1] in SIDES else None
 
 
 def sized(order: Order, area: int) -> tuple[int, int] | None:

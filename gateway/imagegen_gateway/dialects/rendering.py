@@ -333,6 +333,17 @@ def failure_of(job: job_pb2.Job) -> Problem | None:
     return problem
 
 
+def finished_pictures(job: job_pb2.Job) -> list[job_pb2.Output]:
+    """The pictures of an ended job. Raises Problem for one that has failed, or made none."""
+    problem = failure_of(job)
+    if problem is not None:
+        raise problem
+    pictures = images_of(job)
+    if not pictures:
+        raise Problem(502, "the job made no picture; its workflow may have no output that is one", reason="NO_OUTPUT")
+    return pictures
+
+
 @asynccontextmanager
 async def open_studio(channel: grpc.aio.Channel, hubs: Hubs, timeout_s: float) -> AsyncIterator[Studio]:
     """A studio; leaving the block gives cancels that are under way a moment."""

@@ -9,12 +9,12 @@ from typing import Any
 import grpc
 import pytest
 
-from imagegen.v1 import image_gen_pb2_grpc, job_pb2
+from imagegen.v1 import asset_pb2, image_gen_pb2_grpc, job_pb2
 from imagegen_client import Client
 from imagegen_gateway.callers import Caller
 from imagegen_gateway.channels import open_channels
 from imagegen_gateway.config import GatewaySettings
-from imagegen_gateway.dialects.rendering import Studio, failure_of, images_of, open_studio
+from imagegen_gateway.dialects.rendering import Studio, failure_of, finished_pictures, images_of, open_studio
 from imagegen_gateway.errors import Problem
 from imagegen_gateway.hub import Hubs, open_hubs
 from imagegen_server.app import serve
@@ -167,3 +167,38 @@ async def test_what_the_server_refuses_is_raised(parts: tuple[Studio, Hubs]) -> 
         async with parts[0].render(fox(width=63), ANNA):
             pass
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def output(
+    index: int,
+    image_index: int,
+    media_type: str = "image/png",
+    kind: job_pb2.OutputKind.ValueType = job_pb2.OUTPUT_KIND_FINAL,
+) -> job_pb2.Output:
+    asset = asset_pb2.Asset(media_type=media_type)
+    return job_pb2.Output(index=index, image_index=image_index, asset=asset, kind=kind)
+
+
+def test_pictures_are_the_results_in_the_order_of_the_images_whoever_was_first() -> None:
+    job = job_pb2.Job(
+        state=job_pb2.JOB_STATE_SUCCEEDED,
+        outputs=[
+            output(0, 2),
+            output(1, 0, kind=job_pb2.OUTPUT_KIND_INTERMEDIATE),
+            output(2, 1),
+            output(3, 0, "video/mp4"),
+            output(4, 0),
+        ],
+    )
+    assert [picture.index for picture in finished_pictures(job)] == [4, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [(job_pb2.JOB_STATE_SUCCEEDED, 502), (job_pb2.JOB_STATE_CANCELLED, 499)],
+)
+def test_a_job_without_pictures_is_a_problem(state: job_pb2.JobState.ValueType, status: int) -> None:
+    job = job_pb2.Job(state=state, outputs=[output(0, 0, "audio/flac")])
+    with pytest.raises(Problem) as caught:
+        finished_pictures(job)
+    assert caught.value.status == status

@@ -25,11 +25,11 @@ from imagegen_gateway.dialects.kit import Kit
 from imagegen_gateway.dialects.openai import chat_tasks, syntax
 from imagegen_gateway.dialects.openai.chat_answer import Answer, link
 from imagegen_gateway.dialects.openai.chat_messages import Question, read_question
-from imagegen_gateway.dialects.openai.chat_orders import made, problem_without_pictures, request_of
+from imagegen_gateway.dialects.openai.chat_orders import made, request_of
 from imagegen_gateway.dialects.openai.chat_stream import Completion, open_stream
-from imagegen_gateway.dialects.openai.errors import after_acceptance
+from imagegen_gateway.dialects.openai.errors import accepted
 from imagegen_gateway.dialects.orders import Orders, Request
-from imagegen_gateway.dialects.rendering import failure_of, images_of
+from imagegen_gateway.dialects.rendering import finished_pictures
 from imagegen_gateway.pictures import convert, to_data_address
 
 TASK_HEADER: Final = "X-Task"
@@ -104,18 +104,16 @@ class Chat:
         self, request: web.Request, question: Question, wanted: Request, surface: Surface
     ) -> web.StreamResponse:
         async with self._kit.studio.render(wanted.spec, caller_of(request)) as rendering:
-            job = await rendering.ended()
-        problem = failure_of(job) or (None if images_of(job) else problem_without_pictures())
-        if problem is not None:
-            raise after_acceptance(problem)
-        return await self._whole(request, question, wanted, job, surface)
+            with accepted():
+                return await self._whole(request, question, wanted, await rendering.ended(), surface)
 
     async def _whole(
         self, request: web.Request, question: Question, wanted: Request, job: job_pb2.Job, surface: Surface
     ) -> web.Response:
         """The answer at once. Open WebUI shows no `images` of it, but pictures in the text."""
+        pictures = finished_pictures(job)
         texts, addresses = [made(job, wanted)], []
-        for number, output in enumerate(images_of(job), start=1):
+        for number, output in enumerate(pictures, start=1):
             asset, data = await self._kit.assets.read(
                 output.asset.digest, max_bytes=self._kit.settings.max_upload_bytes
             )

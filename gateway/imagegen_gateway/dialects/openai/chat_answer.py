@@ -7,12 +7,13 @@ import grpc
 from aiohttp import web
 
 from imagegen.v1 import job_pb2
+from imagegen_gateway.assets import asset_address
 from imagegen_gateway.dialects.kit import Kit
-from imagegen_gateway.dialects.openai.chat_orders import made, problem_without_pictures
+from imagegen_gateway.dialects.openai.chat_orders import made
 from imagegen_gateway.dialects.openai.chat_stream import Stream, image_part
 from imagegen_gateway.dialects.openai.errors import error_of
 from imagegen_gateway.dialects.orders import Request
-from imagegen_gateway.dialects.rendering import Moment, Rendering, failure_of, is_picture
+from imagegen_gateway.dialects.rendering import Moment, Rendering, finished_pictures, is_picture
 from imagegen_gateway.dialects.showing import (
     FINISHED_BYTES,
     PREVIEW_BYTES,
@@ -31,7 +32,7 @@ from imagegen_gateway.pictures import small_preview, to_data_address
 
 def link(request: web.Request, digest: str, number: int) -> str:
     """Where a picture can be had, as Markdown: no picture itself, which some would show twice."""
-    return f"[Picture {number}]({request.url.origin()}/api/v1/assets/{digest})"
+    return f"[Picture {number}]({asset_address(request, digest)})"
 
 
 class Answer:
@@ -104,8 +105,9 @@ class Answer:
         await self._send(pictures_event([await to_data_address(*picture) for picture in small if picture is not None]))
 
     async def _end(self, job: job_pb2.Job) -> None:
-        problem = failure_of(job) or (None if self._digests else problem_without_pictures())
-        if problem is not None:
+        try:
+            finished_pictures(job)
+        except Problem as problem:
             await self._fail(problem, tell_end(job))
             return
         if self._events:

@@ -66,8 +66,3 @@ def made(job: job_pb2.Job, request: Request) -> str:
 
 def _size(asset: asset_pb2.Asset) -> tuple[int, int] | None:
     return (asset.width, asset.height) if asset.width and asset.height else None
-
-
-def problem_without_pictures() -> Problem:
-    """Why a job that succeeded is no answer."""
-    return Problem(502, "the workflow ended without a picture", reason="NO_OUTPUT")

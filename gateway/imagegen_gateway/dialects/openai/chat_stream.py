@@ -14,11 +14,11 @@ import orjson
 from aiohttp import web
 
 from imagegen_gateway.dialects.showing import Event
+from imagegen_gateway.records import PING
 from imagegen_gateway.sink import Sink
 
 WRITE_TIMEOUT_S: Final = 60.0
 """A chat stores each picture before it reads on."""
-PIECE_BYTES: Final = 256 * 1024
 HEADERS: Final = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-cache",
@@ -80,19 +80,14 @@ class Stream:
 
     async def ping(self) -> None:
         """Shows that it lives."""
-        await self.write(b": ping\n\n")
+        await self._sink.write_long(PING)
 
     async def finish(self) -> None:
         """Ends the message."""
         await self._send(self._completion.chunk({}, "stop"))
 
     async def _send(self, chunk: Mapping[str, Any]) -> None:
-        await self.write(line(chunk))
-
-    async def write(self, data: bytes) -> None:
-        """Sends bytes, in pieces that each have their time: a picture may take long on a slow line."""
-        for start in range(0, len(data), PIECE_BYTES):
-            await self._sink.write(self._sink.framed(data[start : start + PIECE_BYTES]))
+        await self._sink.write_long(line(chunk))
 
 
 def line(chunk: Mapping[str, Any]) -> bytes:
@@ -110,7 +105,6 @@ async def open_stream(request: web.Request, completion: Completion) -> AsyncIter
     sink = Sink(request, web.StreamResponse(headers=HEADERS), write_timeout_s=WRITE_TIMEOUT_S)
     await sink.open(line(completion.chunk({"role": "assistant", "content": ""})))
     async with sink.writing():
-        stream = Stream(sink, completion)
-        yield stream
-        await stream.write(b"data: [DONE]\n\n")
+        yield Stream(sink, completion)
+        await sink.write_long(b"data: [DONE]\n\n")
         await sink.close()

@@ -2,6 +2,8 @@
 
 import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import grpc
@@ -84,3 +86,12 @@ def after_acceptance(error: Problem | grpc.aio.AioRpcError) -> Problem:
     problem = from_rpc(error) if isinstance(error, grpc.aio.AioRpcError) else error
     problem.headers = {**problem.headers, **NOT_AGAIN}
     return problem
+
+
+@contextmanager
+def accepted() -> Iterator[None]:
+    """Around what is done with a job that was accepted."""
+    try:
+        yield
+    except (Problem, grpc.aio.AioRpcError) as exc:
+        raise after_acceptance(exc) from exc

@@ -7,8 +7,6 @@ after it say that they should not, because OpenAI's packages would have a pictur
 
 import hashlib
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Final
 
 import grpc
@@ -20,13 +18,13 @@ from imagegen_gateway.callers import caller_of
 from imagegen_gateway.decoding import bad_field
 from imagegen_gateway.dialects.bodies import idempotency_key, largest_json, read_json
 from imagegen_gateway.dialects.kit import Kit
-from imagegen_gateway.dialects.openai.errors import after_acceptance
+from imagegen_gateway.dialects.openai.errors import accepted
 from imagegen_gateway.dialects.openai.parameters import EDIT, GENERATION, ImageRequest, parse, to_spec
 from imagegen_gateway.dialects.openai.partials import EDITING, GENERATING, EventNames, Telling
-from imagegen_gateway.dialects.openai.results import NO_USAGE, Results, no_picture
+from imagegen_gateway.dialects.openai.results import NO_USAGE, Results
 from imagegen_gateway.dialects.openai.sources import Sources, read_sources
-from imagegen_gateway.dialects.rendering import Rendering, failure_of, images_of
-from imagegen_gateway.errors import Problem, from_rpc
+from imagegen_gateway.dialects.rendering import Rendering, finished_pictures
+from imagegen_gateway.errors import from_rpc
 from imagegen_gateway.events import HEADERS
 from imagegen_gateway.pictures import mask_of_transparency
 from imagegen_gateway.presets import PresetSettings
@@ -84,7 +82,7 @@ class Images:
     async def _render(
         self, request: web.Request, wanted: ImageRequest, spec: job_pb2.JobSpec, names: EventNames
     ) -> web.StreamResponse:
-        results = Results(self._kit, wanted, f"{request.scheme}://{request.host}")
+        results = Results(self._kit, wanted, request)
         key = idempotency_key(request)
         async with self._kit.studio.render(spec, caller_of(request), request_id=key) as rendering:
             if wanted.stream:
@@ -105,13 +103,7 @@ class Images:
 
 
 async def _answer(job: job_pb2.Job, results: Results) -> dict[str, Any]:
-    failure = failure_of(job)
-    if failure is not None:
-        raise failure
-    images = images_of(job)
-    if not images:
-        raise no_picture()
-    data = [await results.read(output) for output in images]
+    data = [await results.read(picture) for picture in finished_pictures(job)]
     return {
         "created": job.end_time.seconds,
         "data": [result.entry for result in data],
@@ -119,15 +111,6 @@ async def _answer(job: job_pb2.Job, results: Results) -> dict[str, Any]:
         "usage": NO_USAGE,
         "imagegen": {"job_id": job.job_id, "warnings": [warning.message for warning in job.warnings]},
     }
-
-
-@contextmanager
-def accepted() -> Iterator[None]:
-    """Around what is done with a job that was accepted: to ask again would be to render again."""
-    try:
-        yield
-    except (Problem, grpc.aio.AioRpcError) as exc:
-        raise after_acceptance(exc) from exc
 
 
 def seed_for(key: str) -> int:

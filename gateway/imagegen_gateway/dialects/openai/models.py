@@ -7,7 +7,7 @@ from aiohttp import web
 
 from imagegen_gateway.dialects.kit import Kit
 from imagegen_gateway.dialects.offers import Offer
-from imagegen_gateway.errors import Problem
+from imagegen_gateway.presets import unknown_model
 
 CREATED: Final = 1_735_689_600
 """When a model was made, which clients want to know and nobody does: the first day of 2025."""
@@ -25,7 +25,7 @@ def routes(kit: Kit) -> list[web.RouteDef]:
         for offer in await kit.offers.models():
             if offer.id == wanted:
                 return _answer(_model(offer))
-        raise Problem(404, f"there is no model {wanted[:128]!r} here; /openai/v1/models lists them", "MODEL_NOT_FOUND")
+        raise unknown_model(wanted)
 
     return [
         web.get("/openai/v1/models", list_models),

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 
 from imagegen.v1 import job_pb2
 from imagegen_gateway.decoding import bad_field
+from imagegen_gateway.dialects.orders import size_in
 from imagegen_gateway.errors import FieldError, Problem
 from imagegen_gateway.pictures import Format
 from imagegen_gateway.presets import PresetSettings, Wish, spec_for
@@ -27,7 +28,6 @@ STEP_FACTORS: Final = {"low": 0.5, "high": 2.0, "xhigh": 3.0, "max": 4.0}
 OLD_QUALITIES: Final = {"standard": "medium", "hd": "high"}
 INTEGER: Final = re.compile(r"-?[0-9]{1,20}")
 NUMBER: Final = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
-SIZE: Final = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
 
 Reader = Callable[[str, Any], Any]
 """Gives a parameter's value. Raises Problem 400 with its name."""
@@ -131,15 +131,10 @@ def size(name: str, value: Any) -> tuple[int, int] | None:
     """Width and height; None for "auto"."""
     if value == "auto":
         return None
-    match = SIZE.fullmatch(value) if isinstance(value, str) else None
-    if match is None or not all(is_side(int(side)) for side in match.groups()):
+    found = size_in(value) if isinstance(value, str) else None
+    if found is None:
         raise bad_field(name, "must be auto or WIDTHxHEIGHT, each from 64 to 4096 and a multiple of 8, as 768x512")
-    return int(match[1]), int(match[2])
-
-
-def is_side(pixels: int) -> bool:
-    """Whether pictures can be so wide or high."""
-    return 64 <= pixels <= 4096 and pixels % 8 == 0
+    return found
 
 
 def quality(name: str, value: Any) -> str:

@@ -17,8 +17,8 @@ import orjson
 from imagegen.v1 import event_pb2
 from imagegen_gateway.dialects.openai.errors import after_acceptance, error_of
 from imagegen_gateway.dialects.openai.parameters import ImageRequest
-from imagegen_gateway.dialects.openai.results import FORMATS, NO_USAGE, Results, no_picture
-from imagegen_gateway.dialects.rendering import Moment, Rendering, failure_of, is_picture
+from imagegen_gateway.dialects.openai.results import FORMATS, NO_USAGE, Results
+from imagegen_gateway.dialects.rendering import Moment, Rendering, finished_pictures, is_picture
 from imagegen_gateway.errors import Problem
 from imagegen_gateway.pictures import convert, to_text
 from imagegen_gateway.records import PING
@@ -71,7 +71,6 @@ class Telling:
         self._names = names
         self._results = results
         self._spread = Spread(wanted.partial_images)
-        self._completed = 0
 
     async def run(self, rendering: Rendering, sink: Sink, ping_interval_s: float) -> None:
         """Tells until the job has ended. Raises WriteBlocked, ConnectionResetError."""
@@ -96,16 +95,8 @@ class Telling:
                 result = await self._results.read(output)
                 data = {**result.entry, **result.description, "usage": NO_USAGE}
                 await sink.write_long(self._record(self._names.completed, data))
-                self._completed += 1
         if moment.is_last:
-            self._raise_failure(moment)
-
-    def _raise_failure(self, moment: Moment) -> None:
-        failure = failure_of(moment.job)
-        if failure is not None:
-            raise failure
-        if not self._completed:
-            raise no_picture()
+            finished_pictures(moment.job)  # or else why there are none
 
     async def _partial(self, frame: event_pb2.Preview) -> bytes:
         data, media_type = frame.data, frame.media_type

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
+from aiohttp import web
+
 from imagegen.v1 import job_pb2
+from imagegen_gateway.assets import asset_address
 from imagegen_gateway.dialects.kit import Kit
 from imagegen_gateway.dialects.openai.parameters import ImageRequest
-from imagegen_gateway.errors import Problem
 from imagegen_gateway.pictures import MEDIA_TYPES, Format, convert, to_text
 
 FORMATS: Final = {media_type: name for name, media_type in MEDIA_TYPES.items()}
@@ -32,12 +34,11 @@ class Result:
 class Results:
     """Reads and converts pictures as a request wants them."""
 
-    def __init__(self, kit: Kit, wanted: ImageRequest, own_address: str) -> None:
-        """`own_address` is this gateway's, as the caller called it."""
+    def __init__(self, kit: Kit, wanted: ImageRequest, request: web.Request) -> None:
         self._assets = kit.assets
         self._max_bytes = kit.settings.max_upload_bytes
         self._wanted = wanted
-        self._own_address = own_address
+        self._request = request
 
     async def read(self, output: job_pb2.Output) -> Result:
         """A result of the job. Raises Problem, AioRpcError."""
@@ -49,7 +50,7 @@ class Results:
             entry["b64_json"] = await to_text(converted)
         else:
             digest = asset.digest if converted is data else (await self._assets.store(converted)).digest
-            entry["url"] = f"{self._own_address}/api/v1/assets/{digest}"
+            entry["url"] = asset_address(self._request, digest)
         if output.HasField("seed"):
             entry["seed"] = str(output.seed)  # up to 2^63, which JSON numbers of other languages do not hold
         return Result(entry=entry, description=self.describe(target, asset.width, asset.height))
@@ -66,8 +67,3 @@ class Results:
             "quality": self._wanted.quality,
             "background": "opaque",
         }
-
-
-def no_picture() -> Problem:
-    """The answer for a job that succeeded without a picture, as a workflow of sound or video does."""
-    return Problem(409, "the job made no picture; its workflow may have no output that is one", reason="NO_OUTPUT")

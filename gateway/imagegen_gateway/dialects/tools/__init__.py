@@ -4,8 +4,6 @@ Open WebUI calls it with the user's token and the ids of chat and message in hea
 previews and the finished pictures into the message while the call goes on. Others are answered with links.
 """
 
-from importlib.metadata import PackageNotFoundError, version
-
 import orjson
 from aiohttp import web
 
@@ -19,11 +17,7 @@ PREFIX = "/tools/"
 
 def routes(kit: Kit) -> list[web.RouteDef]:
     """aiohttp routes."""
-    try:
-        number = version("imagegen")
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        number = "0"
-    return Tools(kit).routes(number)
+    return Tools(kit).routes()
 
 
 def answer_problem(problem: Problem) -> web.Response:

@@ -1,13 +1,12 @@
 """What a language model may say to the tools: checked here, and described by the same words in the OpenAPI document."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from imagegen_gateway.dialects.orders import SIDES, Order
+from imagegen_gateway.dialects.orders import Order, size_in
 from imagegen_gateway.errors import FieldError, Problem
 
 MAX_PICTURES = 4
@@ -114,7 +113,7 @@ def parse_arguments(kind: type[Model], body: Mapping[str, Any]) -> Model:
 
 def parse_size(text: str) -> tuple[int, int]:
     """Width and height. Raises Problem 400."""
-    found = re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5})", text)
-    if found is None or int(found[1]) not in SIDES or int(found[2]) not in SIDES:
+    size = size_in(text)
+    if size is None:
         raise Problem(400, f"size: {text} is none; both sides must be multiples of 8 from 64 to 4096")
-    return int(found[1]), int(found[2])
+    return size

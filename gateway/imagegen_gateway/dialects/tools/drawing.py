@@ -8,10 +8,11 @@ from typing import Any, Final
 from aiohttp import web
 
 from imagegen.v1 import job_pb2
+from imagegen_gateway.assets import asset_address
 from imagegen_gateway.dialects.chats import ChatMessage
 from imagegen_gateway.dialects.kit import Kit
 from imagegen_gateway.dialects.orders import Request
-from imagegen_gateway.dialects.rendering import Moment, Rendering, failure_of, images_of, is_picture
+from imagegen_gateway.dialects.rendering import Moment, Rendering, finished_pictures, images_of, is_picture
 from imagegen_gateway.dialects.showing import (
     PREVIEW_BYTES,
     STATUS_INTERVAL_S,
@@ -22,7 +23,6 @@ from imagegen_gateway.dialects.showing import (
     status_event,
 )
 from imagegen_gateway.dialects.tools.openwebui import OpenWebUI
-from imagegen_gateway.errors import Problem
 from imagegen_gateway.pictures import small_preview, to_data_address
 
 File = dict[str, Any]
@@ -68,11 +68,7 @@ class Drawing:
             async for moment in moments:
                 await self._go_on(moment)
         job = await rendering.ended()
-        problem = failure_of(job)
-        if problem is not None:
-            raise problem
-        if not images_of(job):
-            raise Problem(502, "the workflow ended without a picture", reason="NO_OUTPUT")
+        finished_pictures(job)
         return job
 
     async def _go_on(self, moment: Moment) -> None:
@@ -135,13 +131,15 @@ class Drawing:
         return self._files
 
 
-def answer(job: job_pb2.Job, wanted: Request, drawing: Drawing, shown: list[File], origin: str) -> dict[str, Any]:
+def answer(
+    job: job_pb2.Job, wanted: Request, drawing: Drawing, shown: list[File], request: web.Request
+) -> dict[str, Any]:
     """What the language model is told: short, because it reads all of it."""
     pictures = images_of(job)
     message = "The picture is shown to the user." if len(pictures) == 1 else "The pictures are shown to the user."
     if len(shown) < len(pictures):
         addresses = [file["url"] for file in drawing.uploaded]
-        addresses = addresses or [f"{origin}/api/v1/assets/{picture.asset.digest}" for picture in pictures]
+        addresses = addresses or [asset_address(request, picture.asset.digest) for picture in pictures]
         markdown = " ".join(f"![picture]({address})" for address in addresses)
         message = f"Show it to the user by writing this into your answer: {markdown}"
     told: dict[str, Any] = {
@@ -157,8 +155,3 @@ def answer(job: job_pb2.Job, wanted: Request, drawing: Drawing, shown: list[File
     if job.warnings:
         told["notes"] = [warning.message for warning in job.warnings]
     return told
-
-
-def origin_of(request: web.Request) -> str:
-    """Where this gateway is, as its caller sees it."""
-    return str(request.url.origin())

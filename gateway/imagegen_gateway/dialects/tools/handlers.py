@@ -23,7 +23,7 @@ from imagegen_gateway.dialects.tools.arguments import (
     parse_arguments,
 )
 from imagegen_gateway.dialects.tools.document import document
-from imagegen_gateway.dialects.tools.drawing import Drawing, Shelf, answer, origin_of
+from imagegen_gateway.dialects.tools.drawing import Drawing, Shelf, answer
 from imagegen_gateway.dialects.tools.openwebui import OpenWebUI, file_id_of, open_openwebui
 from imagegen_gateway.errors import Problem
 from imagegen_gateway.keys import find_key
@@ -42,9 +42,9 @@ class Tools:
         self._shelf = Shelf()
         self._jobs = image_gen_pb2_grpc.ImageGenServiceStub(kit.channels.events)
 
-    def routes(self, version: str) -> list[web.RouteDef]:
+    def routes(self) -> list[web.RouteDef]:
         """aiohttp routes."""
-        body = orjson.dumps(document(version))
+        body = orjson.dumps(document(self._kit.version))
 
         async def describe(request: web.Request) -> web.Response:
             del request
@@ -113,7 +113,7 @@ class Tools:
         except (Problem, grpc.aio.AioRpcError):
             await drawing.finish("Interrupted")
             raise
-        return _answer(answer(job, wanted, drawing, shown, origin_of(request)))
+        return _answer(answer(job, wanted, drawing, shown, request))
 
     async def _picture(
         self, image: str, message: ChatMessage, caller: Caller, openwebui: OpenWebUI | None
