@@ -52,6 +52,8 @@ async def test_moments_give_every_result_once_and_end_with_the_job(parts: tuple[
     assert [moment.is_last for moment in moments] == [False] * (len(moments) - 1) + [True]
     assert job == moments[-1].job
     assert (job.owner, failure_of(job), len(images_of(job))) == ("anna", None, 3)
+    async with parts[0].follow(job.job_id) as again, aclosing(again.moments()) as looks:
+        assert [output.index for output in (await anext(looks)).outputs] == [0, 1, 2]
 
 
 @pytest.mark.parametrize("speed", ["1"])

@@ -196,6 +196,24 @@ async def test_a_caller_that_goes_away_has_its_job_cancelled(house: House, api: 
     await until_job_is(house, job_pb2.JOB_STATE_CANCELLED)
 
 
+@pytest.mark.parametrize("speed", ["0.25"])
+@pytest.mark.parametrize("asks_chat", [False, True])
+async def test_nobody_is_to_ask_again_once_a_job_was_accepted(
+    house: House, api: openai.AsyncOpenAI, *, asks_chat: bool
+) -> None:
+    async def ask() -> object:
+        if asks_chat:
+            return await api.chat.completions.create(model="imagegen", messages=[{"role": "user", "content": FOX}])
+        return await api.images.generate(prompt=FOX)
+
+    asking = asyncio.create_task(ask())
+    job = await until_job_is(house, job_pb2.JOB_STATE_RUNNING)
+    await house.client.cancel(job.job_id)
+    with pytest.raises(openai.APIStatusError, match="cancelled") as e:
+        await asking
+    assert e.value.response.headers["x-should-retry"] == "false"
+
+
 async def test_a_key_that_comes_again_gets_the_same_pictures(house: House, api: openai.AsyncOpenAI) -> None:
     async def ask(prompt: str) -> bytes:
         answer = await api.images.generate(prompt=prompt, extra_headers={"Idempotency-Key": "k1"}, extra_body=SMALL)
