@@ -1,6 +1,6 @@
 """The jobs behind prompts: found, counted, ended and forgotten, each owner's own."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable
 from typing import TYPE_CHECKING, Final
 
 import grpc
@@ -80,28 +80,19 @@ class Jobs:
     async def move_to_front(self, job: job_pb2.Job, caller: Caller) -> None:
         """Lets a job go next, if it has not begun already."""
         request = queue_pb2.MoveJobRequest(job_id=job.job_id, end=queue_pb2.QUEUE_END_FIRST)
-        try:
-            await self._queue.MoveJob(request, timeout=self._timeout_s, metadata=caller.metadata)
-        except grpc.aio.AioRpcError as exc:
-            _pass_over(exc)
+        await _unless_gone(self._queue.MoveJob(request, timeout=self._timeout_s, metadata=caller.metadata))
 
     async def cancel(self, jobs: Iterable[job_pb2.Job], caller: Caller) -> None:
         """Cancels jobs."""
         for job in jobs:
             request = image_gen_pb2.CancelJobRequest(job_id=job.job_id)
-            try:
-                await self._stub.CancelJob(request, timeout=self._timeout_s, metadata=caller.metadata)
-            except grpc.aio.AioRpcError as exc:
-                _pass_over(exc)
+            await _unless_gone(self._stub.CancelJob(request, timeout=self._timeout_s, metadata=caller.metadata))
 
     async def forget(self, jobs: Iterable[job_pb2.Job], caller: Caller) -> None:
         """Forgets jobs that have ended. Their pictures stay."""
         for job in jobs:
             request = image_gen_pb2.DeleteJobRequest(job_id=job.job_id)
-            try:
-                await self._stub.DeleteJob(request, timeout=self._timeout_s, metadata=caller.metadata)
-            except grpc.aio.AioRpcError as exc:
-                _pass_over(exc)
+            await _unless_gone(self._stub.DeleteJob(request, timeout=self._timeout_s, metadata=caller.metadata))
 
     async def _get(self, job_id: str) -> job_pb2.Job | None:
         request = image_gen_pb2.GetJobRequest(job_id=job_id)
@@ -133,6 +124,9 @@ def _is_own(job: job_pb2.Job, caller: Caller) -> bool:
     return is_prompt and caller.owner in {"", job.owner}
 
 
-def _pass_over(error: grpc.aio.AioRpcError) -> None:
-    if from_rpc(error).reason not in GONE:
-        raise error
+async def _unless_gone(call: Awaitable[object]) -> None:
+    try:
+        await call
+    except grpc.aio.AioRpcError as exc:
+        if from_rpc(exc).reason not in GONE:
+            raise

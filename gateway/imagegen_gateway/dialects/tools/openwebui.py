@@ -70,22 +70,19 @@ class OpenWebUI:
 
     async def fetch(self, file_id: str, max_bytes: int) -> bytes | None:
         """A stored file, as far as the user may have it."""
-        try:
-            return await self._read(self._url / f"api/v1/files/{file_id}/content", max_bytes)
-        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
-            self._note("GET", type(exc).__name__)
-            return None
-
-    async def _read(self, url: URL, max_bytes: int) -> bytes | None:
-        timeout = aiohttp.ClientTimeout(total=FILE_TIMEOUT_S)
-        async with self._session.get(url, timeout=timeout, allow_redirects=False) as response:
-            if response.status != 200:
-                self._note("GET", response.status)
-                return None
-            return await _bounded(response, max_bytes)
+        return await self._fetch("GET", f"api/v1/files/{file_id}/content", FILE_TIMEOUT_S, max_bytes)
 
     async def _call(self, method: str, path: str, timeout_s: float, **body: Any) -> Any:
         """The JSON that it answers; None for anything else."""
+        data = await self._fetch(method, path, timeout_s, MAX_CHAT_BYTES, **body)
+        try:
+            return orjson.loads(data) if data is not None else None
+        except orjson.JSONDecodeError as exc:
+            self._note(method, type(exc).__name__)
+            return None
+
+    async def _fetch(self, method: str, path: str, timeout_s: float, max_bytes: int, **body: Any) -> bytes | None:
+        """The body of its answer; None where there is none, or a larger one."""
         timeout = aiohttp.ClientTimeout(total=timeout_s)
         url = self._url.join(URL(path))
         try:
@@ -93,8 +90,8 @@ class OpenWebUI:
                 if response.status != 200:
                     self._note(method, response.status)
                     return None
-                return orjson.loads(await _bounded(response, MAX_CHAT_BYTES) or b"null")
-        except (aiohttp.ClientError, TimeoutError, OSError, orjson.JSONDecodeError) as exc:
+                return await _bounded(response, max_bytes)
+        except (aiohttp.ClientError, TimeoutError, OSError) as exc:
             self._note(method, type(exc).__name__)
             return None
 
