@@ -82,6 +82,7 @@ async def serve_gateway(settings: GatewaySettings) -> AsyncIterator[Gateway]:
             build_app(settings, channels, hubs, studio),
             access_log=None,  # addresses hold prompts
             logger=http_log,
+            auto_decompress=False,  # before the handler, the key and every limit: a few kilobytes unfold to gigabytes
             handler_cancellation=True,  # else the handler of a browser that went away goes on for ever
             shutdown_timeout=SHUTDOWN_S,
             max_field_size=MAX_HEADER_BYTES,

@@ -62,6 +62,7 @@ class Guard:
         @web.middleware
         async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
             self.check_host(request)
+            check_encoding(request)
             if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
                 return web.Response(status=204)
             # A page may open a websocket to anywhere, and read it.
@@ -125,6 +126,13 @@ def _add_policies(response: web.StreamResponse) -> None:
     headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
     if is_page:
         headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+
+
+def check_encoding(request: web.Request) -> None:
+    """Raises Problem 415 for a body that would have to be unpacked."""
+    if request.headers.get("Content-Encoding", "identity").strip().lower() not in {"", "identity"}:
+        detail = "send the body as it is, without Content-Encoding"
+        raise Problem(415, detail, reason="INVALID_REQUEST", headers={"Accept-Encoding": "identity"})
 
 
 def hostname(host: str) -> str:

@@ -114,6 +114,12 @@ async def test_headers_of_any_size_are_not_read(http: aiohttp.ClientSession) -> 
         assert response.status == 400
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "identity, GZip"])
+async def test_a_packed_body_is_not_unpacked(http: aiohttp.ClientSession, encoding: str) -> None:
+    async with http.post("/api/v1/jobs", data=b"{}", headers={"Content-Encoding": encoding}) as response:
+        assert (response.status, response.headers["Accept-Encoding"]) == (415, "identity")
+
+
 @pytest.mark.parametrize("address", ["0.0.0.0:8000", "192.168.1.5:8000", "[::]:8000", "example.org:80"])
 def test_nothing_listens_beyond_loopback_unless_told_so(address: str) -> None:
     with pytest.raises(ValidationError, match="allow_unauthenticated"):
