@@ -17,6 +17,10 @@ DIALECT: Final = "openai-chat"
 
 async def request_of(question: Question, order: Order, message: ChatMessage, caller: Caller, orders: Orders) -> Request:
     """The job for a question. Raises Problem, and AioRpcError, for what cannot be."""
+    if order.size is not None and order.aspect is not None:
+        raise _unclear("--size and --ar say the same thing in two ways; leave out one of them")
+    if order.denoise is not None and not order.is_edit and not question.pictures:
+        raise _unclear("--denoise is for changing a picture; attach one, or add --edit")
     order = completed(order, question)
     pictures = await _pictures(question, order, message, caller, orders)
     if not order.prompt and not pictures:
