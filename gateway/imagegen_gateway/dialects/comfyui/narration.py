@@ -4,8 +4,9 @@ Order, as recorded: execution_start, execution_cached; of each node progress_sta
 which progress_state comes first and the preview next to progress; what a node has shown (executed); the last word; how
 many prompts are left; executing with no node. Nothing follows that.
 
-Steps and nodes that came and went between two moments are left out. A node's files arrive here one by one, but readers
-expect them in one `executed`: it is held back until another node gives something, or the end.
+Steps and nodes that came and went between two moments are left out, and previews of a node that is over. A node's
+files arrive here one by one, but readers expect them in one `executed`: it is held back until another node gives
+something, or the end.
 """
 
 from collections.abc import Iterator, Sequence
@@ -91,14 +92,16 @@ class Narrator:
         self, progress: job_pb2.Progress | None, preview: event_pb2.Preview | None, *, has_metadata: bool
     ) -> Iterator[Frame]:
         pictured = (preview.node_id or self._node) if preview is not None else ""
+        if pictured != self._node:
+            pictured = ""  # readers know by `executing` whose a picture is: they would take it for a result
         stepped = self._stepped(progress)
         if stepped and stepped != pictured:
             yield from self._values(stepped)
-        if preview is not None and pictured in self._states:
+        if preview is not None and pictured:
             state, step = self._values(pictured)
             about = {"prompt_id": self._prompt_id, "node_id": pictured}
             picture = Picture(**about, media_type=preview.media_type, data=preview.data)
-            # Readers without metadata take it for the node of which they heard right before.
+            # Readers without metadata expect it after its progress.
             yield from (state, picture, step) if has_metadata else (state, step, picture)
 
     def _stepped(self, progress: job_pb2.Progress | None) -> str:

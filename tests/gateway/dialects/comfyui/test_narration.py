@@ -114,6 +114,14 @@ CASES: dict[str, tuple[list[Moment], list[str]]] = {
         [at("3", 1, 8), at("3", 1, 8, preview=picture("3")), last()],
         [*SAMPLING, *("state 3…", "progress 3 1/8") * 2, "picture 3", "state 3.", *ENDED],
     ),
+    "a preview of a node that is over": (
+        [at("3", 7, 8), at("9", preview=picture("3")), last()],
+        [
+            *SAMPLING,
+            *("state 3…", "progress 3 7/8", "state 3.", "state 3.9…", "executing 9", "state 3.9."),
+            *ENDED,
+        ],
+    ),
     "progress that lags behind the nodes": (
         [at("3", 7, 8), at("9"), at("3", 8, 8), last()],
         [
