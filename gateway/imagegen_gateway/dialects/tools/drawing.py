@@ -60,6 +60,7 @@ class Drawing:
         self._show = Show()
         self._files: list[File] = []
         self._is_told = False
+        self._is_stored = False
         self._now = asyncio.get_running_loop().time
 
     async def follow(self, rendering: Rendering) -> job_pb2.Job:
@@ -108,22 +109,25 @@ class Drawing:
         """Puts what was made into the message for good, instead of previews. What it shows now of this job."""
         if self._openwebui is None:
             return []
-        is_stored = bool(self._files) and await self._store(self._openwebui)
+        if self._files and not self._is_stored:
+            await self._store(self._openwebui)
         if self._is_told:
             if not self._files:
                 await self._show_all([])
             await self._post(status_event(line, done=True))
-        return self._files if is_stored else []
+        return self._files if self._is_stored else []
 
-    async def _store(self, openwebui: OpenWebUI) -> bool:
+    async def _store(self, openwebui: OpenWebUI) -> None:
+        # Noted beforehand: whoever presses Stop meanwhile has the rest done anew, and would have each picture twice.
+        self._is_stored = True
         # Open WebUI stores what this event holds, in front of what is there, and shows nothing else.
         if not await openwebui.post(Event({"type": "files", "data": {"files": self._files}})):
-            return False
+            self._is_stored = False
+            return
         before = self._shelf.files(self._message)
         if before:
             await openwebui.post(Event({"type": "chat:message:files", "data": {"files": [*before, *self._files]}}))
         self._shelf.add(self._message, self._files)
-        return True
 
     @property
     def uploaded(self) -> list[File]:

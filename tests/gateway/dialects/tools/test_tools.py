@@ -11,6 +11,9 @@ import pytest
 from PIL import Image
 
 from imagegen.v1 import job_pb2
+from imagegen_gateway.dialects.chats import ChatMessage
+from imagegen_gateway.dialects.tools.drawing import Drawing, Shelf
+from imagegen_gateway.dialects.tools.openwebui import open_openwebui
 from imagegen_gateway.pictures import PREVIEW_BYTES
 from tests.fakes.openwebui import FakeOpenWebUI, StoredFile, open_fake
 from tests.fakes.openwebui.state import USER_TOKEN
@@ -186,6 +189,19 @@ async def test_the_stop_button_cancels_the_job_and_takes_the_preview_away(
     await until(lambda: events(webui, "status")[-1]["done"])
     assert events(webui, "status")[-1] == {"description": "Cancelled", "done": True}
     assert events(webui, "chat:message:files")[-1] == {"files": []}
+
+
+async def test_a_stop_while_the_picture_is_put_into_the_message_puts_it_there_once(webui: FakeOpenWebUI) -> None:
+    message = ChatMessage(chat_id="chat", message_id="message")
+    async with open_openwebui(webui.url, USER_TOKEN, message) as openwebui:
+        drawing = Drawing(None, Shelf(), message, openwebui)  # type: ignore[arg-type]  # what is made is made already
+        drawing.uploaded.append(stored(webui, png("red", (8, 8))))
+        finishing = asyncio.create_task(drawing.finish("Done"))
+        await until(lambda: bool(events(webui, "files")))
+        finishing.cancel()
+        await asyncio.wait([finishing])
+        await drawing.finish("Cancelled")
+    assert len(events(webui, "files")) == 1
 
 
 @pytest.mark.parametrize("speed", ["0.5"])
