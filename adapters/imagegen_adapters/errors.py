@@ -83,23 +83,27 @@ class Rejected(AdapterError):
         self.violations = tuple(violations)
 
 
-class OutOfMemory(AdapterError):
-    can_retry = True
-
-
-class GpuFault(AdapterError):
-    can_retry = True
-    backend_at_fault = True
-    backend_died = True
-
-
-class NodeFailed(AdapterError):
-    """A node of the graph, or the backend's own code, raised an exception."""
+class AtNode(AdapterError):
+    """What happened in a node of a graph, if it is known in which; not raised itself."""
 
     def __init__(self, message: str, *, node_id: str = "", node_type: str = "") -> None:
         super().__init__(message)
         self.node_id = node_id
         self.node_type = node_type
+
+
+class OutOfMemory(AtNode):
+    can_retry = True
+
+
+class GpuFault(AtNode):
+    can_retry = True
+    backend_at_fault = True
+    backend_died = True
+
+
+class NodeFailed(AtNode):
+    """A node of the graph, or the backend's own code, raised an exception."""
 
 
 class Interrupted(AdapterError):

@@ -99,6 +99,8 @@ class Problem(Exception):
     """The limits that were reached."""
     retry_after_s: float | None = None
     """When to try again, as the server said; None: it did not say."""
+    metadata: dict[str, str] = field(default_factory=dict)
+    """What the server said beside the reason, as the node of a graph that failed."""
     headers: dict[str, str] = field(default_factory=dict)
     """More headers of the answer."""
 
@@ -184,7 +186,7 @@ def from_status(status: status_pb2.Status) -> Problem:
         detail.Unpack(quota)
         if detail.Unpack(retry):
             retry_after_s = retry.retry_delay.ToTimedelta().total_seconds()
-    return _problem(
+    problem = _problem(
         STATUS_BY_NUMBER.get(status.code, grpc.StatusCode.UNKNOWN),
         status.message,
         reason=info.reason,
@@ -192,6 +194,8 @@ def from_status(status: status_pb2.Status) -> Problem:
         quota=tuple(QuotaError(subject=v.subject, description=v.description) for v in quota.violations),
         retry_after_s=retry_after_s,
     )
+    problem.metadata.update(info.metadata)
+    return problem
 
 
 def _problem(

@@ -75,6 +75,10 @@ class Failure:
     """A sentence for a person."""
     violations: tuple[Violation, ...] = ()
     """Fields at fault, where they are known."""
+    node_id: str = ""
+    """The node of the graph in which it happened, where that is known."""
+    node_type: str = ""
+    """Its class."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ from imagegen_adapters.contract import (
     RawGraph,
     Warned,
 )
-from imagegen_adapters.errors import AdapterError, NodeFailed, Rejected, Unreachable, Violation
+from imagegen_adapters.errors import AdapterError, AtNode, GpuFault, NodeFailed, Rejected, Unreachable, Violation
 from imagegen_server.errors import Excess, Refused
 from imagegen_server.happenings import (
     AttemptFailed,
@@ -213,7 +214,7 @@ failures = st.builds(
     reason=st.sampled_from(sorted(errors.CODES)),
     message=names,
     violations=st.lists(st.builds(Violation, field=names, description=names), max_size=2).map(tuple),
-)
+).flatmap(lambda failure: st.sampled_from([failure, replace(failure, node_id="3", node_type="KSampler")]))
 assets = st.builds(
     Asset,
     digest=digests,
@@ -424,7 +425,7 @@ def all_subclasses(of: type[AdapterError]) -> set[type[AdapterError]]:
 
 def test_every_adapter_error_has_a_reason() -> None:
     ours = {each for each in all_subclasses(AdapterError) if each.__module__ == "imagegen_adapters.errors"}
-    assert set(errors.REASONS) == ours
+    assert set(errors.REASONS) == ours - {AtNode}
     assert set(errors.REASONS.values()) <= set(errors.CODES)
 
 
@@ -433,7 +434,10 @@ def test_a_failure_keeps_what_the_adapter_said() -> None:
     assert rejected == Failure(
         reason="BACKEND_REJECTED", message="no", violations=(Violation("image.model", "no such model"),)
     )
-    assert errors.failure_of(NodeFailed("it broke", node_id="3")).reason == "NODE_FAILED"
+    for error, reason in ((NodeFailed, "NODE_FAILED"), (GpuFault, "BACKEND_GPU_FAULT")):
+        broken = errors.failure_of(error("it broke", node_id="3", node_type="KSampler"))
+        assert broken == Failure(reason=reason, message="it broke", node_id="3", node_type="KSampler")
+        assert errors.decode_failure(errors.encode_failure(broken)) == broken
 
 
 def test_a_kind_of_adapter_error_has_the_reason_of_its_parent() -> None:

@@ -30,11 +30,12 @@ def error_of(failure: ExecutionFailed, workflow: Workflow) -> AdapterError:
     node = workflow.graph.nodes.get(failure.node)
     title = f"{node.title!r} " if node is not None and node.title != failure.node_type else ""
     where = f"node {failure.node} {title}({failure.node_type})"
+    at = {"node_id": failure.node, "node_type": failure.node_type}
     if failure.kind.endswith("OutOfMemoryError") or _OUT_OF_MEMORY.search(failure.message):
-        return OutOfMemory(f"the backend ran out of memory in {where}: {message}")
+        return OutOfMemory(f"the backend ran out of memory in {where}: {message}", **at)
     if _GPU_FAULT.search(failure.message):
-        return GpuFault(f"the backend's GPU failed in {where}: {message}")
-    return NodeFailed(f"{where} failed: {message}", node_id=failure.node, node_type=failure.node_type)
+        return GpuFault(f"the backend's GPU failed in {where}: {message}", **at)
+    return NodeFailed(f"{where} failed: {message}", **at)
 
 
 def readable(message: str) -> str:

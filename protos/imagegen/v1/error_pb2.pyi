@@ -85,7 +85,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_BACKEND_GPU_FAULT: _ErrorReason.ValueType  # 44
     """INTERNAL. The backend's GPU or driver is broken. Retried elsewhere."""
     ERROR_REASON_NODE_FAILED: _ErrorReason.ValueType  # 45
-    """FAILED_PRECONDITION. A node of the graph, or the backend's own code, failed."""
+    """FAILED_PRECONDITION. A node of the graph, or the backend's own code, failed. Here and in the two before, the
+    metadata `node_id` and `node_type` name the node, where there is one.
+    """
     ERROR_REASON_BACKEND_REJECTED: _ErrorReason.ValueType  # 46
     """INVALID_ARGUMENT. The backend refused the request; BadRequest names what is known. Not retried."""
     ERROR_REASON_INTERRUPTED_AT_BACKEND: _ErrorReason.ValueType  # 47
@@ -173,7 +175,9 @@ ERROR_REASON_BACKEND_OUT_OF_MEMORY: ErrorReason.ValueType  # 43
 ERROR_REASON_BACKEND_GPU_FAULT: ErrorReason.ValueType  # 44
 """INTERNAL. The backend's GPU or driver is broken. Retried elsewhere."""
 ERROR_REASON_NODE_FAILED: ErrorReason.ValueType  # 45
-"""FAILED_PRECONDITION. A node of the graph, or the backend's own code, failed."""
+"""FAILED_PRECONDITION. A node of the graph, or the backend's own code, failed. Here and in the two before, the
+metadata `node_id` and `node_type` name the node, where there is one.
+"""
 ERROR_REASON_BACKEND_REJECTED: ErrorReason.ValueType  # 46
 """INVALID_ARGUMENT. The backend refused the request; BadRequest names what is known. Not retried."""
 ERROR_REASON_INTERRUPTED_AT_BACKEND: ErrorReason.ValueType  # 47

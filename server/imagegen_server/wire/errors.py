@@ -88,11 +88,13 @@ def failure_of(error: AdapterError) -> Failure:
     message = _shortened(str(error), _MAX_FAILURE_MESSAGE)
     # An adapter may have kinds of its own below these.
     reason = next((REASONS[kind] for kind in type(error).__mro__ if kind in REASONS), "INTERNAL")
-    return Failure(reason=reason, message=message, violations=violations)
+    at = {"node_id": error.node_id, "node_type": error.node_type} if isinstance(error, adapter_errors.AtNode) else {}
+    return Failure(reason=reason, message=message, violations=violations, **at)
 
 
 def encode_failure(failure: Failure) -> status_pb2.Status:
-    return _status(failure.reason, failure.message, failure.violations)
+    at = {"node_id": failure.node_id, "node_type": failure.node_type} if failure.node_id else None
+    return _status(failure.reason, failure.message, failure.violations, at)
 
 
 def decode_failure(status: status_pb2.Status) -> Failure:
@@ -102,7 +104,13 @@ def decode_failure(status: status_pb2.Status) -> Failure:
         detail.Unpack(info)
         detail.Unpack(bad_request)
     violations = tuple(Violation(each.field, each.description) for each in bad_request.field_violations)
-    return Failure(reason=info.reason, message=status.message, violations=violations)
+    return Failure(
+        reason=info.reason,
+        message=status.message,
+        violations=violations,
+        node_id=info.metadata.get("node_id", ""),
+        node_type=info.metadata.get("node_type", ""),
+    )
 
 
 def encode_refusal(refused: Refused) -> status_pb2.Status:

@@ -245,6 +245,7 @@ def _ending_to_json(ending: Ending | None) -> dict[str, Any] | None:
         "reason": failure.reason,
         "message": failure.message,
         "violations": violations,
+        "node": [failure.node_id, failure.node_type],
     }
 
 
@@ -252,5 +253,12 @@ def _ending_from_json(ending: Mapping[str, Any] | None) -> Ending | None:
     if ending is None:
         return None
     violations = tuple(Violation(*each) for each in ending["violations"])
-    failure = Failure(reason=ending["reason"], message=ending["message"], violations=violations)
+    node_id, node_type = ending.get("node", ["", ""])  # older servers did not keep it
+    failure = Failure(
+        reason=ending["reason"],
+        message=ending["message"],
+        violations=violations,
+        node_id=node_id,
+        node_type=node_type,
+    )
     return Ending(state=JobState(ending["state"]), failure=failure)

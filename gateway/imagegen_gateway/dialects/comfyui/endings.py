@@ -1,6 +1,5 @@
 """How a prompt ended, in ComfyUI's words, and what the gateway calls it. Pure."""
 
-import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -15,8 +14,6 @@ CLIENT_ID: Final = "comfyui.client_id"
 PROMPT_ID: Final = "comfyui.prompt_id"
 FRONT: Final = "comfyui.front"
 """Labels of a prompt's job: by them everything is found again."""
-NODE: Final = re.compile(r"\bnode (\S+) (?:'.*' )?\(([^()]+)\)")
-"""How the messages of failed jobs name the node at fault."""
 EXCEPTIONS: Final = {"BACKEND_OUT_OF_MEMORY": "torch.OutOfMemoryError"}
 """Classes of Python that programs look for; of others only our own word for them is known."""
 
@@ -54,7 +51,7 @@ def ending_of(job: job_pb2.Job, graph: Graph, *, node_id: str = "", executed: Se
     if job.state == job_pb2.JOB_STATE_SUCCEEDED:
         return "execution_success", {**about, **stamp}
     problem = from_status(job.error)
-    node_id = _node_at_fault(problem.detail, graph) or node_id
+    node_id = problem.metadata.get("node_id", node_id)
     about |= {"node_id": node_id, "node_type": class_of(graph, node_id)}
     if is_interrupted(job):
         return "execution_interrupted", {**about, "executed": list(executed), **stamp}
@@ -69,8 +66,3 @@ def ending_of(job: job_pb2.Job, graph: Graph, *, node_id: str = "", executed: Se
         "current_outputs": [],
         **stamp,
     }
-
-
-def _node_at_fault(message: str, graph: Graph) -> str:
-    match = NODE.search(message)
-    return match[1] if match is not None and class_of(graph, match[1]) == match[2] else ""
