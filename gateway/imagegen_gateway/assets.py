@@ -28,6 +28,11 @@ IMMUTABLE: Final = "private, max-age=31536000, immutable"
 CHUNK_BYTES: Final = 256 * 1024
 STALL_S: Final = 60.0
 """A transfer that moves no byte for so long is cut."""
+RESTART_S: Final = 15.0
+"""So long a server may be away before what it has cannot be read."""
+RETRY_S: Final = 0.25
+AWAY: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
+"""What calls end in when the server goes away, or is not there."""
 SHOWN_TYPES: Final = frozenset(
     {
         "image/png",
@@ -95,7 +100,21 @@ class Assets:
             call.cancel()
 
     async def read(self, digest: str, *, max_bytes: int) -> tuple[asset_pb2.Asset, bytes]:
-        """A whole asset. Raises Problem 413 beyond `max_bytes`."""
+        """A whole asset, also from a server that is just being restarted: its jobs go on, and so does who waits.
+
+        Raises AioRpcError when it is not there, Problem 413 beyond `max_bytes`.
+        """
+        now = asyncio.get_running_loop().time
+        give_up = now() + RESTART_S
+        while True:
+            try:
+                return await self._read(digest, max_bytes=max_bytes)
+            except grpc.aio.AioRpcError as exc:
+                if exc.code() not in AWAY or now() > give_up:
+                    raise
+                await asyncio.sleep(RETRY_S)
+
+    async def _read(self, digest: str, *, max_bytes: int) -> tuple[asset_pb2.Asset, bytes]:
         async with self.open(digest) as opened:
             if opened.asset.size_bytes > max_bytes:
                 raise Problem(413, f"the file has {opened.asset.size_bytes} bytes; at most {max_bytes} are read here")
@@ -148,7 +167,7 @@ class Assets:
             "Cache-Control": IMMUTABLE,
             "Cross-Origin-Resource-Policy": "cross-origin",
         }
-        picture = await self._thumbnails.get(digest, width, self.read)
+        picture = await self._thumbnails.get(digest, width, self._read)
         if is_unchanged(request, headers["ETag"]):
             return web.Response(status=304, headers=headers)
         return web.Response(body=picture, content_type="image/webp", headers=headers)

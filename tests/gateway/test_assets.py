@@ -1,5 +1,6 @@
 """Assets over HTTP: caching, ranges, thumbnails, uploads."""
 
+import asyncio
 import base64
 import hashlib
 import io
@@ -9,7 +10,12 @@ import aiohttp
 import pytest
 from PIL import Image
 
-from tests.gateway.fake_server import FakeServer
+from imagegen.v1 import asset_pb2_grpc
+from imagegen_gateway.assets import Assets
+from imagegen_gateway.channels import open_channels
+from imagegen_gateway.config import GatewaySettings
+from imagegen_gateway.thumbnails import Thumbnails
+from tests.gateway.fake_server import FakeServer, serve_fake
 
 DATA = bytes(range(256)) * 20
 DIGEST = hashlib.sha256(DATA).hexdigest()
@@ -246,3 +252,16 @@ async def test_a_form_without_the_file_is_400(http: aiohttp.ClientSession) -> No
     async with http.post("/api/v1/assets", data=form) as response:
         assert response.status == 400
         assert "file" in (await response.json())["detail"]
+
+
+async def test_who_waits_for_a_job_gets_its_picture_from_a_server_that_restarts() -> None:
+    fake = FakeServer()
+    asset = fake.add_asset(DATA)
+    async with serve_fake(fake):
+        address = fake.address
+    async with open_channels(address) as channels:
+        assets = Assets(asset_pb2_grpc.AssetServiceStub(channels.bulk), GatewaySettings(), Thumbnails(0))
+        reading = asyncio.create_task(assets.read(asset.digest, max_bytes=len(DATA)))
+        await asyncio.wait([reading], timeout=0.1)  # it has found nobody
+        async with serve_fake(fake, address):
+            assert (await reading)[1] == DATA
