@@ -345,6 +345,8 @@ class Follower:
 
     async def _emit_files(self, files: list[dict[str, Any]]) -> None:
         await self.emit_unsaved({"type": "chat:message:files", "data": {"files": files}})
+        # Pictures alone do not move the page; this brings them into sight, unless the person has scrolled away.
+        await self.emit_unsaved({"type": "chat:completion", "data": {}})
 
 
 # --- the gateway's events ---

@@ -46,6 +46,11 @@ def pictures_event(addresses: list[str]) -> Event:
     return Event({"type": "chat:message:files", "data": {"files": files}})
 
 
+def follow_event() -> Event:
+    """Brings what was shown into sight, unless the person has scrolled away: pictures alone do not move the page."""
+    return Event({"type": "chat:completion", "data": {}})
+
+
 @dataclass(slots=True, kw_only=True)
 class Show:
     """Takes moments of one job, and gives what is new and due."""

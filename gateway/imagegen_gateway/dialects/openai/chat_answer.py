@@ -22,6 +22,7 @@ from imagegen_gateway.dialects.showing import (
     Event,
     Picture,
     Show,
+    follow_event,
     pictures_event,
     status_event,
 )
@@ -103,6 +104,7 @@ class Answer:
     async def _show_pictures(self, pictures: list[Picture]) -> None:
         small = [await small_preview(picture.data, picture.media_type, PREVIEW_BYTES) for picture in pictures]
         await self._send(pictures_event([await to_data_address(*picture) for picture in small if picture is not None]))
+        await self._send(follow_event())
 
     async def _end(self, job: job_pb2.Job) -> None:
         try:

@@ -55,15 +55,22 @@ def _unclear(why: str) -> Problem:
 
 
 def made(job: job_pb2.Job, request: Request) -> str:
-    """A line about what was made, with what makes the same again; as Markdown."""
-    order = Order(seed=request.seed)
+    """A line about what was made, with the flags that make the same of the same words; as Markdown."""
+    order, source = Order(seed=request.seed), ""
     name = request.preset.name or request.preset.id
     if job.spec.HasField("image"):
         image = job.spec.image
-        order = Order(size=_size(images_of(job)[0].asset), steps=image.steps, seed=image.seed)
+        order = Order(
+            size=_size(images_of(job)[0].asset),
+            steps=image.steps,
+            seed=image.seed,
+            count=image.count if image.count > 1 else None,
+            denoise=image.denoise if image.init_image else None,
+        )
+        source = ", from the same picture" if image.init_image else ""
         name = image.model or name
     again = syntax.render(order)
-    lines = [f"Made with `{name}`." + (f" The same again: `{again}`" if again else "")]
+    lines = [f"Made with `{name}`." + (f" The same again{source}: `{again}`" if again else "")]
     lines += [f"Note: {warning.message}" for warning in job.warnings]
     return "\n\n".join(lines)
 

@@ -19,6 +19,7 @@ from imagegen_gateway.dialects.showing import (
     Event,
     Picture,
     Show,
+    follow_event,
     pictures_event,
     status_event,
 )
@@ -100,6 +101,7 @@ class Drawing:
         addresses = [file["url"] for file in (*self._shelf.files(self._message), *self._files)]
         addresses += [await to_data_address(*picture) for picture in small if picture is not None]
         await self._post(pictures_event(addresses))
+        await self._post(follow_event())
 
     async def _post(self, event: Event) -> None:
         if self._openwebui is not None and await self._openwebui.post(event):

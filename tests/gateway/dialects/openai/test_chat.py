@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from imagegen.v1 import job_pb2
+from imagegen_gateway.dialects.showing import follow_event
 from imagegen_gateway.dialects.telling import PHASES
 from imagegen_gateway.pictures import PREVIEW_BYTES
 from tests.gateway.dialects.conftest import House
@@ -50,8 +51,10 @@ class Told:
             kind = chunk["event"]["type"]
             if kind == "status":
                 self.status.append(chunk["event"]["data"])
-            else:
+            elif kind == "chat:message:files":
                 self.shown.append([file["url"] for file in chunk["event"]["data"]["files"]])
+            else:
+                assert chunk["event"] == follow_event()
         else:
             choice = chunk["choices"][0]
             delta = choice["delta"]
@@ -113,6 +116,8 @@ async def test_open_webui_sees_the_picture_emerge(http: aiohttp.ClientSession, h
     assert any(line["description"].startswith("Sampling") for line in answer.status)
     assert len(answer.status) <= 2 * seconds + 3, "two a second, the first, and what the end says at once"
     assert 1 <= len(answer.shown) <= 4 * seconds + 1
+    after = [answer.order[place + 1] for place, kind in enumerate(answer.order) if kind == "chat:message:files"]
+    assert set(after) == {"chat:completion"}, "the page follows what it shows"
     assert all(len(base64.b64decode(url.partition(",")[2])) < PREVIEW_BYTES for shown in answer.shown for url in shown)
     assert [picture(address).size for address in answer.images] == [(512, 512)]
     assert answer.order[-3:] == ["status", "content", "stop"]
@@ -133,6 +138,8 @@ async def test_each_of_several_pictures_comes_as_soon_as_it_is_finished(http: ai
     assert "chat:message:files" in answer.order[first:last], "the second is seen as well, beside the first"
     assert "chat:message:files" not in answer.order[last:]
     assert len(answer.shown[-1]) == 2
+    assert "`--size 256x256 --steps 20 --seed" in answer.content
+    assert "--n 2`" in answer.content
 
 
 async def test_chats_that_keep_every_file_see_no_previews(http: aiohttp.ClientSession) -> None:
