@@ -6,7 +6,7 @@ block, and the job is cancelled; or the gateway goes down, and the job lives on,
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 CANCEL_TIMEOUT_S: Final = 30.0
 CLOSING_S: Final = 3.0
 """How long cancels that are under way may go on when the gateway goes down."""
+MAX_ANSWER_BYTES: Final = 512 * 1024 * 1024
+"""Of pictures in one answer; as text, and while it is put together, they take four times as much."""
 PREVIEW_PIXELS: Final = 512
 """Longest side of previews in foreign pages."""
 PREVIEWS: Final = job_pb2.PreviewOptions(format=job_pb2.PREVIEW_FORMAT_JPEG)
@@ -342,6 +344,14 @@ def finished_pictures(job: job_pb2.Job) -> list[job_pb2.Output]:
     if not pictures:
         raise Problem(502, "the job made no picture; its workflow may have no output that is one", reason="NO_OUTPUT")
     return pictures
+
+
+def check_together(pictures: Iterable[job_pb2.Output]) -> None:
+    """For answers that hold all pictures at once. Raises Problem 413 where that would be too much."""
+    size = sum(picture.asset.size_bytes for picture in pictures)
+    if size > MAX_ANSWER_BYTES:
+        detail = f"the pictures have {size} bytes together, too many for one answer: they are in the gallery"
+        raise Problem(413, f"{detail}; ask for fewer at a time", reason="ASSET_TOO_LARGE")
 
 
 @asynccontextmanager

@@ -14,7 +14,15 @@ from imagegen_client import Client
 from imagegen_gateway.callers import Caller
 from imagegen_gateway.channels import open_channels
 from imagegen_gateway.config import GatewaySettings
-from imagegen_gateway.dialects.rendering import Studio, failure_of, finished_pictures, images_of, open_studio
+from imagegen_gateway.dialects.rendering import (
+    MAX_ANSWER_BYTES,
+    Studio,
+    check_together,
+    failure_of,
+    finished_pictures,
+    images_of,
+    open_studio,
+)
 from imagegen_gateway.errors import Problem
 from imagegen_gateway.hub import Hubs, open_hubs
 from imagegen_server.app import serve
@@ -204,3 +212,11 @@ def test_a_job_without_pictures_is_a_problem(state: job_pb2.JobState.ValueType, 
     with pytest.raises(Problem) as caught:
         finished_pictures(job)
     assert caught.value.status == status
+
+
+def test_pictures_that_are_too_much_for_one_answer_are_refused() -> None:
+    output = job_pb2.Output(asset=asset_pb2.Asset(size_bytes=MAX_ANSWER_BYTES // 4))
+    check_together([output] * 4)
+    with pytest.raises(Problem, match="in the gallery") as caught:
+        check_together([output] * 5)
+    assert caught.value.status == 413

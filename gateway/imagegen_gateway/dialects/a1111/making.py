@@ -31,7 +31,7 @@ from imagegen_gateway.dialects.a1111.orders import Order, order_of
 from imagegen_gateway.dialects.a1111.stock import Stockroom
 from imagegen_gateway.dialects.bodies import largest_json, read_bytes
 from imagegen_gateway.dialects.kit import Kit
-from imagegen_gateway.dialects.rendering import images_of
+from imagegen_gateway.dialects.rendering import check_together, images_of
 from imagegen_gateway.errors import Problem
 
 SEEDS = 2**32
@@ -168,6 +168,7 @@ class Workshop:
     # --- its answer ---
 
     async def _texts(self, results: Results, made: Made, stock: Stock, frame: Frame | None) -> list[str]:
+        check_together(results.outputs)
         return [await self._text(output, text_of(made, output.seed, stock), frame) for output in results.outputs]
 
     async def _text(self, output: job_pb2.Output, infotext: str, frame: Frame | None) -> str:

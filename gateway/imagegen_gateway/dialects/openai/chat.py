@@ -29,7 +29,7 @@ from imagegen_gateway.dialects.openai.chat_orders import made, request_of
 from imagegen_gateway.dialects.openai.chat_stream import Completion, open_stream
 from imagegen_gateway.dialects.openai.errors import accepted
 from imagegen_gateway.dialects.orders import Orders, Request
-from imagegen_gateway.dialects.rendering import finished_pictures
+from imagegen_gateway.dialects.rendering import check_together, finished_pictures
 from imagegen_gateway.pictures import convert, to_data_address
 
 TASK_HEADER: Final = "X-Task"
@@ -112,6 +112,7 @@ class Chat:
     ) -> web.Response:
         """The answer at once. Open WebUI shows no `images` of it, but pictures in the text."""
         pictures = finished_pictures(job)
+        check_together(pictures)
         texts, addresses = [made(job, wanted)], []
         for number, output in enumerate(pictures, start=1):
             asset, data = await self._kit.assets.read(

@@ -23,7 +23,7 @@ from imagegen_gateway.dialects.openai.parameters import EDIT, GENERATION, ImageR
 from imagegen_gateway.dialects.openai.partials import EDITING, GENERATING, EventNames, Telling
 from imagegen_gateway.dialects.openai.results import NO_USAGE, Results
 from imagegen_gateway.dialects.openai.sources import Sources, read_sources
-from imagegen_gateway.dialects.rendering import Rendering, finished_pictures
+from imagegen_gateway.dialects.rendering import Rendering, check_together, finished_pictures
 from imagegen_gateway.errors import from_rpc
 from imagegen_gateway.events import HEADERS
 from imagegen_gateway.pictures import mask_of_transparency
@@ -103,7 +103,10 @@ class Images:
 
 
 async def _answer(job: job_pb2.Job, results: Results) -> dict[str, Any]:
-    data = [await results.read(picture) for picture in finished_pictures(job)]
+    pictures = finished_pictures(job)
+    if results.are_inline:
+        check_together(pictures)
+    data = [await results.read(picture) for picture in pictures]
     return {
         "created": job.end_time.seconds,
         "data": [result.entry for result in data],

@@ -40,13 +40,18 @@ class Results:
         self._wanted = wanted
         self._request = request
 
+    @property
+    def are_inline(self) -> bool:
+        """Whether the answer holds the pictures themselves."""
+        return self._wanted.response_format == "b64_json"
+
     async def read(self, output: job_pb2.Output) -> Result:
         """A result of the job. Raises Problem, AioRpcError."""
         asset, data = await self._assets.read(output.asset.digest, max_bytes=self._max_bytes)
         target = self._wanted.output_format or FORMATS.get(asset.media_type, "png")
         converted, _ = await self._convert(data, asset.media_type, target)
         entry: dict[str, Any] = {}
-        if self._wanted.response_format == "b64_json":
+        if self.are_inline:
             entry["b64_json"] = await to_text(converted)
         else:
             digest = asset.digest if converted is data else (await self._assets.store(converted)).digest
