@@ -3,10 +3,12 @@
 import asyncio
 import json
 import logging
+import time
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,11 @@ from imagegen_client.openwebui.live_previews import (
     MAX_PREVIEW_BYTES,
     PHASES,
     REASONS,
+    STATUS_INTERVAL_S,
     Calls,
     Filter,
+    Follower,
+    Showing,
     View,
     is_for,
     last_line_of,
@@ -272,6 +277,48 @@ async def test_previews_are_seen_and_end_with_the_picture(previews: Filter, serv
         assert picture["url"].startswith("data:image/jpeg;base64,")
         assert len(b64decode(picture["url"].partition(",")[2])) <= MAX_PREVIEW_BYTES
     await until_quiet()
+
+
+async def shown_by(follower: Follower, showing: Showing) -> None:
+    follower.jobs.put_nowait(showing)
+    follower.jobs.put_nowait(None)
+    async with asyncio.timeout(10):
+        await follower.run()
+
+
+async def nothing(*_: object) -> Any:
+    return []
+
+
+async def test_lines_come_twice_a_second_at_most() -> None:
+    told_at: list[float] = []
+    showing = Showing("j", View(state="RUNNING", progress={"phase": "PHASE_SAMPLING"}))
+
+    async def emit(event: dict[str, Any]) -> None:
+        told_at.append(time.monotonic())
+        showing.view = replace(showing.view, progress={"phase": "PHASE_SAMPLING", "step": len(told_at), "steps": 9})
+        if len(told_at) == 3:
+            showing.ended.set()
+
+    follower = Follower(emit, emit, nothing, nothing, has_previews=False, takes_any=False)
+    await shown_by(follower, showing)
+    *on_the_way, _ = told_at
+    assert all(later - earlier > 0.8 * STATUS_INTERVAL_S for earlier, later in pairwise(on_the_way))
+
+
+async def test_no_preview_is_shown_when_the_job_ends_while_it_is_made_ready() -> None:
+    events: list[str] = []
+    showing = Showing("j", View(state="RUNNING"), preview="data:image/jpeg;base64,AA==")
+
+    async def emit(event: dict[str, Any]) -> None:
+        events.append(event["type"])
+
+    async def saved_files() -> list[dict[str, Any]]:
+        showing.hear("completed", {"job": {"state": "JOB_STATE_SUCCEEDED", "spec": {}}})
+        return []
+
+    await shown_by(Follower(emit, emit, saved_files, nothing, has_previews=True, takes_any=False), showing)
+    assert events == ["status"]
 
 
 async def test_two_chats_of_one_user_get_their_own(previews: Filter, server: str) -> None:

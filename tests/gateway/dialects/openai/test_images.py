@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import io
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -229,6 +230,22 @@ async def test_a_key_that_comes_again_gets_the_same_pictures(house: House, api: 
 def test_a_key_stands_for_one_seed_of_a_workflow() -> None:
     assert seed_for("k1") == seed_for("k1") != seed_for("k2")
     assert max(seed_for(""), seed_for("k1")) < 2**50
+
+
+@pytest.mark.parametrize("settings", [{"max_upload_bytes": 1000}])
+async def test_the_parts_of_a_form_share_one_limit(house: House) -> None:
+    async def form() -> AsyncIterator[bytes]:  # without a length, that would be refused at once
+        for number in range(3):
+            yield b'--b\r\nContent-Disposition: form-data; name="image[]"; filename="%d"\r\n\r\n' % number
+            yield bytes(500_000) + b"\r\n"
+        yield b"--b--\r\n"
+
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    async with (
+        aiohttp.ClientSession() as http,
+        http.post(f"{house.url}/openai/v1/images/edits", data=form(), headers=headers) as answer,
+    ):
+        assert (answer.status, (await answer.json())["error"]["code"]) == (413, "asset_too_large")
 
 
 async def test_two_users_at_once_get_their_own(house: House, api: openai.AsyncOpenAI) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from imagegen.v1 import job_pb2
 from imagegen_gateway.dialects.chats import ChatMessage
 from imagegen_gateway.dialects.tools.drawing import Drawing, Shelf
-from imagegen_gateway.dialects.tools.openwebui import open_openwebui
+from imagegen_gateway.dialects.tools.openwebui import MAX_FAILURES, open_openwebui
 from imagegen_gateway.pictures import PREVIEW_BYTES
 from tests.fakes.openwebui import FakeOpenWebUI, StoredFile, open_fake
 from tests.fakes.openwebui.state import USER_TOKEN
@@ -89,14 +89,19 @@ async def test_the_chat_sees_the_picture_emerge(http: aiohttp.ClientSession, web
     assert [event.type for event in webui.events][-2:] == ["files", "status"]
 
 
+@pytest.mark.parametrize("speed", ["10"])
 async def test_a_second_picture_in_one_answer_leaves_the_first(
     http: aiohttp.ClientSession, webui: FakeOpenWebUI
 ) -> None:
     for prompt in ("a fox", "a bear"):
-        await call(http, "generate_image", {"prompt": prompt, "n": 2, **SMALL})
+        before = len(events(webui, "chat:message:files"))
+        await call(http, "generate_image", {"prompt": prompt, "n": 2, "steps": 12})
     first, second = (shown["files"] for shown in events(webui, "files"))
     assert (len(first), len(second)) == (2, 2)
-    assert events(webui, "chat:message:files")[-1]["files"] == [*first, *second]
+    *previews, final = (shown["files"] for shown in events(webui, "chat:message:files")[before:])
+    assert previews
+    assert all([file["url"] for file in shown[:2]] == [file["url"] for file in first] for shown in previews)
+    assert final == [*first, *second]
 
 
 NO_MESSAGE: list[dict[str, str]] = [
@@ -121,11 +126,16 @@ async def test_without_a_message_to_write_to_the_model_gets_addresses(
                 assert found.content_type == "image/png"
 
 
-async def test_what_cannot_be_posted_fails_no_job(http: aiohttp.ClientSession, webui: FakeOpenWebUI) -> None:
-    webui.failing |= {f"/api/v1/chats/{CHAT}/messages/{MESSAGE}/event", "/api/v1/files/"}
-    status, answer = await call(http, "generate_image", {"prompt": "a fox", **SMALL})
+@pytest.mark.parametrize("speed", ["3"])
+async def test_what_cannot_be_posted_fails_no_job_and_is_given_up(
+    http: aiohttp.ClientSession, webui: FakeOpenWebUI
+) -> None:
+    event = f"/api/v1/chats/{CHAT}/messages/{MESSAGE}/event"
+    webui.failing |= {event, "/api/v1/files/"}
+    status, answer = await call(http, "generate_image", {"prompt": "a fox", "steps": 12})
     assert (status, answer["status"]) == (200, "success")
     assert "/api/v1/assets/" in answer["message"]
+    assert webui.requests.count(f"POST {event}") == MAX_FAILURES
 
 
 async def test_an_attached_file_is_changed(http: aiohttp.ClientSession, webui: FakeOpenWebUI, house: House) -> None:
