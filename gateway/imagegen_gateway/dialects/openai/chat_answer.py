@@ -2,9 +2,11 @@
 
 import asyncio
 from contextlib import aclosing
+from typing import Final
 
 import grpc
 from aiohttp import web
+from aiohttp.hdrs import ORIGIN
 
 from imagegen.v1 import job_pb2
 from imagegen_gateway.assets import asset_address
@@ -30,6 +32,9 @@ from imagegen_gateway.dialects.telling import tell_end
 from imagegen_gateway.errors import Problem, from_rpc
 from imagegen_gateway.pictures import small_preview, to_data_address
 
+PAGE_PAUSE_S: Final = 0.25
+"""A page that reads for itself gets nothing right after a picture, so that it does not read both in two parts."""
+
 
 def link(request: web.Request, digest: str, number: int) -> str:
     """Where a picture can be had, as Markdown: no picture itself, which some would show twice."""
@@ -44,6 +49,7 @@ class Answer:
         self._stream = stream
         self._wanted = wanted
         self._request = request
+        self._is_for_page = ORIGIN in request.headers
         self._events = False
         self._previews = False
         self._show = Show()
@@ -89,11 +95,22 @@ class Answer:
 
     async def _give_picture(self, output: job_pb2.Output) -> None:
         asset, data = await self._kit.assets.read(output.asset.digest, max_bytes=self._kit.settings.max_upload_bytes)
-        await self._say(images=[image_part(await to_data_address(data, asset.media_type))])
         self._digests.append(asset.digest)
+        if self._is_for_page:
+            await self._give_to_page(data, asset.media_type)
+            return
+        await self._say(images=[image_part(await to_data_address(data, asset.media_type))])
         if self._expects_more:
             small = await small_preview(data, asset.media_type, FINISHED_BYTES)
             self._show.finish(output.image_index, Picture(*small) if small is not None else None)
+
+    async def _give_to_page(self, data: bytes, media_type: str) -> None:
+        """Small enough for one read: Open WebUI's page loses what it gets in two. The link is to the whole picture."""
+        picture = (data, media_type)
+        if len(data) > PREVIEW_BYTES:
+            picture = await small_preview(data, media_type, PREVIEW_BYTES) or picture
+        await self._say(images=[image_part(await to_data_address(*picture))])
+        await asyncio.sleep(PAGE_PAUSE_S)
 
     async def _tell(self, line: str) -> None:
         if self._events:

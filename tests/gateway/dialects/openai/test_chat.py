@@ -162,6 +162,19 @@ async def test_others_read_progress_as_reasoning_and_get_links(http: aiohttp.Cli
     assert (await jobs_of(house))[-1].spec.image.init_image == link.rpartition("/")[2]
 
 
+async def test_a_page_that_reads_for_itself_gets_what_one_read_holds_and_a_link_to_the_whole(
+    http: aiohttp.ClientSession,
+) -> None:
+    """Open WebUI's direct connections lose lines that come in two reads; Chromium's hold 64 kB."""
+    origin = {"Origin": str(http._base_url).rstrip("/")}
+    answer = await told(http, asks("a fox --size 768x768 --steps 1"), origin)
+    (address,) = answer.images
+    assert len(address) < 61_000
+    async with http.get(answer.content.partition("[Picture 1](")[2].rstrip(")")) as found:
+        assert Image.open(io.BytesIO(await found.read())).size == (768, 768)
+    assert picture(address).size == (512, 512)
+
+
 async def test_openais_package_chats(api: openai.AsyncOpenAI) -> None:
     messages: Any = [{"role": "user", "content": f"a fox {SMALL}"}]
     whole = await api.chat.completions.create(model="demo-flow", messages=messages)
@@ -303,3 +316,48 @@ async def test_a_silent_stream_shows_that_it_lives(http: aiohttp.ClientSession, 
             if line == b": ping\n":
                 break
     await until_job_is(house, CANCELLED)
+
+
+class Told:
+    """A job of which these moments are told, the place of its picture, and the stream that hears of it."""
+
+    def __init__(self, *moments: Moment) -> None:
+        self._moments = moments
+        self.order: list[str] = []
+
+    async def moments(self, *, heartbeat_s: float) -> AsyncGenerator[Moment, None]:
+        assert heartbeat_s > 0
+        for moment in self._moments:
+            yield moment
+
+    async def ended(self) -> job_pb2.Job:
+        return self._moments[-1].job
+
+    async def read(self, digest: str, *, max_bytes: int) -> tuple[asset_pb2.Asset, bytes]:
+        assert max_bytes > 0
+        return asset_pb2.Asset(digest=digest, media_type="image/png"), png()
+
+    async def say(self, **delta: object) -> None:
+        self.order += delta
+
+    async def event(self, event: dict[str, Any]) -> None:
+        self.order.append(event["type"])
+
+    async def finish(self) -> None:
+        self.order.append("stop")
+
+
+async def test_no_preview_is_shown_after_the_last_picture() -> None:
+    output = job_pb2.Output(asset=asset_pb2.Asset(digest="0" * 64, media_type="image/png"))
+    job = job_pb2.Job(state=job_pb2.JOB_STATE_SUCCEEDED, outputs=[output])
+    late = event_pb2.Preview(data=jpeg(), media_type="image/jpeg")
+    told = Told(
+        Moment(job=job, state=job_pb2.JOB_STATE_RUNNING, outputs=(output,)),
+        Moment(job=job, state=job_pb2.JOB_STATE_RUNNING, preview=late),
+        Moment(job=job, state=job_pb2.JOB_STATE_SUCCEEDED),
+    )
+    kit: Any = SimpleNamespace(assets=told, settings=GatewaySettings())
+    wanted = Request(spec=job.spec, preset=PresetSettings(id="imagegen"), seed=None)
+    pretended: Any = told
+    await Answer(kit, pretended, wanted, pretended).give(pretended, events=True, previews=True)
+    assert [kind for kind in told.order if kind != "status"] == ["images", "content", "stop"]
