@@ -25,6 +25,10 @@ DOCUMENTS: Final = "### Task:\nRespond to the user query using the provided cont
 DOCUMENTS_END: Final = "</context>"
 ATTACHED: Final = re.compile(r"\s*<attached_files>.*?</attached_files>\s*", re.DOTALL)
 """What it puts before a message that has files, for models that call tools."""
+THREAD: Final = ("You are ", ", participating in a threaded conversation.")
+"""Between them the model's name, in the system message for one that was mentioned in a channel."""
+HISTORY: Final = ("thread history:\n\n\n", "\n\n\nContinue the conversation ")
+"""Between them what was said in the thread, up to the message to be answered."""
 PARAMETERS: Final = {flag.field: flag for flag in FLAGS if flag.shape}
 """What may stand in the body beside what OpenAI knows: flags by their long names."""
 
@@ -41,6 +45,8 @@ class Question:
     """Addresses of the pictures in that message: data: or http."""
     earlier: tuple[str, ...]
     """Addresses of the pictures before it, the newest first; a digest for what was made here."""
+    is_in_thread: bool
+    """Whether it comes from a channel, where `earlier` holds the pictures of its thread."""
     defaults: Mapping[str, Any]
     """Values of an Order for what the text does not say."""
 
@@ -55,19 +61,25 @@ def read_question(body: Mapping[str, Any]) -> Question:
         raise bad_field("messages", "must hold a message of the user")
     if body.get("n") not in (None, 1):
         raise bad_field("n", "there is one answer; several pictures are ordered in the message: --n 4")
-    text = own_words(text_of(messages[last]))
+    text, pictures = own_words(text_of(messages[last])), tuple(_pictures(messages[last]))
+    earlier = [picture for message in reversed(messages[:last]) for picture in reversed([*_pictures(message)])]
+    is_in_thread = THREAD[1] in text_of(messages[0])
+    if is_in_thread:
+        model, history = thread_of(text_of(messages[0]))
+        if history.strip() != text:  # the pictures are those of all its messages
+            pictures, earlier = (), [*reversed(pictures)]
+        text = said_to(model, text)
     if len(text) > MAX_TEXT:
         raise bad_field("messages", f"the last message is longer than {MAX_TEXT} characters")
-    pictures = tuple(_pictures(messages[last]))
     if len(pictures) > MAX_PICTURES:
         raise bad_field("messages", f"the last message has more than {MAX_PICTURES} pictures")
-    before = (picture for message in reversed(messages[:last]) for picture in reversed([*_pictures(message)]))
     return Question(
         model=_string(body, "model"),
         is_streamed=body.get("stream") is True,
         text=text,
         pictures=pictures,
-        earlier=tuple(before),
+        earlier=tuple(earlier),
+        is_in_thread=is_in_thread,
         defaults=_defaults(body),
     )
 
@@ -90,6 +102,17 @@ def own_words(text: str) -> str:
     if (attached := ATTACHED.match(text)) is not None:
         text = text[attached.end() :]
     return text.strip()
+
+
+def thread_of(system: str) -> tuple[str, str]:
+    """The model's name and what was said, of the system message for a thread."""
+    head, _, rest = system.partition(THREAD[1])
+    return head.rpartition(THREAD[0])[2], rest.partition(HISTORY[0])[2].rpartition(HISTORY[1])[0]
+
+
+def said_to(model: str, text: str) -> str:
+    """What somebody said to a model in a channel: "NAME: MODEL what was said", where a mention is the model's name."""
+    return (text.partition(": ")[2] or text).strip().removeprefix(model).strip()
 
 
 def _pictures(message: Mapping[str, Any]) -> Iterator[str]:

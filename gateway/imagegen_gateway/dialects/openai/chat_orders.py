@@ -33,7 +33,8 @@ async def _pictures(
 ) -> list[asset_pb2.Asset]:
     if question.pictures or not order.is_edit:
         return [await orders.stored(address) for address in question.pictures]
-    made = await orders.newest_of(message.chat_id, caller) if message.chat_id else None
+    is_known = message.chat_id and not question.is_in_thread
+    made = await orders.newest_of(message.chat_id, caller) if is_known else None
     if made is not None:
         return [made]
     if not question.earlier:

@@ -146,6 +146,30 @@ def test_pictures_of_before_the_newest_first() -> None:
     assert read_question({"messages": messages}).earlier == ("data:2", DIGEST, PIXEL, "https://example.org/1.png")
 
 
+def mentioned(text: str, *pictures: str, before: str = "") -> dict[str, Any]:
+    """A model called `A Fox` is mentioned in a channel, in a thread that holds these pictures."""
+    system = (
+        "You are A Fox, participating in a threaded conversation. Be concise and conversational."
+        f"Here's the thread history:\n\n\n{before}{text}\n\n\nContinue the conversation naturally as A Fox."
+    )
+    return {"messages": [{"role": "system", "content": system}, user(said(text, *pictures) if pictures else text)]}
+
+
+def test_a_mention_in_a_channel_is_read_without_names() -> None:
+    question = read_question(mentioned("ann: A Fox in the snow: deep --steps 4"))
+    assert (question.text, question.is_in_thread) == ("in the snow: deep --steps 4", True)
+
+
+def test_the_pictures_of_the_first_message_of_a_thread_are_its_own() -> None:
+    question = read_question(mentioned("ann: A Fox like this", PIXEL))
+    assert (question.pictures, question.earlier) == ((PIXEL,), ())
+
+
+def test_later_in_a_thread_its_pictures_are_those_of_before() -> None:
+    question = read_question(mentioned("ann: A Fox another", PIXEL, "data:2", before="ann: A Fox like this\n\n"))
+    assert (question.pictures, question.earlier) == ((), ("data:2", PIXEL))
+
+
 @pytest.mark.parametrize(
     ("body", "fault"),
     [
