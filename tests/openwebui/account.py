@@ -41,7 +41,7 @@ class Account:
     async def upload(self, picture: bytes) -> dict[str, Any]:
         """Attaches a PNG as the chat's input does; gives the stored file."""
         form = aiohttp.FormData()
-        form.add_field("file", picture, filename="source.png", content_type="image/png")
+        form.add_field("file", io.BytesIO(picture), filename="source.png", content_type="image/png")
         stored: dict[str, Any] = await self._call("POST", "/api/v1/files/?process=false", data=form)
         return stored
 

@@ -13,6 +13,8 @@ HERE = Path(__file__).parent
 VENV = Path(os.environ["OPENWEBUI_VENV"]).absolute() if os.environ.get("OPENWEBUI_VENV") else None
 """The virtual environment that Open WebUI is installed in; without one these tests are left out."""
 
+SECRET = "a secret that Open WebUI and the gateway share"
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Without Open WebUI one line says so, instead of one for each test."""
@@ -30,4 +32,17 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
     """Whoever stops a part of it starts it again."""
     assert VENV is not None
     async with open_stack(VENV, tmp_path_factory.mktemp("openwebui")) as stack:
+        yield stack
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def signed_stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """Another, whose Open WebUI signs what it says of its users. It may be killed: nobody's tab is open for long."""
+    assert VENV is not None
+    async with open_stack(
+        VENV,
+        tmp_path_factory.mktemp("signed"),
+        webui_settings={"FORWARD_USER_INFO_HEADER_JWT_SECRET": SECRET},
+        gateway_settings={"IMAGEGEN_OPENWEBUI_JWT_SECRET": SECRET},
+    ) as stack:
         yield stack

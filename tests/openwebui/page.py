@@ -40,6 +40,9 @@ class ChatPage:
         await self.page.locator("#chat-input").fill(prompt)
         await self.page.keyboard.press("Enter")
 
+    async def stop(self) -> None:
+        await self.page.get_by_role("button", name="Stop", exact=True).click()
+
     @property
     def preview(self) -> Locator:
         """The picture as it is so far."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -35,30 +35,57 @@ OFFLINE = {
 }
 
 
-@asynccontextmanager
-async def open_webui(venv: Path, folder: Path, *, chat_model_url: str) -> AsyncIterator[str]:
-    """Runs the Open WebUI of `venv` with fresh data in `folder`; gives its address.
+class OpenWebUI:
+    """Its process, over all its lives: each is at the same address and has the same data."""
 
-    Its only provider at the start is the chat model. Raises RuntimeError, with its last lines, if it does not start.
+    def __init__(self, venv: Path, folder: Path, *, chat_model_url: str, settings: Mapping[str, str]) -> None:
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self._program = venv / "bin" / "open-webui"
+        self._folder = folder
+        self._log = folder / "open-webui.log"
+        self._env = {**os.environ, **OFFLINE, **_settings(folder, self.url, chat_model_url), **settings}
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Returns when it answers. Raises RuntimeError, with its last lines, if it does not start."""
+        with self._log.open("ab") as output:
+            self._process = await asyncio.create_subprocess_exec(
+                self._program,
+                *("serve", "--host", "127.0.0.1", "--port", self.url.rpartition(":")[2]),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=asyncio.subprocess.STDOUT,
+                cwd=self._folder,
+                env=self._env,
+            )
+        if not await _is_up(self._process, self.url):
+            raise RuntimeError(f"Open WebUI did not start; its last lines:\n{_last_lines(self._log)}")
+
+    async def kill(self) -> None:
+        """It has no time to say goodbye to anybody."""
+        assert self._process is not None
+        self._process.kill()
+        await self._process.wait()
+
+    async def end(self) -> None:
+        if self._process is not None:
+            await _end(self._process)
+
+
+@asynccontextmanager
+async def open_webui(
+    venv: Path, folder: Path, *, chat_model_url: str, settings: Mapping[str, str]
+) -> AsyncIterator[OpenWebUI]:
+    """Runs the Open WebUI of `venv` with fresh data in `folder`, and with these settings beside the usual ones.
+
+    Its only provider at the start is the chat model.
     """
-    address = f"127.0.0.1:{free_port()}"
-    url, log = f"http://{address}", folder / "open-webui.log"
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            venv / "bin" / "open-webui",
-            *("serve", "--host", "127.0.0.1", "--port", address.rpartition(":")[2]),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=asyncio.subprocess.STDOUT,
-            cwd=folder,
-            env={**os.environ, **OFFLINE, **_settings(folder, url, chat_model_url)},
-        )
-        try:
-            if not await _is_up(process, url):
-                raise RuntimeError(f"Open WebUI did not start; its last lines:\n{_last_lines(log)}")
-            yield url
-        finally:
-            await _end(process)
+    webui = OpenWebUI(venv, folder, chat_model_url=chat_model_url, settings=settings)
+    try:
+        await webui.start()
+        yield webui
+    finally:
+        await webui.end()
 
 
 def _settings(folder: Path, url: str, chat_model_url: str) -> dict[str, str]:
@@ -70,6 +97,7 @@ def _settings(folder: Path, url: str, chat_model_url: str) -> dict[str, str]:
         "CORS_ALLOW_ORIGIN": url,
         "ENABLE_SIGNUP": "true",
         "ENABLE_API_KEYS": "true",
+        "ENABLE_CHANNELS": "true",
         "ENABLE_OLLAMA_API": "false",
         "ENABLE_OPENAI_API": "true",
         "OPENAI_API_BASE_URL": chat_model_url,

@@ -2,10 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from imagegen.v1.job_pb2 import Job
 from imagegen_client.client import Client
@@ -14,7 +15,7 @@ from tests.openwebui.account import Account, open_account
 from tests.openwebui.browser import Browser, open_browser
 from tests.openwebui.chat_model import open_chat_model
 from tests.openwebui.installing import Installer
-from tests.openwebui.program import open_webui
+from tests.openwebui.program import OpenWebUI, open_webui
 
 JOB_TIMEOUT_S = 60.0
 _POLL_S = 0.1
@@ -28,6 +29,7 @@ class Stack:
 
     server: Program
     gateway: Program
+    webui: OpenWebUI
     client: Client
     """Sees all jobs of our server."""
     admin: Browser
@@ -58,21 +60,31 @@ class Stack:
 
 
 @asynccontextmanager
-async def open_stack(venv: Path, folder: Path, *, demo_speed: float = 1.0) -> AsyncIterator[Stack]:
+async def open_stack(
+    venv: Path,
+    folder: Path,
+    *,
+    demo_speed: float = 1.0,
+    webui_settings: Mapping[str, str] = MappingProxyType({}),
+    gateway_settings: Mapping[str, str] = MappingProxyType({}),
+) -> AsyncIterator[Stack]:
     """Starts it in empty folders, and ends it all with the block. Nothing is installed in Open WebUI yet."""
     async with AsyncExitStack() as stack:
         backends = [{"kind": "demo", "options": {"speed": str(demo_speed)}}]
         server = server_program(folder / "imagegen", backends)
         chat_model_url = await stack.enter_async_context(open_chat_model())
         (folder / "webui").mkdir()
-        url = await stack.enter_async_context(open_webui(venv, folder / "webui", chat_model_url=chat_model_url))
-        gateway = _gateway(server, url)
+        webui = await stack.enter_async_context(
+            open_webui(venv, folder / "webui", chat_model_url=chat_model_url, settings=webui_settings)
+        )
+        gateway = _gateway(server, webui.url, gateway_settings)
         await stack.enter_async_context(running(server, gateway))
-        admin = await stack.enter_async_context(open_account(url, "admin"))
-        guest = await stack.enter_async_context(open_account(url, "guest", admin=admin))
+        admin = await stack.enter_async_context(open_account(webui.url, "admin"))
+        guest = await stack.enter_async_context(open_account(webui.url, "guest", admin=admin))
         yield Stack(
             server=server,
             gateway=gateway,
+            webui=webui,
             client=await stack.enter_async_context(Client(server.address)),
             admin=await stack.enter_async_context(open_browser(admin)),
             guest=await stack.enter_async_context(open_browser(guest)),
@@ -80,7 +92,7 @@ async def open_stack(venv: Path, folder: Path, *, demo_speed: float = 1.0) -> As
         )
 
 
-def _gateway(server: Program, openwebui_url: str) -> Program:
+def _gateway(server: Program, openwebui_url: str, settings: Mapping[str, str]) -> Program:
     address = f"127.0.0.1:{free_port()}"
     return Program(
         "gateway",
@@ -88,7 +100,12 @@ def _gateway(server: Program, openwebui_url: str) -> Program:
         ("--server", server.address, "gateway", "--http", address),
         address=f"http://{address}",
         ready="imagegen is at",
-        env={"IMAGEGEN_KEYS": json.dumps(KEYS), "IMAGEGEN_OPENWEBUI_URL": openwebui_url},
+        env={
+            "IMAGEGEN_KEYS": json.dumps(KEYS),
+            "IMAGEGEN_OPENWEBUI_URL": openwebui_url,
+            "IMAGEGEN_CORS_ORIGINS": openwebui_url,  # direct connections come from its page
+            **settings,
+        },
     )
 
 

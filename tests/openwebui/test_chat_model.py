@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import random
 from collections.abc import AsyncIterator
 
 import pytest
@@ -67,6 +68,20 @@ async def test_an_attached_picture_is_where_it_starts_from(stack: Stack) -> None
     await chat.ended()
     await _check_saved(stack, chat, [(192, 128)])
     assert (await stack.job("make it a sunset")).spec.image.init_image != ""
+
+
+@pytest.mark.parametrize("side", [840, 1680])  # 2 and 8 MB
+async def test_large_pictures_are_stored_whole(stack: Stack, side: int) -> None:
+    source = io.BytesIO()
+    Image.frombytes("RGB", (side, side), random.Random(side).randbytes(3 * side * side)).save(source, "PNG")
+    file = await stack.admin.account.upload(source.getvalue())
+    prompt = f"grains of sand, {side} of them --size {side}x{side} --steps 10 --denoise 0.1"
+    chat = await stack.admin.send(MODEL, prompt, attached=[file])
+    await chat.ended()
+    await _check_saved(stack, chat, [(side, side)])
+    (output,) = (await stack.job(f"{side} of them")).outputs
+    assert output.asset.size_bytes > 2.9 * side * side, "noise cannot be packed"
+    assert all(len(preview.content) < PREVIEW_MAX_BYTES for preview in chat.previews)
 
 
 async def test_the_stop_button_cancels_the_job(stack: Stack) -> None:

@@ -53,6 +53,29 @@ async def test_two_chats_of_one_person_do_not_mix_up_their_pictures(stack: Stack
     assert not first & second
 
 
+async def test_who_asks_for_much_does_not_keep_others_waiting(stack: Stack) -> None:
+    await stack.client.pause_queue()
+    try:
+        crowd = [f"number {number} of six pictures" for number in range(1, 7)]
+        chats = [await stack.admin.send(MODEL, _order(prompt), image_button=True) for prompt in crowd]
+        for prompt in crowd:
+            await stack.accepted(prompt)
+        chats.append(await stack.guest.send(MODEL, _order("a single picture"), image_button=True))
+        await stack.accepted("a single picture")
+    finally:
+        await stack.client.resume_queue()
+    await asyncio.gather(*(chat.ended() for chat in chats))
+
+    jobs = [await stack.job(prompt) for prompt in (*crowd, "a single picture")]
+    single = jobs[-1].end_time.ToNanoseconds()
+    assert sum(job.end_time.ToNanoseconds() < single for job in jobs) <= 2, "of the six that were asked for before"
+    for chat in chats:
+        await _check(chat, SIZE)
+    seen = [{preview.content for preview in chat.previews} for chat in chats]
+    assert sum(map(len, seen)) == len(set().union(*seen)), "each is seen in one chat only"
+    assert not any(stack.guest.events_of(chat.message_id) for chat in chats[:-1])
+
+
 async def test_a_temporary_chat_shows_how_far_it_is_and_no_previews(stack: Stack) -> None:
     """Its page would keep every preview beside the picture."""
     chat = await stack.admin.send(MODEL, _order("a sandcastle"), image_button=True, temporary=True)
