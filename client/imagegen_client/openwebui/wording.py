@@ -35,6 +35,10 @@ WITHOUT_USERS: Final = (
     "previews are found by their prompt alone; to change that, start Open WebUI with "
     "ENABLE_FORWARD_USER_INFO_HEADERS=true"
 )
+NEVER_USERS: Final = (
+    "Open WebUI tells only the image engine openai who asks: all pictures of this one count as made for the key, and "
+    "live previews are found by their prompt alone"
+)
 ACTS_FOR_USERS: Final = "the gateway's key has to have acts_for_users = true, so that pictures belong to who asked"
 SIGNED: Final = "the gateway needs Open WebUI's FORWARD_USER_INFO_HEADER_JWT_SECRET as its openwebui_jwt_secret"
 SHARE_MODELS: Final = (
@@ -80,7 +84,9 @@ def holds_secret(item: str, value: Value) -> bool:
 def by_hand(choices: Choices, *, users_told: str, url: str) -> list[str]:
     """What the person has to see to, because it cannot be set from outside."""
     notes = []
-    if (choices.filter or choices.images is Engine.OPENAI or choices.edits) and users_told == "no":
+    if choices.images in {Engine.AUTOMATIC1111, Engine.COMFYUI}:
+        notes.append(NEVER_USERS)
+    elif (choices.filter or choices.images is Engine.OPENAI or choices.edits) and users_told == "no":
         notes.append(WITHOUT_USERS)
     if users_told == "signed":
         notes.append(SIGNED)

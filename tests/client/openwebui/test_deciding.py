@@ -237,6 +237,9 @@ def test_what_is_left_to_do_by_hand_depends_on_the_choices() -> None:
     (note,) = by_hand(usual, users_told="signed", url="http://chat")
     assert "openwebui_jwt_secret" in note
     assert by_hand(usual, users_told="plain", url="http://chat") == []
+    (note,) = by_hand(Choices(gateway=GATEWAY, images=Engine.AUTOMATIC1111), users_told="no", url="http://chat")
+    assert "only the image engine openai" in note
+    assert "ENABLE_FORWARD_USER_INFO_HEADERS" not in note, "it would change nothing"
     (note,) = by_hand(Choices(gateway=GATEWAY, chat=True), users_told="", url="http://chat")
     assert "BYPASS_MODEL_ACCESS_CONTROL" in note
     acts_for_users, address = by_hand(Choices(gateway=GATEWAY, key="k", tools=True), users_told="", url="http://chat")
