@@ -49,7 +49,6 @@ class Answer:
         self._stream = stream
         self._wanted = wanted
         self._request = request
-        self._is_for_page = ORIGIN in request.headers
         self._events = False
         self._previews = False
         self._show = Show()
@@ -96,7 +95,7 @@ class Answer:
     async def _give_picture(self, output: job_pb2.Output) -> None:
         asset, data = await self._kit.assets.read(output.asset.digest, max_bytes=self._kit.settings.max_upload_bytes)
         self._digests.append(asset.digest)
-        if self._is_for_page:
+        if not self._events and ORIGIN in self._request.headers:
             await self._give_to_page(data, asset.media_type)
             return
         await self._say(images=[image_part(await to_data_address(data, asset.media_type))])
