@@ -2,10 +2,11 @@
 
 A dialect's handler ends in one of three ways: the job has ended; the caller has closed its connection or left the
 block, and the job is cancelled; or the gateway goes down, and the job lives on, to be found in the gallery.
+A caller that named its request (Idempotency-Key) may come again for it, so its job is left alone.
 """
 
 import asyncio
-from collections import Counter
+import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -27,6 +28,9 @@ if TYPE_CHECKING:  # this name is in the stub only
 log = structlog.get_logger(__name__)
 
 CANCEL_TIMEOUT_S: Final = 30.0
+REPEAT_TIMEOUT_S: Final = 10.0
+"""How long a server that is being restarted is waited for, when a job is handed in."""
+LOST_ANSWERS: Final = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
 CLOSING_S: Final = 3.0
 """How long cancels that are under way may go on when the gateway goes down."""
 MAX_ANSWER_BYTES: Final = 512 * 1024 * 1024
@@ -68,30 +72,46 @@ class Studio:
         self._hubs = hubs
         self._timeout_s = timeout_s
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._callers: Counter[str] = Counter()
-        """How many wait for a job: several, where a request came again with its request_id."""
 
     async def create(self, spec: job_pb2.JobSpec, caller: Caller, *, request_id: str = "") -> job_pb2.Job:
-        """Hands in a job. A caller that goes away meanwhile has none. Raises AioRpcError."""
+        """Hands in a job. A caller that goes away meanwhile, and did not name its request, has none. Raises AioRpcError."""
         creating = self._spawn(self._create(spec, caller, request_id))
         try:
             return await asyncio.shield(creating)
         except asyncio.CancelledError:
-            self._spawn(self._take_back(creating, caller))
+            if not request_id:
+                self._spawn(self._take_back(creating, caller))
             raise
 
     async def _create(self, spec: job_pb2.JobSpec, caller: Caller, request_id: str) -> job_pb2.Job:
-        request = image_gen_pb2.CreateJobRequest(spec=spec, request_id=request_id)
+        request = image_gen_pb2.CreateJobRequest(spec=spec, request_id=request_id or str(uuid.uuid4()))
         if not request.spec.HasField("preview"):
             request.spec.preview.CopyFrom(PREVIEWS)
-        return (await self._stub.CreateJob(request, timeout=self._timeout_s, metadata=caller.metadata)).job
+        try:
+            return (await self._stub.CreateJob(request, timeout=self._timeout_s, metadata=caller.metadata)).job
+        except grpc.aio.AioRpcError as exc:
+            if exc.code() not in LOST_ANSWERS:
+                raise
+            return await self._create_again(request, caller, exc)
+
+    async def _create_again(
+        self, request: image_gen_pb2.CreateJobRequest, caller: Caller, lost: grpc.aio.AioRpcError
+    ) -> job_pb2.Job:
+        """The answer may be lost and not the job, which would run for nobody: its request_id finds it."""
+        try:
+            answer = await self._stub.CreateJob(
+                request, timeout=REPEAT_TIMEOUT_S, metadata=caller.metadata, wait_for_ready=True
+            )
+        except grpc.aio.AioRpcError as exc:
+            raise (lost if exc.code() in LOST_ANSWERS else exc) from None
+        return answer.job
 
     async def _take_back(self, creating: "asyncio.Task[job_pb2.Job]", caller: Caller) -> None:
         try:
             job = await creating
         except grpc.aio.AioRpcError:
             return  # there is nothing to take back
-        if not self._callers[job.job_id] and not self._hubs.is_closing:
+        if not self._hubs.is_closing:
             await self.cancel(job.job_id, caller)
 
     @asynccontextmanager
@@ -105,29 +125,19 @@ class Studio:
     ) -> AsyncIterator["Rendering"]:
         """A new job, which is cancelled when the block is left before its end; see the module's docstring.
 
-        With a `request_id` that came before it is the same job, which is cancelled when the last who waits leaves.
-        Raises AioRpcError when it is not accepted.
+        With a `request_id` it is the same job as before, and is left alone. Raises AioRpcError when it is not accepted.
         """
         job = await self.create(spec, caller, request_id=request_id)
-        self._callers[job.job_id] += 1
-        is_over = False
+        may_leave = bool(request_id)
         try:
             async with self.follow(job.job_id, max_pixels=max_pixels) as rendering:
                 try:
                     yield rendering
                 finally:
-                    is_over = rendering.is_over
+                    may_leave = may_leave or rendering.is_over
         finally:
-            is_last = self._leave(job.job_id)
-            if is_last and not is_over and not self._hubs.is_closing:
+            if not may_leave and not self._hubs.is_closing:
                 await asyncio.shield(self._spawn(self.cancel(job.job_id, caller)))
-
-    def _leave(self, job_id: str) -> bool:
-        self._callers[job_id] -= 1
-        if self._callers[job_id]:
-            return False
-        del self._callers[job_id]
-        return True
 
     @asynccontextmanager
     async def follow(self, job_id: str, *, max_pixels: int = PREVIEW_PIXELS) -> AsyncIterator["Rendering"]:
