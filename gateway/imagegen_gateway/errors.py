@@ -244,7 +244,11 @@ def problem_middleware(shapes: Mapping[str, Shape]) -> Middleware:
             raise
         except Exception as exc:  # noqa: BLE001  # logged in problem_of
             problem = problem_of(exc, request)
-        shape = next((shapes[prefix] for prefix in shapes if request.path.startswith(prefix)), Problem.response)
+        shape = next((shapes[prefix] for prefix in shapes if request.path.startswith(prefix)), None)
+        if shape is None:
+            return problem.response()
+        # Programs of others often hide from people what they are told.
+        log.info("refused", method=request.method, path=request.path[:200], status=problem.status, why=problem.detail)
         return shape(problem)
 
     return answer_problems

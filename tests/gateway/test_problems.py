@@ -5,6 +5,7 @@ import asyncio
 import aiohttp
 import grpc
 import pytest
+import structlog
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no annotations
 
 from imagegen.v1 import error_pb2
@@ -111,6 +112,15 @@ async def test_a_fault_of_the_gateway_is_a_problem_without_details(
         text = await response.text()
     assert "secret" not in text
     assert '"reason":"INTERNAL"' in text
+
+
+async def test_the_log_has_what_programs_of_others_may_hide(http: aiohttp.ClientSession) -> None:
+    with structlog.testing.capture_logs() as lines:
+        async with http.post("/a1111/sdapi/v1/interrogate", json={}) as response:
+            said = await response.text()
+    (line,) = lines
+    assert (line["event"], line["path"], line["status"]) == ("refused", "/a1111/sdapi/v1/interrogate", response.status)
+    assert line["why"] in said
 
 
 def test_a_problem_without_a_reason_has_no_type_of_its_own() -> None:
