@@ -20,7 +20,7 @@ from imagegen.v1 import asset_pb2, asset_pb2_grpc
 from imagegen_gateway.config import GatewaySettings
 from imagegen_gateway.decoding import bad_field, refuse_unknown
 from imagegen_gateway.encoding import to_json
-from imagegen_gateway.errors import Problem, unreadable
+from imagegen_gateway.errors import Problem, from_rpc, unreadable
 from imagegen_gateway.thumbnails import Thumbnails, parse_width
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -196,12 +196,19 @@ class Assets:
         headers = {"Location": f"/api/v1/assets/{asset.digest}", "Cache-Control": "no-store"}
         return web.Response(status=201, body=to_json(asset), content_type="application/json", headers=headers)
 
-    async def store(self, data: bytes) -> asset_pb2.Asset:
-        """Stores bytes. Raises Problem 413, AioRpcError for what is no picture."""
+    async def store(self, data: bytes, field: str = "image") -> asset_pb2.Asset:
+        """Stores what a caller sent in `field`. Raises Problem 400 for what is no picture, 413; AioRpcError."""
         limit = self._settings.max_upload_bytes
         if len(data) > limit:
             raise too_large(limit)
-        return await self._write("", slices(data))
+        try:
+            return await self._write("", slices(data))
+        except grpc.aio.AioRpcError as exc:
+            problem = from_rpc(exc)
+            if problem.status != 400:
+                raise
+            said = problem.errors[0].description if problem.errors else problem.detail
+            raise bad_field(field, said) from exc
 
     async def _write(self, digest: str, chunks: AsyncIterator[bytes]) -> asset_pb2.Asset:
         call = self._stub.WriteAsset()

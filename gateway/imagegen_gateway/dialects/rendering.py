@@ -74,7 +74,7 @@ class Studio:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def create(self, spec: job_pb2.JobSpec, caller: Caller, *, request_id: str = "") -> job_pb2.Job:
-        """Hands in a job. A caller that goes away meanwhile, and did not name its request, has none. Raises AioRpcError."""
+        """Hands in a job, and takes it back when its caller goes away meanwhile, unless named. Raises AioRpcError."""
         creating = self._spawn(self._create(spec, caller, request_id))
         try:
             return await asyncio.shield(creating)

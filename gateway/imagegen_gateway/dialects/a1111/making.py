@@ -116,9 +116,9 @@ class Workshop:
         initial = await self.read_picture(order.init_image, "init_images")
         mask = await self.read_picture(order.mask, "mask") if order.mask else None
         ready: Canvas = await asyncio.to_thread(canvas.prepare, initial, mask, order.fitting)
-        order.spec.image.init_image = (await self._kit.assets.store(ready.picture)).digest
+        order.spec.image.init_image = (await self._kit.assets.store(ready.picture, "init_images")).digest
         if ready.mask is not None:
-            order.spec.image.mask = (await self._kit.assets.store(ready.mask)).digest
+            order.spec.image.mask = (await self._kit.assets.store(ready.mask, "mask")).digest
         return ready.frame
 
     async def read_picture(self, text: str, field: str) -> bytes:

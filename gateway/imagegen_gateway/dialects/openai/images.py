@@ -9,13 +9,11 @@ import hashlib
 import secrets
 from typing import Any, Final
 
-import grpc
 import orjson
 from aiohttp import web
 
 from imagegen.v1 import job_pb2
 from imagegen_gateway.callers import caller_of
-from imagegen_gateway.decoding import bad_field
 from imagegen_gateway.dialects.bodies import idempotency_key, largest_json, read_json
 from imagegen_gateway.dialects.kit import Kit
 from imagegen_gateway.dialects.openai.errors import accepted
@@ -24,7 +22,6 @@ from imagegen_gateway.dialects.openai.partials import EDITING, GENERATING, Event
 from imagegen_gateway.dialects.openai.results import NO_USAGE, Results
 from imagegen_gateway.dialects.openai.sources import Sources, read_sources
 from imagegen_gateway.dialects.rendering import Rendering, check_together, finished_pictures
-from imagegen_gateway.errors import from_rpc
 from imagegen_gateway.events import HEADERS
 from imagegen_gateway.pictures import mask_of_transparency
 from imagegen_gateway.presets import PresetSettings
@@ -73,11 +70,7 @@ class Images:
         return to_spec(wanted, preset, seed=seed, init_images=digests, mask=mask_digest)
 
     async def _store(self, data: bytes, name: str) -> str:
-        try:
-            return (await self._kit.assets.store(data)).digest
-        except grpc.aio.AioRpcError as exc:
-            problem = from_rpc(exc)
-            raise bad_field(name, problem.detail) if problem.status == 400 else problem from exc
+        return (await self._kit.assets.store(data, name)).digest
 
     async def _render(
         self, request: web.Request, wanted: ImageRequest, spec: job_pb2.JobSpec, names: EventNames

@@ -258,7 +258,7 @@ REFUSED: list[tuple[dict[str, Any], int, str]] = [
     (asks("a fox --denoise 0.5"), 400, "--denoise is for changing a picture"),
     (asks("a fox --size 64x64 --ar 3:2"), 400, "leave out one of them"),
     (asks([{"type": "image_url", "image_url": {"url": "http://127.0.0.1:9/a.png"}}]), 400, "public network"),
-    (asks([{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]), 400, "image"),
+    (asks([{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]), 400, "image: the file"),
     ({"messages": "hi"}, 400, "messages: must be a list"),
 ]
 
