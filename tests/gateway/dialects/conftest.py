@@ -63,6 +63,8 @@ async def house_fixture(
     ) as server:
         chosen = GatewaySettings(http="127.0.0.1:0", server=server.address, **settings)
         async with serve_gateway(chosen) as gateway, Client(server.address) as client:
+            for backend in await client.list_backends():  # the server is ready with the first of them
+                await client.refresh_backend(backend.name)
             yield House(gateway=gateway, client=client)
 
 
