@@ -54,6 +54,8 @@ async def test_two_chats_of_one_person_do_not_mix_up_their_pictures(stack: Stack
 
 
 async def test_who_asks_for_much_does_not_keep_others_waiting(stack: Stack) -> None:
+    crumb = {"prompt": "a crumb", "size": "64x64"}  # what somebody got last still counts: let it be little
+    await stack.guest.account.post("/api/v1/images/generations", crumb)
     await stack.client.pause_queue()
     try:
         crowd = [f"number {number} of six pictures" for number in range(1, 7)]
@@ -68,7 +70,7 @@ async def test_who_asks_for_much_does_not_keep_others_waiting(stack: Stack) -> N
 
     jobs = [await stack.job(prompt) for prompt in (*crowd, "a single picture")]
     single = jobs[-1].end_time.ToNanoseconds()
-    assert sum(job.end_time.ToNanoseconds() < single for job in jobs) <= 2, "of the six that were asked for before"
+    assert sum(job.end_time.ToNanoseconds() < single for job in jobs) <= 2, "the others were asked for before it"
     for chat in chats:
         await _check(chat, SIZE)
     seen = [{preview.content for preview in chat.previews} for chat in chats]
