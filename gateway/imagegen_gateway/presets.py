@@ -24,6 +24,11 @@ FOREIGN_NAMES: Final = ("dall-e*", "gpt-image*", "chatgpt-image*")
 """Models of OpenAI, which programs ask for when nobody told them a name: the server chooses."""
 
 InputType = Literal["model", "prompt", "negative_prompt", "image", "mask", "width", "height", "n", "steps", "seed", ""]
+DEFAULTS: Final = (
+    *("model", "negative_prompt", "width", "height", "steps"),
+    *("cfg_scale", "sampler", "scheduler", "denoise"),  # no input of a workflow takes these
+)
+"""What a preset can say of pictures for which the request says nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +91,7 @@ class PresetSettings(BaseModel):
     workflow: Path | None = None
     """A file with a ComfyUI graph in API format; a relative path counts from the folder of the process."""
     inputs: list[WorkflowInput] = Field(default=[], max_length=64)
-    """Where the values go in the workflow."""
+    """Where the values go in the workflow; what nobody says stays as it is there."""
 
     _graph: dict[str, Any] = PrivateAttr(default_factory=dict)
 
@@ -103,6 +108,10 @@ class PresetSettings(BaseModel):
                 raise ValueError(f"the workflow {self.workflow} has no node {missing[0]}, which inputs name")
         if not any(entry.type == "prompt" for entry in self.inputs):
             raise ValueError('inputs must say where the prompt goes: {type = "prompt", key = "text", node_ids = ["6"]}')
+        taken = {entry.type for entry in self.inputs}
+        lost = [name for name in DEFAULTS if getattr(self, name) and name not in taken]
+        if lost:
+            raise ValueError(f"{lost[0]}: no input of the workflow {self.workflow} takes it")
         self._graph = graph
         return self
 
@@ -207,7 +216,7 @@ def _fill_graph(preset: PresetSettings, wish: Wish, seed: int) -> job_pb2.RawGra
 def _values(preset: PresetSettings, wish: Wish, seed: int) -> dict[str, str | int | float | None]:
     return {
         "prompt": wish.prompt,
-        "negative_prompt": wish.negative_prompt if wish.negative_prompt is not None else preset.negative_prompt,
+        "negative_prompt": wish.negative_prompt if wish.negative_prompt is not None else preset.negative_prompt or None,
         "model": preset.model or None,
         "width": wish.width or preset.width or None,
         "height": wish.height or preset.height or None,

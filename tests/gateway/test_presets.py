@@ -157,6 +157,22 @@ def test_inputs_must_name_nodes_that_are_there(workflow: Path) -> None:
         PresetSettings.model_validate({"id": "p", "inputs": [PROMPT]})
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("model", "b"), ("negative_prompt", "text"), ("steps", 3), ("cfg_scale", 2.0)]
+)
+def test_a_default_that_no_input_takes_stops_the_start(workflow: Path, name: str, value: object) -> None:
+    with pytest.raises(ValidationError, match=f"{name}: no input"):
+        PresetSettings.model_validate({"id": "p", "workflow": workflow, "inputs": [PROMPT], name: value})
+
+
+def test_a_workflow_keeps_its_words_where_nobody_says_others(workflow: Path) -> None:
+    negative = {"type": "negative_prompt", "key": "text", "node_ids": ["5"]}
+    preset = PresetSettings.model_validate({"id": "p", "workflow": workflow, "inputs": [PROMPT, negative]})
+    assert "text" not in json.loads(spec_for(preset, Wish(prompt="a fox"), seed=1).graph.json)["5"]["inputs"]
+    emptied = spec_for(preset, Wish(prompt="a fox", negative_prompt=""), seed=1).graph
+    assert json.loads(emptied.json)["5"]["inputs"]["text"] == ""
+
+
 def test_presets_are_read_from_the_configuration(
     tmp_path: Path, workflow: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
