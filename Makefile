@@ -56,7 +56,7 @@ $(OPENWEBUI): tests/openwebui/requirements.txt
 	$(OPENWEBUI_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-e2e-openwebui: setup $(OPENWEBUI) ## test with the real Open WebUI (installs several GB; three minutes after that)
+e2e-openwebui: setup $(OPENWEBUI) ## test with the real Open WebUI (installs several GB; five minutes after that)
 	OPENWEBUI_VENV=$(abspath $(OPENWEBUI_VENV)) $(BIN)/python -m pytest tests/openwebui -m openwebui $(TESTS)
 
 format: setup ## put the code into its form

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import warnings
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -17,12 +17,12 @@ from imagegen.v1 import asset_pb2_grpc, image_gen_pb2_grpc
 from imagegen_gateway import pages, sessions, transcoding
 from imagegen_gateway.assets import Assets
 from imagegen_gateway.channels import Channels, open_channels
-from imagegen_gateway.config import GatewaySettings
+from imagegen_gateway.config import GatewaySettings, parse_address
 from imagegen_gateway.dialects import a1111, comfyui, openai, tools
 from imagegen_gateway.dialects.kit import Kit
 from imagegen_gateway.dialects.offers import Offers
 from imagegen_gateway.dialects.rendering import Studio, open_studio
-from imagegen_gateway.errors import problem_middleware
+from imagegen_gateway.errors import Shape, problem_middleware
 from imagegen_gateway.events import EventStreams
 from imagegen_gateway.fetching import Fetcher
 from imagegen_gateway.hub import Hubs, open_hubs
@@ -63,6 +63,8 @@ class Gateway:
     """Where it listens, as "http://127.0.0.1:8000"."""
     hubs: Hubs
     """Its shared upstreams."""
+    dialects: Mapping[str, str]
+    """Where else it listens, by the name of the setting, as "a1111_http"."""
 
 
 @asynccontextmanager
@@ -78,38 +80,39 @@ async def serve_gateway(settings: GatewaySettings) -> AsyncIterator[Gateway]:
             open_hubs(image_gen_pb2_grpc.ImageGenServiceStub(channels.events), settings)
         )
         studio = await stack.enter_async_context(open_studio(channels.events, hubs, settings.rpc_timeout_s))
-        runner = web.AppRunner(
-            build_app(settings, channels, hubs, studio),
-            access_log=None,  # addresses hold prompts
-            logger=http_log,
-            auto_decompress=False,  # before the handler, the key and every limit: a few kilobytes unfold to gigabytes
-            handler_cancellation=True,  # else the handler of a browser that went away goes on for ever
-            shutdown_timeout=SHUTDOWN_S,
-            max_field_size=MAX_HEADER_BYTES,
-            max_line_size=MAX_HEADER_BYTES,
-        )
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        stack.callback(hubs.close)  # before the runner, which waits for the streams
-        site = web.TCPSite(runner, settings.host, settings.port, backlog=BACKLOG, reuse_port=False)
-        await site.start()
-        url = address_of(runner, settings)
-        log.info("gateway listens", url=url, server=settings.server)
-        yield Gateway(url, hubs)
+        urls = {}
+        for name, app in build_apps(settings, channels, hubs, studio).items():
+            urls[name] = await stack.enter_async_context(listening(app, getattr(settings, name)))
+            log.info("gateway listens", url=urls[name], setting=name, server=settings.server)
+        stack.callback(hubs.close)  # before the runners, which wait for the streams
+        yield Gateway(urls.pop("http"), hubs, urls)
     log.info("gateway stopped")
 
 
-def build_app(settings: GatewaySettings, channels: Channels, hubs: Hubs, studio: Studio) -> web.Application:
-    """The application with all routes."""
-    guard = Guard(settings)
-    app = web.Application(
-        middlewares=[
-            problem_middleware({dialect.PREFIX: dialect.answer_problem for dialect in DIALECTS}),
-            guard.middleware,
-        ],
-        client_max_size=settings.max_body_bytes,
+@asynccontextmanager
+async def listening(app: web.Application, address: str) -> AsyncIterator[str]:
+    """Serves an application at HOST:PORT until the block is left. Gives its URL. Raises OSError."""
+    host, port = parse_address(address)
+    runner = web.AppRunner(
+        app,
+        access_log=None,  # addresses hold prompts
+        logger=http_log,
+        auto_decompress=False,  # before the handler, the key and every limit: a few kilobytes unfold to gigabytes
+        handler_cancellation=True,  # else the handler of a browser that went away goes on for ever
+        shutdown_timeout=SHUTDOWN_S,
+        max_field_size=MAX_HEADER_BYTES,
+        max_line_size=MAX_HEADER_BYTES,
     )
-    app.on_response_prepare.append(guard.add_headers)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port, backlog=BACKLOG, reuse_port=False).start()
+        yield address_of(runner, host)
+    finally:
+        await runner.cleanup()
+
+
+def build_apps(settings: GatewaySettings, channels: Channels, hubs: Hubs, studio: Studio) -> dict[str, web.Application]:
+    """What is at each address, by the name of its setting: at the first everything, at others a dialect at the root."""
     jobs = image_gen_pb2_grpc.ImageGenServiceStub(channels.events)
     thumbnails = Thumbnails(settings.thumbnail_cache_bytes)
     assets = Assets(asset_pb2_grpc.AssetServiceStub(channels.bulk), settings, thumbnails)
@@ -122,21 +125,43 @@ def build_app(settings: GatewaySettings, channels: Channels, hubs: Hubs, studio:
         offers=Offers(channels.events, settings),
         fetcher=Fetcher(settings.fetch_hosts, settings.max_upload_bytes),
     )
+    spoken = {dialect: dialect.routes(kit) for dialect in DIALECTS}
+    app = build_app(settings, {dialect.PREFIX: dialect.answer_problem for dialect in DIALECTS})
     app.add_routes(pages.routes(channels.events, kit.version))
     app.add_routes(sessions.routes(settings))
     app.add_routes(EventStreams(hubs, settings).routes())
     app.add_routes(LivePictures(jobs, hubs, assets, settings).routes())
     app.add_routes(assets.routes())
-    for dialect in DIALECTS:
-        app.add_routes(dialect.routes(kit))
+    for routes in spoken.values():
+        app.add_routes(routes)
     app.add_routes(transcoding.routes(channels.events, timeout_s=settings.rpc_timeout_s))
+    apps = {"http": app}
+    for name, dialect in (("a1111_http", a1111), ("comfyui_http", comfyui)):
+        if getattr(settings, name):
+            apps[name] = build_app(settings, {"/": dialect.answer_problem})
+            apps[name].add_routes([at_root(route, dialect.PREFIX) for route in spoken[dialect]])
+    return apps
+
+
+def build_app(settings: GatewaySettings, shapes: Mapping[str, Shape]) -> web.Application:
+    """An application without routes: what guards all of them, and the shapes of their errors."""
+    guard = Guard(settings)
+    app = web.Application(
+        middlewares=[problem_middleware(shapes), guard.middleware], client_max_size=settings.max_body_bytes
+    )
+    app.on_response_prepare.append(guard.add_headers)
     return app
 
 
-def address_of(runner: web.AppRunner, settings: GatewaySettings) -> str:
+def at_root(route: web.RouteDef, prefix: str) -> web.RouteDef:
+    """The same route without the beginning of its path."""
+    return web.route(route.method, "/" + route.path.removeprefix(prefix), route.handler, **route.kwargs)
+
+
+def address_of(runner: web.AppRunner, wanted: str) -> str:
     """The address that was really bound: port 0 chooses one."""
     host, port = runner.addresses[0][:2]
-    shown = settings.host if settings.host == "localhost" else host
+    shown = wanted if wanted == "localhost" else host
     return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
 
 

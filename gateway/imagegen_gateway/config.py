@@ -34,6 +34,14 @@ class GatewaySettings(BaseSettings):
     http: str = Field(
         default="127.0.0.1:8000", description="Address to listen on, HOST:PORT; port 0 chooses a free one."
     )
+    a1111_http: str = Field(
+        default="",
+        description="One more address, HOST:PORT, with A1111's API at its root: for programs that know no path.",
+    )
+    comfyui_http: str = Field(
+        default="",
+        description="One more address, HOST:PORT, with ComfyUI's API at its root: for programs that know no path.",
+    )
     server: str = Field(default="127.0.0.1:50051", description="Address of the gRPC server, HOST:PORT.")
     allow_unauthenticated: bool = Field(
         default=False, description="Listen beyond loopback although anybody who reaches the port can use everything."
@@ -121,6 +129,12 @@ class GatewaySettings(BaseSettings):
             raise ValueError("every preset needs an id of its own")
         return presets
 
+    @field_validator("a1111_http", "comfyui_http")
+    @classmethod
+    def check_optional_address(cls, value: str) -> str:
+        """Empty: there is none."""
+        return cls.check_address(value) if value else ""
+
     @field_validator("http", "server")
     @classmethod
     def check_address(cls, value: str) -> str:
@@ -135,31 +149,22 @@ class GatewaySettings(BaseSettings):
         """Nothing listens beyond loopback unless told so in as many words."""
         if not self.is_loopback and not self.keys and not self.allow_unauthenticated:
             raise ValueError(
-                f"refusing to listen on {self.http}: anybody who can reach it could make, see and delete every image; "
+                f"refusing to listen on {' and '.join(self.addresses)}: "
+                "anybody who can reach it could make, see and delete every image; "
                 "listen on 127.0.0.1, or set keys (see docs/configuration.md), or set allow_unauthenticated=true "
                 "(IMAGEGEN_ALLOW_UNAUTHENTICATED=true) if something in front of it checks who is asking"
             )
         return self
 
     @property
-    def host(self) -> str:
-        """The host to listen on."""
-        return self.http.rpartition(":")[0].strip("[]")
-
-    @property
-    def port(self) -> int:
-        """The port to listen on."""
-        return int(self.http.rpartition(":")[2])
+    def addresses(self) -> list[str]:
+        """Where it listens."""
+        return [address for address in (self.http, self.a1111_http, self.comfyui_http) if address]
 
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can connect."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return all(is_loopback(parse_address(address)[0]) for address in self.addresses)
 
     @classmethod
     def settings_customise_sources(
@@ -172,3 +177,19 @@ class GatewaySettings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then environment, then the file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Host and port of HOST:PORT."""
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host to listen on is this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

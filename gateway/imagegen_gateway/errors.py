@@ -11,6 +11,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Final
 
 import grpc
 import orjson
@@ -55,6 +56,17 @@ HTTP_BY_REASON: dict[int, int] = {
     error_pb2.ERROR_REASON_BACKEND_UNINTELLIGIBLE: 502,
 }
 """Reasons whose HTTP status is another than that of their gRPC status."""
+
+PLACES: Final = {
+    "/sdapi/": "A1111's API is at /a1111",
+    "/v1/chat/": "OpenAI's API is at /openai/v1",
+    "/v1/images/": "OpenAI's API is at /openai/v1",
+    "/v1/models": "OpenAI's API is at /openai/v1",
+    "/prompt": "ComfyUI's API is at /comfyui",
+    "/object_info": "ComfyUI's API is at /comfyui",
+    "/ws": "ComfyUI's API is at /comfyui",
+}
+"""Paths of foreign APIs, by which a request that came to the wrong place is known."""
 
 STATUS_BY_NUMBER: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 MAX_PHRASE_CHARS = 200
@@ -279,7 +291,7 @@ def _from_http(exc: web.HTTPException, request: web.Request) -> Problem:
     allow = {"Allow": exc.headers["Allow"]} if "Allow" in exc.headers else {}
     match exc.status:
         case 404:
-            detail = f"there is nothing at {request.path}; see /docs"
+            detail = f"there is nothing at {request.path}; {whereabouts(request.path)}"
         case 405:
             detail = f"{request.method} is not allowed at {request.path}; allowed: {exc.headers.get('Allow', '')}"
         case 413:
@@ -287,6 +299,14 @@ def _from_http(exc: web.HTTPException, request: web.Request) -> Problem:
         case _:
             detail = exc.reason
     return Problem(exc.status, detail, headers=allow)
+
+
+def whereabouts(path: str) -> str:
+    """Where what was looked for may be: the beginning of a path is what people forget."""
+    for part, place in PLACES.items():
+        if part in path:
+            return f"{place}; see docs/dialects.md"
+    return "see /docs"
 
 
 def _route(request: web.Request) -> str:

@@ -120,11 +120,12 @@ async def test_a_packed_body_is_not_unpacked(http: aiohttp.ClientSession, encodi
         assert (response.status, response.headers["Accept-Encoding"]) == (415, "identity")
 
 
+@pytest.mark.parametrize("setting", ["http", "a1111_http", "comfyui_http"])
 @pytest.mark.parametrize("address", ["0.0.0.0:8000", "192.168.1.5:8000", "[::]:8000", "example.org:80"])
-def test_nothing_listens_beyond_loopback_unless_told_so(address: str) -> None:
+def test_nothing_listens_beyond_loopback_unless_told_so(setting: str, address: str) -> None:
     with pytest.raises(ValidationError, match="allow_unauthenticated"):
-        GatewaySettings(http=address)
-    assert not GatewaySettings(http=address, allow_unauthenticated=True).is_loopback
+        GatewaySettings.model_validate({setting: address})
+    assert not GatewaySettings.model_validate({setting: address, "allow_unauthenticated": True}).is_loopback
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:0", "localhost:8000", "[::1]:8000", "127.8.8.8:1"])
@@ -149,8 +150,8 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
 def test_settings_come_from_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     (tmp_path / "imagegen.toml").write_text('http = "127.0.0.1:9000"\n[[backends]]\nkind = "demo"\n')
     monkeypatch.chdir(tmp_path)
-    assert GatewaySettings().port == 9000
-    assert GatewaySettings(http="127.0.0.1:9001").port == 9001
+    assert GatewaySettings().addresses == ["127.0.0.1:9000"]
+    assert GatewaySettings(http="127.0.0.1:9001").addresses == ["127.0.0.1:9001"]
 
 
 def test_every_setting_is_described() -> None:

@@ -64,7 +64,7 @@ def up(
         from imagegen_server.app import serve
 
         _check_port(server.grpc, "--grpc")
-        _check_port(gateway.http, "--http")
+        _check_http_ports(gateway)
         running = await stack.enter_async_context(serve(server))
         page = await stack.enter_async_context(serve_gateway(gateway.model_copy(update={"server": running.address})))
         _invite(page.url, running.address)
@@ -105,7 +105,7 @@ def gateway(context: typer.Context, http: Http = None, allow_unauthenticated: Ex
     async def start(stack: AsyncExitStack) -> None:
         from imagegen_gateway.app import serve_gateway
 
-        _check_port(settings.http, "--http")
+        _check_http_ports(settings)
         page = await stack.enter_async_context(serve_gateway(settings))
         give(f"imagegen is at {page.url}, in front of {settings.server}")
 
@@ -202,6 +202,13 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     import uvloop
 
     return uvloop.new_event_loop
+
+
+def _check_http_ports(settings: "GatewaySettings") -> None:
+    _check_port(settings.http, "--http")
+    for name in ("a1111_http", "comfyui_http"):
+        if address := getattr(settings, name):
+            _check_port(address, f"IMAGEGEN_{name.upper()}")
 
 
 def _check_port(address: str, option: str) -> None:
