@@ -24,7 +24,11 @@ def faults(graph: Graph, images: Mapping[str, str] = MappingProxyType({})) -> di
     [
         (changed("4", ckpt_name="sd15"), '["4"].inputs.ckpt_name', "no such choice 'sd15'; allowed: demo-landscape"),
         (changed("4", ckpt_name=["a"]), '["4"].inputs.ckpt_name', "no such choice ['a']"),
-        (changed("3", sampler_name="euler"), '["3"].inputs.sampler_name', "no such choice 'euler'; allowed: demo"),
+        (
+            changed("3", sampler_name="dpmpp_9m"),
+            '["3"].inputs.sampler_name',
+            "no such choice 'dpmpp_9m'; allowed: demo",
+        ),
         (changed("3", steps=0), '["3"].inputs.steps', "0 is below the smallest value 1"),
         (changed("3", cfg=float("nan")), '["3"].inputs.cfg', "must be a number, not nan"),
         (changed("3", positive=["5", 0]), '["3"].inputs.positive', "takes CONDITIONING, and output 0 of '5' is LATENT"),
