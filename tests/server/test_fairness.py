@@ -38,6 +38,14 @@ def test_who_was_away_has_no_claim() -> None:
     assert got["b"] <= 60
 
 
+def test_when_all_work_is_done_all_are_alike() -> None:
+    shares = FairShares(lambda _: 1.0)
+    shares.charge("guest", 100.0)  # alone, at a time when nobody waited
+    shares.rest()
+    got = serve(shares, {"guest": 10.0, "host": 10.0}, 40)
+    assert got == {"guest": 20, "host": 20}
+
+
 def test_who_cannot_be_served_does_not_hold_the_floor_down() -> None:
     shares = FairShares(lambda _: 1.0)
     for _ in range(10):

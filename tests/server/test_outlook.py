@@ -45,3 +45,19 @@ async def test_an_owner_pays_only_for_what_was_made(
         source = (await one.next_run(2)).task.source
     assert isinstance(source, ImageParameters)
     assert source.prompt == next_one
+
+
+async def test_what_was_made_while_nobody_waited_is_not_held_against_its_owner(tmp_path: Path) -> None:
+    one = ScriptedAdapter()
+    async with serving(tmp_path, {"one": one}) as caller:
+        alone = await caller.create(text_to_image(steps=500), owner="ann")
+        (await one.next_run()).complete()
+        await caller.until_ended(alone.job_id)
+        await caller.create(owner="bob")
+        running = await one.next_run(2)
+        await caller.create(text_to_image(prompt="hers"), owner="ann")
+        await caller.create(text_to_image(prompt="his"), owner="bob")
+        running.complete()
+        source = (await one.next_run(3)).task.source
+    assert isinstance(source, ImageParameters)
+    assert source.prompt == "hers"  # bob has had a picture since the work began anew

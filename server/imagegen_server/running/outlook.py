@@ -81,6 +81,10 @@ class Outlook:
         source = job.spec.source
         return self._works.get(job.job_id, Work()) if isinstance(source, RawGraph) else work_of(source, images)
 
+    def rest(self) -> None:
+        """Nothing waits and nothing runs."""
+        self._shares.rest()
+
     def note_end(self, driver: AttemptDriver) -> None:
         """An attempt has ended: the backend's status will tell what is loaded only later."""
         if driver.has_begun:

@@ -213,6 +213,8 @@ class Runner:
     def _look(self) -> None:
         jobs = self._ledger.unfinished()
         self._outlook.keep_only(jobs)
+        if not jobs and not self._drivers:
+            self._outlook.rest()
         for job in jobs:
             self._mind_deadline(job)
             if job.state is not JobState.QUEUED:

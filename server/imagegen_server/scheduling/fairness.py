@@ -3,7 +3,7 @@
 Start-time fair queueing: each owner has a virtual time, which grows by the predicted seconds of what is started for
 it, divided by its weight. Who is least far goes next, so that owners who wait get seconds in proportion to their
 weights, whatever the number and length of their jobs. Having been away earns nothing: nobody begins before the floor,
-which is where the last of those who wait is.
+which is where the last of those who wait is. When all work is done, all are alike again.
 
 Within an owner a *flow* is its jobs of one priority. A flow that has got nothing for AGING_S counts one class higher,
 after twice that two, until one of its jobs is started: whoever is served steadily does not rise, and nobody starves.
@@ -61,6 +61,12 @@ class FairShares:
         ahead = [(owner, time) for owner, time in self._times.items() if time > self._floor]
         self._times = dict(heapq.nlargest(MAX_OWNERS, ahead, key=lambda each: each[1]))
         self._starts = {flow: start for flow, start in self._starts.items() if flow[0] in waiting}
+
+    def rest(self) -> None:
+        """All work is done: what somebody got while nobody else wanted it is not held against the owner."""
+        self._floor = max(self._times.values(), default=self._floor)
+        self._times.clear()
+        self._starts.clear()
 
 
 def risen(waiting_since: float, now: float) -> int:
