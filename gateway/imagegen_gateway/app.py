@@ -16,6 +16,7 @@ from aiohttp.http import HttpProcessingError
 from imagegen.v1 import asset_pb2_grpc, image_gen_pb2_grpc
 from imagegen_gateway import pages, sessions, transcoding
 from imagegen_gateway.assets import Assets
+from imagegen_gateway.callers import owner_of
 from imagegen_gateway.channels import Channels, open_channels
 from imagegen_gateway.config import GatewaySettings, parse_address
 from imagegen_gateway.dialects import a1111, comfyui, openai, tools
@@ -147,7 +148,7 @@ def build_app(settings: GatewaySettings, shapes: Mapping[str, Shape]) -> web.App
     """An application without routes: what guards all of them, and the shapes of their errors."""
     guard = Guard(settings)
     app = web.Application(
-        middlewares=[problem_middleware(shapes), guard.middleware], client_max_size=settings.max_body_bytes
+        middlewares=[problem_middleware(shapes, owner_of), guard.middleware], client_max_size=settings.max_body_bytes
     )
     app.on_response_prepare.append(guard.add_headers)
     return app

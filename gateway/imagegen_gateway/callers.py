@@ -60,6 +60,12 @@ def caller_of(request: web.Request) -> Caller:
     return request[CALLER]
 
 
+def owner_of(request: web.Request) -> str:
+    """Whose request it is, as far as that was found out before it was refused."""
+    caller = request.get(CALLER)
+    return caller.owner if caller is not None else ""
+
+
 def identify(request: web.Request, settings: GatewaySettings) -> Caller:
     """Finds out who asks. Raises Problem 401 without a right key, 400 and 403 for an owner that cannot be."""
     key = check_key(request, settings.keys)

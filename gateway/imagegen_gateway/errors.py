@@ -241,8 +241,11 @@ Shape = Callable[[Problem], web.Response]
 """How a dialect answers a problem."""
 
 
-def problem_middleware(shapes: Mapping[str, Shape]) -> Middleware:
-    """Answers every error, whoever raised it: as the shape of the path's beginning, or else as a problem document."""
+def problem_middleware(shapes: Mapping[str, Shape], owner_of: Callable[[web.Request], str]) -> Middleware:
+    """Answers every error, whoever raised it: as the shape of the path's beginning, or else as a problem document.
+
+    `owner_of` says who asked, for the log.
+    """
 
     @web.middleware
     async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -260,7 +263,8 @@ def problem_middleware(shapes: Mapping[str, Shape]) -> Middleware:
         if shape is None:
             return problem.response()
         # Programs of others often hide from people what they are told.
-        log.info("refused", method=request.method, path=request.path[:200], status=problem.status, why=problem.detail)
+        about = {"method": request.method, "path": request.path[:200], "owner": owner_of(request)}
+        log.info("refused", **about, status=problem.status, why=problem.detail)
         return shape(problem)
 
     return answer_problems

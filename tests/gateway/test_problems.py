@@ -116,9 +116,11 @@ async def test_a_fault_of_the_gateway_is_a_problem_without_details(
 
 async def test_the_log_has_what_programs_of_others_may_hide(http: aiohttp.ClientSession) -> None:
     with structlog.testing.capture_logs() as lines:
-        async with http.post("/a1111/sdapi/v1/interrogate", json={}) as response:
+        headers = {"Imagegen-Owner": "anna"}
+        async with http.post("/a1111/sdapi/v1/interrogate", json={}, headers=headers) as response:
             said = await response.text()
     (line,) = lines
+    assert line["owner"] == "anna"
     assert (line["event"], line["path"], line["status"]) == ("refused", "/a1111/sdapi/v1/interrogate", response.status)
     assert line["why"] in said
 

@@ -123,7 +123,7 @@ class AttemptDriver:
         self._number, self.has_begun = len(job.attempts), True
         if job.missing:
             self._on_rest()
-        self._log.info("attempt started", attempt=self._number, images=piece.count)
+        self._log.info("attempt started", attempt=self._number, images=piece.count, owner=self.owner)
         if left is None:
             await self._drive(self._hand_over(job))
         else:

@@ -6,6 +6,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from imagegen_gateway.callers import owner_of
 from imagegen_gateway.dialects.bodies import is_deeper, read_json
 from imagegen_gateway.errors import problem_middleware
 
@@ -17,7 +18,7 @@ async def address_fixture() -> AsyncIterator[str]:
     async def answer(request: web.Request) -> web.Response:
         return web.json_response(list(await read_json(request, 10_000)))
 
-    app = web.Application(middlewares=[problem_middleware({})])
+    app = web.Application(middlewares=[problem_middleware({}, owner_of)])
     app.router.add_post("/", answer)
     runner = web.AppRunner(app)
     await runner.setup()
