@@ -4,18 +4,19 @@ names      what samplers, schedules and checkpoints are called here and there (v
 options    the settings that a client sees, and its choice among them
 fields     requests: types and defaults
 orders     what a request means as a job (peculiar: what only A1111 itself can do)
-canvas     what is done to pictures before and after
+canvas     what is done to pictures before and after (bench: so many at a time)
 making     txt2img, img2img, interrupt, skip
 desk       who has asked for what
 progress   how it stands
 extras     upscaling, png-info
 lists      what there is
-faults     errors
+faults     errors (refusals: by the names of the lists)
 """
 
 from aiohttp import web
 
 from imagegen_gateway.dialects.a1111 import lists
+from imagegen_gateway.dialects.a1111.bench import Bench
 from imagegen_gateway.dialects.a1111.desk import Desk
 from imagegen_gateway.dialects.a1111.extras import Darkroom
 from imagegen_gateway.dialects.a1111.faults import answer_problem
@@ -37,10 +38,10 @@ NO_UNLOADING = "backends keep and drop models by themselves: the queue knows wha
 
 def routes(kit: Kit) -> list[web.RouteDef]:
     """aiohttp routes."""
-    desk, stockroom = Desk(), Stockroom(kit.channels.events, kit.settings.rpc_timeout_s)
-    workshop = Workshop(kit, stockroom, desk)
+    desk, bench, stockroom = Desk(), Bench(), Stockroom(kit.channels.events, kit.settings.rpc_timeout_s)
+    workshop = Workshop(kit, stockroom, desk, bench)
     return [
-        *_work(workshop, Darkroom(kit, stockroom, desk, workshop)),
+        *_work(workshop, Darkroom(kit, stockroom, desk, workshop, bench)),
         *_watching(Watchtower(kit, desk)),
         *_lists(Counter(kit, stockroom, desk)),
         *_refused(),

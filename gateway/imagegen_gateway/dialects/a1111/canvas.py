@@ -47,10 +47,11 @@ class Fitting:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Where a part belongs that was cut out."""
+    """Where a part belongs that was cut out. Kept while the job waits and runs, so that nothing in it is decoded."""
 
-    picture: Image.Image
-    mask: Image.Image
+    picture: bytes
+    """The whole, as it came."""
+    mask: bytes
     """Of the whole picture, with soft edges: what is taken from the part."""
     box: Box
 
@@ -73,7 +74,7 @@ def prepare(initial: bytes, mask: bytes | None, fitting: Fitting) -> Canvas:
     if mask is None:
         return Canvas(saved(_fitted(picture, fitting)))
     area = _mask(_opened_mask(mask), picture.size, fitting)
-    frame = _frame(picture, area, fitting) if fitting.only_masked_padding is not None else None
+    frame = _frame(initial, area, fitting) if fitting.only_masked_padding is not None else None
     if frame is not None:
         picture, area = (
             layer.crop(frame.box).resize(fitting.size, Image.Resampling.LANCZOS) for layer in (picture, area)
@@ -89,9 +90,10 @@ def prepare(initial: bytes, mask: bytes | None, fitting: Fitting) -> Canvas:
 def put_back(part: bytes, frame: Frame) -> bytes:
     """The whole picture with a part that was made."""
     left, top, right, bottom = frame.box
-    made = frame.picture.copy()
+    whole = _opened(frame.picture)
+    made = whole.copy()
     made.paste(_opened(part).resize((right - left, bottom - top), Image.Resampling.LANCZOS), (left, top))
-    return saved(Image.composite(made, frame.picture, frame.mask))
+    return saved(Image.composite(made, whole, opened(frame.mask)))
 
 
 def _opened(data: bytes) -> Image.Image:
@@ -168,14 +170,14 @@ def _with_edges(inner: Image.Image, left: int, top: int, size: Size) -> Image.Im
     return filled
 
 
-def _frame(picture: Image.Image, mask: Image.Image, fitting: Fitting) -> Frame | None:
+def _frame(initial: bytes, mask: Image.Image, fitting: Fitting) -> Frame | None:
     """None for an empty mask: there is nothing to make but the whole."""
     assert fitting.only_masked_padding is not None
     soft = mask.filter(ImageFilter.GaussianBlur(fitting.mask_blur)) if fitting.mask_blur else mask
     inner = soft.getbbox()
     if inner is None:
         return None
-    return Frame(picture, soft, cutout(inner, picture.size, fitting.size, fitting.only_masked_padding))
+    return Frame(initial, saved(soft), cutout(inner, mask.size, fitting.size, fitting.only_masked_padding))
 
 
 def cutout(inner: Box, whole: Size, target: Size, padding: int) -> Box:

@@ -16,6 +16,7 @@ from imagegen.v1 import job_pb2
 from imagegen_gateway import pictures
 from imagegen_gateway.callers import Caller, caller_of
 from imagegen_gateway.dialects.a1111 import infotext, png
+from imagegen_gateway.dialects.a1111.bench import Bench
 from imagegen_gateway.dialects.a1111.desk import Desk, Work
 from imagegen_gateway.dialects.a1111.faults import exception, http_exception, unfit
 from imagegen_gateway.dialects.a1111.fields import EXTRA_BATCH, EXTRA_SINGLE, PNG_INFO, Fields, Wanted, read
@@ -66,11 +67,12 @@ class Enlarging:
 class Darkroom:
     """Works on finished pictures."""
 
-    def __init__(self, kit: Kit, stockroom: Stockroom, desk: Desk, workshop: Workshop) -> None:
+    def __init__(self, kit: Kit, stockroom: Stockroom, desk: Desk, workshop: Workshop, bench: Bench) -> None:
         self._kit = kit
         self._stockroom = stockroom
         self._desk = desk
         self._workshop = workshop
+        self._bench = bench
 
     async def single(self, request: web.Request) -> web.Response:
         """One picture."""
@@ -93,7 +95,7 @@ class Darkroom:
         """How a picture was made, as it says itself."""
         wanted = await self._read(request, PNG_INFO)
         data = await self._workshop.read_picture(wanted["image"], "image")
-        text, items = await asyncio.to_thread(written_in, data)
+        text, items = await self._bench.do(lambda: asyncio.to_thread(written_in, data))
         return await _answer({"info": text, "items": items, "parameters": infotext.read(text)})
 
     async def _read(self, request: web.Request, fields: Fields) -> Wanted:
@@ -108,7 +110,7 @@ class Darkroom:
             for number, image in enumerate(images):
                 data = await self._workshop.read_picture(image, "image")
                 if enlarging is None:
-                    made: bytes | None = await _as_png(data)
+                    made: bytes | None = await self._as_png(data)
                 else:
                     made = await self._one(data, enlarging, number, caller, work)
                 if made is not None:
@@ -117,7 +119,7 @@ class Darkroom:
 
     async def _one(self, data: bytes, enlarging: Enlarging, number: int, caller: Caller, work: Work) -> bytes | None:
         """None when it was stopped."""
-        size, text = await asyncio.to_thread(_looked_at, data)
+        size, text = await self._bench.do(lambda: asyncio.to_thread(_looked_at, data))
         digest = (await self._kit.assets.store(data)).digest
         graph = job_pb2.RawGraph(json=json.dumps(graph_of(enlarging, *size)), images={"image.image": digest})
         results = await self._workshop.run(job_pb2.JobSpec(graph=graph), range(number, number + 1), caller, work)
@@ -128,9 +130,10 @@ class Darkroom:
             made = png.with_text(made, "parameters", text)
         return made
 
-
-async def _as_png(data: bytes) -> bytes:
-    return data if data.startswith(png.SIGNATURE) else (await pictures.convert(data, "", "png"))[0]
+    async def _as_png(self, data: bytes) -> bytes:
+        if data.startswith(png.SIGNATURE):
+            return data
+        return (await self._bench.do(lambda: pictures.convert(data, "", "png")))[0]
 
 
 def enlarging_of(wanted: Wanted, stock: Stock) -> Enlarging | None:

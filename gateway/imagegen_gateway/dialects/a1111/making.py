@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import grpc
 import orjson
 from aiohttp import web
 
@@ -21,6 +22,7 @@ from imagegen.v1 import job_pb2
 from imagegen_gateway import pictures
 from imagegen_gateway.callers import Caller, caller_of
 from imagegen_gateway.dialects.a1111 import canvas, png
+from imagegen_gateway.dialects.a1111.bench import Bench
 from imagegen_gateway.dialects.a1111.canvas import Canvas, Frame
 from imagegen_gateway.dialects.a1111.desk import TASK_LABEL, Desk, Work, task_key
 from imagegen_gateway.dialects.a1111.faults import http_exception, job_failed
@@ -28,11 +30,12 @@ from imagegen_gateway.dialects.a1111.fields import IMG2IMG, TXT2IMG, Fields, rea
 from imagegen_gateway.dialects.a1111.infos import Made, info_of, parameters_of, text_of
 from imagegen_gateway.dialects.a1111.names import Stock
 from imagegen_gateway.dialects.a1111.orders import Order, order_of
+from imagegen_gateway.dialects.a1111.refusals import by_listed_names
 from imagegen_gateway.dialects.a1111.stock import Stockroom
 from imagegen_gateway.dialects.bodies import largest_json, read_bytes
 from imagegen_gateway.dialects.kit import Kit
 from imagegen_gateway.dialects.rendering import check_together, images_of
-from imagegen_gateway.errors import Problem
+from imagegen_gateway.errors import Problem, from_rpc
 
 SEEDS = 2**32
 """A1111 chooses from so many."""
@@ -51,10 +54,11 @@ class Results:
 class Workshop:
     """Does the work of requests, and stops it."""
 
-    def __init__(self, kit: Kit, stockroom: Stockroom, desk: Desk) -> None:
+    def __init__(self, kit: Kit, stockroom: Stockroom, desk: Desk, bench: Bench) -> None:
         self._kit = kit
         self._stockroom = stockroom
         self._desk = desk
+        self._bench = bench
 
     # --- handlers ---
 
@@ -99,7 +103,12 @@ class Workshop:
         work = Work(kind, order.count, order.task_id)
         with client.working(work):
             frame = await self._add_pictures(order)
-            results = await self.run(order.spec, range(order.count), caller, work)
+            try:
+                results = await self.run(order.spec, range(order.count), caller, work)
+            except grpc.aio.AioRpcError as exc:
+                if exc.code() != grpc.StatusCode.INVALID_ARGUMENT:
+                    raise
+                raise by_listed_names(from_rpc(exc), order.spec, stock) from exc
             made = Made(
                 order=order,
                 spec=results.spec,
@@ -111,11 +120,12 @@ class Workshop:
         return web.Response(body=await asyncio.to_thread(orjson.dumps, document), content_type="application/json")
 
     async def _add_pictures(self, order: Order) -> Frame | None:
-        if order.fitting is None:
+        fitting = order.fitting
+        if fitting is None:
             return None
         initial = await self.read_picture(order.init_image, "init_images")
         mask = await self.read_picture(order.mask, "mask") if order.mask else None
-        ready: Canvas = await asyncio.to_thread(canvas.prepare, initial, mask, order.fitting)
+        ready: Canvas = await self._bench.do(lambda: asyncio.to_thread(canvas.prepare, initial, mask, fitting))
         order.spec.image.init_image = (await self._kit.assets.store(ready.picture, "init_images")).digest
         if ready.mask is not None:
             order.spec.image.mask = (await self._kit.assets.store(ready.mask, "mask")).digest
@@ -172,9 +182,9 @@ class Workshop:
         return [await self._text(output, text_of(made, output.seed, stock), frame) for output in results.outputs]
 
     async def _text(self, output: job_pb2.Output, infotext: str, frame: Frame | None) -> str:
-        data = await self.png_of(output)
+        data = part = await self.png_of(output)
         if frame is not None:
-            data = await asyncio.to_thread(canvas.put_back, data, frame)
+            data = await self._bench.do(lambda: asyncio.to_thread(canvas.put_back, part, frame))
         if not png.has_text(data, "parameters"):
             data = png.with_text(data, "parameters", infotext)
         return await pictures.to_text(data)
@@ -182,7 +192,7 @@ class Workshop:
     async def png_of(self, output: job_pb2.Output) -> bytes:
         """The bytes of a result, as PNG whatever its backend made."""
         asset, data = await self._kit.assets.read(output.asset.digest, max_bytes=self._kit.settings.max_upload_bytes)
-        return (await pictures.convert(data, asset.media_type, "png"))[0]
+        return (await self._bench.do(lambda: pictures.convert(data, asset.media_type, "png")))[0]
 
 
 def part_of(spec: job_pb2.JobSpec, span: range) -> job_pb2.JobSpec:

@@ -113,7 +113,7 @@ def _loose_names(model: model_pb2.Model) -> set[str]:
 def sampling(stock: Stock, *, model: str, sampler: str, scheduler: str) -> Sampling:
     """What a client's names mean for a job with this model (empty: any).
 
-    Names that nobody has stay as they are, for the server to refuse with the allowed ones.
+    Names that nobody has stay as they are, for the server to refuse.
     """
     sampler, scheduler = _split(sampler, scheduler)
     where = stock.holders(CHECKPOINT, model) if model else None
@@ -124,7 +124,11 @@ def sampling(stock: Stock, *, model: str, sampler: str, scheduler: str) -> Sampl
             for pair in ((one, other) for one in samplers for other in schedulers)
             if _somebody_has(stock, where, *pair)
         ),
-        (samplers[0], schedulers[0]),
+        # Each by itself, so that no more is refused than what is at fault.
+        (
+            next((one for one in samplers if _somebody_has(stock, where, one, "")), samplers[0]),
+            next((other for other in schedulers if _somebody_has(stock, where, "", other)), schedulers[0]),
+        ),
     )
     return Sampling(
         sampler=chosen[0],

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 from imagegen_gateway.dialects.a1111.canvas import Fitting, cutout, prepare, put_back
 from imagegen_gateway.dialects.a1111.faults import Refused
@@ -84,6 +84,20 @@ def test_only_what_is_around_the_mask_is_made_and_put_back() -> None:
     assert whole.getpixel((80, 30)) == (255, 0, 0)
     assert whole.getpixel((5, 5)) == (0, 0, 255)
     assert whole.getpixel((110, 50)) == (255, 255, 0)
+
+
+def test_nothing_is_kept_decoded_while_a_part_is_made() -> None:
+    initial = saved(picture())
+    frame = prepare(initial, saved(mask(70, 20, 89, 39)), Fitting(width=64, height=64, only_masked_padding=4)).frame
+    assert frame is not None
+    assert {type(getattr(frame, name)) for name in ("picture", "mask")} == {bytes}
+    assert frame.picture is initial
+    part = Image.new("RGB", (64, 64), "red")
+    left, top, right, bottom = frame.box
+    soft = mask(70, 20, 89, 39).filter(ImageFilter.GaussianBlur(4))
+    made = picture()
+    made.paste(part.resize((right - left, bottom - top)), (left, top))
+    assert put_back(saved(part), frame) == saved(Image.composite(made, picture(), soft))
 
 
 def test_an_empty_mask_leaves_the_whole() -> None:

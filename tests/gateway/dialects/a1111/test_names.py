@@ -54,6 +54,8 @@ MIXED = stock(
         ("", "DPM++ 2M Karras", "ddim", ("dpmpp_2m", "ddim_uniform")),
         ("", "res_multistep", "", ("res_multistep", "")),
         ("", "nope", "nope", ("nope", "nope")),
+        ("", "k_euler_a", "nope", ("Euler a", "nope")),
+        ("comfy-only.safetensors", "nope", "DDIM", ("nope", "ddim_uniform")),
         ("tiny", "DPM++ 2M", "", ("DPM++ 2M", "")),
     ],
 )
