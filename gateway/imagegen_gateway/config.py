@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import re
 from typing import Annotated, Any, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -88,7 +89,6 @@ class GatewaySettings(BaseSettings):
     )
     openwebui_url: str = Field(
         default="",
-        pattern=r"^(https?://[^\s/]+(/[^\s?#]*)?)?$",
         description="Where Open WebUI is, as seen from here: the tool server sends progress there.",
     )
     openwebui_jwt_secret: SecretStr = Field(
@@ -134,6 +134,14 @@ class GatewaySettings(BaseSettings):
     def check_optional_address(cls, value: str) -> str:
         """Empty: there is none."""
         return cls.check_address(value) if value else ""
+
+    @field_validator("openwebui_url")
+    @classmethod
+    def check_openwebui_url(cls, value: str) -> str:
+        """Empty: there is none."""
+        if value and re.fullmatch(r"https?://[^\s/]+(/[^\s?#]*)?", value) is None:
+            raise ValueError("must be an address like http://open-webui:8080")
+        return value
 
     @field_validator("http", "server")
     @classmethod

@@ -3,9 +3,10 @@
 import hmac
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 MIN_KEY_CHARS: Final = 16
+MAX_KEY_CHARS: Final = 256
 
 
 class KeySettings(BaseModel):
@@ -15,19 +16,22 @@ class KeySettings(BaseModel):
 
     name: str = Field(pattern=r"^[a-z0-9._@-]{1,64}$")
     """What logs call it; unique."""
-    key: SecretStr = Field(min_length=MIN_KEY_CHARS, max_length=256)
-    """The secret: printable ASCII without spaces."""
+    key: SecretStr
+    """The secret: 16 to 256 printable ASCII characters without spaces."""
     owner: str = Field(default="", max_length=256, pattern=r"^[ -~]*$")
     """Whose jobs are made with it; empty: its name."""
     acts_for_users: bool = False
     """Whether its holder may say for whom it asks, as Open WebUI does for its users. Others' word is not taken."""
 
-    @model_validator(mode="after")
-    def _check_secret(self) -> "KeySettings":
-        secret = self.key.get_secret_value()
+    @field_validator("key")
+    @classmethod
+    def _check_secret(cls, key: SecretStr) -> SecretStr:
+        secret = key.get_secret_value()
+        if not MIN_KEY_CHARS <= len(secret) <= MAX_KEY_CHARS:
+            raise ValueError(f"must have {MIN_KEY_CHARS} to {MAX_KEY_CHARS} characters")
         if not all("!" <= character <= "~" for character in secret):
             raise ValueError("must be printable ASCII characters without spaces")
-        return self
+        return key
 
     @property
     def default_owner(self) -> str:

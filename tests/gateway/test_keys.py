@@ -202,7 +202,8 @@ async def test_without_keys_there_is_no_cookie(http: aiohttp.ClientSession) -> N
 @pytest.mark.parametrize(
     ("keys", "problem"),
     [
-        ([{"name": "a", "key": "short"}], "at least 16"),
+        ([{"name": "a", "key": "short"}], "must have 16 to 256 characters"),
+        ([{"name": "a", "key": "x" * 257}], "must have 16 to 256 characters"),
         ([{"name": "A", "key": ANNA}], "pattern"),
         ([{"name": "a", "key": "with spaces in it, long"}], "without spaces"),
         ([{"name": "a", "key": ANNA}, {"name": "a", "key": CHAT}], "of its own"),
@@ -215,6 +216,13 @@ def test_bad_keys_are_refused_without_showing_them(keys: Any, problem: str) -> N
     with pytest.raises(ValidationError, match=problem) as caught:
         GatewaySettings(keys=keys)
     assert ANNA not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["open-webui:8080", "ftp://open-webui", "http://", "http://open-webui/?a=b"])
+def test_what_is_no_address_of_open_webui_is_refused_in_words(url: str) -> None:
+    with pytest.raises(ValidationError, match="must be an address like http://open-webui:8080") as caught:
+        GatewaySettings(openwebui_url=url)
+    assert "pattern" not in str(caught.value)
 
 
 def test_keys_allow_to_listen_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
