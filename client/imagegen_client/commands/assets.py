@@ -18,6 +18,7 @@ from imagegen_client.commands.printing import (
     local_time,
     message_as_json,
     size_text,
+    until_closed,
 )
 from imagegen_client.commands.session import AsJson, first_of, run
 
@@ -92,8 +93,9 @@ def get(
     async def body(client: Client) -> None:
         if output is None:
             content = await client.download(digest)
-            sys.stdout.buffer.write(content)
-            sys.stdout.buffer.flush()
+            with until_closed(sys.stdout):
+                sys.stdout.buffer.write(content)
+                sys.stdout.buffer.flush()
         else:
             await client.download_to(digest, output, overwrite=force)
             give(str(output))

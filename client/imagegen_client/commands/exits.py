@@ -27,6 +27,8 @@ class Exit(IntEnum):
     UNAVAILABLE = 4
     NOT_POSSIBLE = 5
     CANCELLED = 130
+    CLOSED = 141
+    """As a shell tells the end by SIGPIPE."""
 
 
 MEANINGS: Mapping[Exit, str] = {
@@ -37,6 +39,7 @@ MEANINGS: Mapping[Exit, str] = {
     Exit.UNAVAILABLE: "the server cannot be reached, or takes no more jobs for now",
     Exit.NOT_POSSIBLE: "not now, or not for you: the job expired, has ended, or has not; a port is taken; not allowed",
     Exit.CANCELLED: "the job was cancelled, or Ctrl-C was pressed",
+    Exit.CLOSED: "whoever read the output has gone, as `head` does",
 }
 
 EXIT_OF_ERROR: Mapping[type[ImagegenError], Exit] = {

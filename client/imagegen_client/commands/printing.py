@@ -1,11 +1,14 @@
 """What goes where: results to stdout, everything said to a person to stderr, nothing with escape codes off a tty."""
 
+import os
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn, TextIO
 
 import orjson
+import typer
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -13,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from imagegen_client.commands.exits import Exit
 from imagegen_client.errors import ImagegenError
 
 _WIDE = 240
@@ -24,20 +28,40 @@ def plain(text: str) -> str:
     return "".join(character if character.isprintable() or character == "\n" else " " for character in text)
 
 
+@contextmanager
+def until_closed(stream: TextIO) -> Iterator[None]:
+    """Ends the command without a word when whoever read the stream has gone."""
+    try:
+        yield
+    except BrokenPipeError:
+        _leave(stream)
+
+
+def _leave(stream: TextIO) -> NoReturn:
+    # What is still in the buffer is written when the interpreter ends, and that would fail again, aloud.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+    raise typer.Exit(Exit.CLOSED)
+
+
 def say(text: str) -> None:
     """One line for the person, on stderr."""
-    print(plain(text), file=sys.stderr, flush=True)  # noqa: T201  # the command's voice
+    with until_closed(sys.stderr):
+        print(plain(text), file=sys.stderr, flush=True)  # noqa: T201  # the command's voice
 
 
 def give(text: str) -> None:
     """One line of the result, on stdout."""
-    print(plain(text), flush=True)  # noqa: T201  # the command's result
+    with until_closed(sys.stdout):
+        print(plain(text), flush=True)  # noqa: T201  # the command's result
 
 
 def give_json(value: Mapping[str, Any]) -> None:
     """One JSON object of the result, on stdout, in a line of its own."""
-    sys.stdout.write(orjson.dumps(value).decode() + "\n")
-    sys.stdout.flush()
+    with until_closed(sys.stdout):
+        sys.stdout.write(orjson.dumps(value).decode() + "\n")
+        sys.stdout.flush()
 
 
 def message_as_json(message: Message) -> dict[str, Any]:
@@ -82,7 +106,14 @@ def give_table(
         table.add_row(*(Text(plain(row[column])) for column in shown))
     # Explicitly and by stdout alone: rich would also take FORCE_COLOR for a terminal.
     is_tty = sys.stdout.isatty()
-    Console(file=sys.stdout, force_terminal=is_tty, width=None if is_tty else _WIDE).print(table)
+    _Output(file=sys.stdout, force_terminal=is_tty, width=None if is_tty else _WIDE).print(table)
+
+
+class _Output(Console):
+    """Rich, but for how it ends the process when whoever read the output has gone."""
+
+    def on_broken_pipe(self) -> None:
+        _leave(sys.stdout)
 
 
 def local_time(time: Timestamp) -> str:
