@@ -15,6 +15,7 @@ from imagegen_client.openwebui.installing import filter_source, install, status,
 
 app = typer.Typer(help="Set up a running Open WebUI for imagegen, and undo it.", no_args_is_help=True)
 
+DEFAULT_URL = "http://localhost:8080"
 DEFAULT_GATEWAY = "http://127.0.0.1:8000"
 
 _URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#]*)?")
@@ -32,7 +33,7 @@ Dry: TypeAlias = Annotated[bool, typer.Option("--dry-run", help="Only say what w
 @app.command("install")
 def install_command(
     token: Token,
-    url: Url = "http://localhost:8080",
+    url: Url = DEFAULT_URL,
     gateway: Annotated[
         str, typer.Option(metavar="URL", help="The gateway, as Open WebUI reaches it.")
     ] = DEFAULT_GATEWAY,
@@ -66,7 +67,7 @@ def install_command(
 
 
 @app.command("uninstall")
-def uninstall_command(token: Token, url: Url = "http://localhost:8080", is_dry: Dry = False) -> None:
+def uninstall_command(token: Token, url: Url = DEFAULT_URL, is_dry: Dry = False) -> None:
     """Put back what was there before; what somebody changed since stays as it is."""
     _run(uninstall(_checked(url, "--url"), token, is_dry=is_dry, tell=give))
 
@@ -74,7 +75,7 @@ def uninstall_command(token: Token, url: Url = "http://localhost:8080", is_dry: 
 @app.command("status")
 def status_command(
     token: Token,
-    url: Url = "http://localhost:8080",
+    url: Url = DEFAULT_URL,
     gateway: Annotated[
         str, typer.Option(metavar="URL", help="The gateway, as Open WebUI reaches it. Default: the one set up last.")
     ] = "",
@@ -86,7 +87,8 @@ def status_command(
 def _checked(url: str, option: str) -> str:
     """An address without the slash at its end."""
     if _URL.fullmatch(url) is None:
-        raise typer.BadParameter(f"{url!r} is no address, as http://127.0.0.1:8080", param_hint=option)
+        example = DEFAULT_GATEWAY if option == "--gateway" else DEFAULT_URL
+        raise typer.BadParameter(f"{url!r} is no address like {example}", param_hint=option)
     return url.rstrip("/")
 
 

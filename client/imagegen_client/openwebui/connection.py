@@ -35,6 +35,10 @@ TOOLS: Final = "/api/v1/configs/tool_servers"
 FUNCTIONS: Final = "/api/v1/functions"
 
 
+class KeyRefused(Exception):
+    """Another server, asked by Open WebUI, does not take the key."""
+
+
 class OpenWebUI:
     """One Open WebUI, spoken to as an administrator. Made by `open_webui`."""
 
@@ -94,8 +98,14 @@ class OpenWebUI:
         return str(schema.get("users_told", ""))
 
     async def reaches_models(self, url: str, key: str) -> bool:
-        """Whether Open WebUI gets an answer from an OpenAI API."""
-        return await self._finds("/openai/verify", {"url": url, "key": key})
+        """Whether Open WebUI gets an answer from an OpenAI API. Raises KeyRefused when that does not take the key."""
+        try:
+            await self._call("POST", "/openai/verify", {"url": url, "key": key})
+        except NotAllowed as exc:  # says the other server: our token was good enough for all that came before
+            raise KeyRefused from exc
+        except ServerFault:
+            return False
+        return True
 
     async def reaches_engine(self, engine: str, url: str, key: str) -> bool:
         """Whether Open WebUI gets an answer from A1111's or ComfyUI's API."""

@@ -10,8 +10,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TypeAlias
 
+from imagegen_client.errors import ImagegenError, NotAllowed, Unavailable
 from imagegen_client.openwebui.choices import Choices, Engine, desired
-from imagegen_client.openwebui.connection import OpenWebUI
+from imagegen_client.openwebui.connection import KeyRefused, OpenWebUI
 from imagegen_client.openwebui.items import IMAGES, TOOLS, Change, by_section, changes_to, items_of
 from imagegen_client.openwebui.record import Record, forget, moved, remember, undoing
 from imagegen_client.openwebui.store import read_record, record_path, write_record
@@ -26,7 +27,10 @@ def filter_source() -> str:
 
 
 async def install(url: str, token: str, choices: Choices, *, is_dry: bool, tell: Tell) -> None:
-    """Sets up what was chosen. Raises ImagegenError and OSError; what was done until then was told."""
+    """Sets up what was chosen. Raises ImagegenError and OSError; what was done until then was told.
+
+    NotAllowed and Unavailable are also raised, at the end, when all is set up but the gateway does not answer with it.
+    """
     async with OpenWebUI.open(url, token) as server:
         path = record_path(url)
         current, record = items_of(await server.read()), read_record(path)
@@ -42,9 +46,11 @@ async def install(url: str, token: str, choices: Choices, *, is_dry: bool, tell:
             record = await _make(server, await _model_for_comfyui(server), path, record, tell=tell)
         if changes:
             _tell_kept(path, kept_secrets(record), tell=tell)
-        await _check(server, choices, tell=tell)
+        trouble = await _check(server, choices, tell=tell)
         for note in by_hand(choices, users_told=await server.users_told(), url=url):
             tell(f"by hand: {note}")
+        if trouble is not None:
+            raise trouble
 
 
 async def uninstall(url: str, token: str, *, is_dry: bool, tell: Tell) -> None:
@@ -116,11 +122,16 @@ def _tell_kept(path: Path, secrets: Sequence[str], *, tell: Tell) -> None:
     tell(f"kept for undoing: {path}{also}")
 
 
-async def _check(server: OpenWebUI, choices: Choices, *, tell: Tell) -> None:
-    """Has Open WebUI itself try the gateway: only it knows what it can reach."""
-    reached: dict[str, bool] = {}
-    if choices.chat or choices.edits or choices.images is Engine.OPENAI:
-        reached[choices.openai_url] = await server.reaches_models(choices.openai_url, choices.key)
+async def _check(server: OpenWebUI, choices: Choices, *, tell: Tell) -> ImagegenError | None:
+    """Has Open WebUI itself try the gateway: only it knows what it can reach. What is wrong is told, and given."""
+    try:
+        # Whatever was chosen: it is there at every gateway, and of these checks the only one that tells of a wrong key.
+        reached = {choices.openai_url: await server.reaches_models(choices.openai_url, choices.key)}
+    except KeyRefused:
+        wrong = "does not take this key" if choices.key else "wants a key"
+        return NotAllowed(
+            f"all is set up, but the gateway {wrong}: install once more with the right one as --gateway-key"
+        )
     if choices.images in (Engine.AUTOMATIC1111, Engine.COMFYUI):
         is_a1111 = choices.images is Engine.AUTOMATIC1111
         address = f"{choices.gateway}/{'a1111' if is_a1111 else 'comfyui'}"
@@ -129,9 +140,12 @@ async def _check(server: OpenWebUI, choices: Choices, *, tell: Tell) -> None:
     if choices.tools:
         connection = desired(choices, {})[TOOLS + choices.tools_url]
         reached[choices.tools_url] = await server.reaches_tools(connection)
-    for address, is_reached in reached.items():
-        if not is_reached:
-            tell(
-                f"warning: Open WebUI gets no answer from {address}: is the gateway running, is this its address as "
-                "Open WebUI sees it (in a container, host.docker.internal instead of 127.0.0.1), and is the key right?"
-            )
+    unreached = [address for address, is_reached in reached.items() if not is_reached]
+    if not unreached:
+        return None
+    for address in unreached:
+        tell(
+            f"warning: Open WebUI gets no answer from {address}: is the gateway running, and is this its address as "
+            "Open WebUI sees it (in a container, host.docker.internal instead of 127.0.0.1)?"
+        )
+    return Unavailable("all is set up, but Open WebUI does not reach the gateway yet")

@@ -39,8 +39,12 @@ NEVER_USERS: Final = (
     "Open WebUI tells only the image engine openai who asks: all pictures of this one count as made for the key, and "
     "live previews are found by their prompt alone"
 )
-ACTS_FOR_USERS: Final = "the gateway's key has to have acts_for_users = true, so that pictures belong to who asked"
-SIGNED: Final = "the gateway needs Open WebUI's FORWARD_USER_INFO_HEADER_JWT_SECRET as its openwebui_jwt_secret"
+ACTS_FOR_USERS: Final = (
+    "if not done yet, give the gateway's key acts_for_users = true, so that pictures belong to who asked"
+)
+SIGNED: Final = (
+    "if not done yet, give the gateway Open WebUI's FORWARD_USER_INFO_HEADER_JWT_SECRET as its openwebui_jwt_secret"
+)
 SHARE_MODELS: Final = (
     "only administrators see the models until they are shared, one by one under Admin Settings > Models, or all "
     "by starting Open WebUI with BYPASS_MODEL_ACCESS_CONTROL=true"
@@ -97,7 +101,7 @@ def by_hand(choices: Choices, *, users_told: str, url: str) -> list[str]:
     if choices.images is Engine.COMFYUI:
         notes.append(CHOOSE_WORKFLOW)
     if choices.tools:
-        notes.append(f'the gateway has to be started with openwebui_url = "{url}" (as it reaches Open WebUI)')
+        notes.append(f'if not done yet, start the gateway with openwebui_url = "{url}" (as it reaches Open WebUI)')
     return notes
 
 

@@ -235,6 +235,7 @@ def test_what_is_left_to_do_by_hand_depends_on_the_choices() -> None:
     (note,) = by_hand(usual, users_told="no", url="http://chat")
     assert "ENABLE_FORWARD_USER_INFO_HEADERS" in note
     (note,) = by_hand(usual, users_told="signed", url="http://chat")
+    assert "if not done yet" in note
     assert "openwebui_jwt_secret" in note
     assert by_hand(usual, users_told="plain", url="http://chat") == []
     (note,) = by_hand(Choices(gateway=GATEWAY, images=Engine.AUTOMATIC1111), users_told="no", url="http://chat")
@@ -243,5 +244,7 @@ def test_what_is_left_to_do_by_hand_depends_on_the_choices() -> None:
     (note,) = by_hand(Choices(gateway=GATEWAY, chat=True), users_told="", url="http://chat")
     assert "BYPASS_MODEL_ACCESS_CONTROL" in note
     acts_for_users, address = by_hand(Choices(gateway=GATEWAY, key="k", tools=True), users_told="", url="http://chat")
+    assert "if not done yet" in acts_for_users
     assert "acts_for_users" in acts_for_users
+    assert "if not done yet" in address
     assert "http://chat" in address

@@ -129,8 +129,22 @@ async def test_a_gateway_that_open_webui_does_not_reach_is_told(fake: FakeOpenWe
     fake.reachable = set()
     for engine in ("openai", "automatic1111", "comfyui"):
         result = await run("install", "--images", engine, "--tools")
-        assert result.exit_code == 0, result.output
-        assert result.output.count("warning: Open WebUI gets no answer from") == 2
+        assert result.exit_code == 4, result.output
+        assert result.output.count("warning: Open WebUI gets no answer from") == (2 if engine == "openai" else 3)
+        assert "all is set up, but Open WebUI does not reach the gateway yet" in result.output
+
+
+@pytest.mark.parametrize(("key", "says"), [("sk-wrong", "does not take this key"), ("", "wants a key")])
+@pytest.mark.parametrize("choice", [["--images", "comfyui"], ["--tools"], ["--filter"], []])
+async def test_a_wrong_key_is_told_when_all_is_set_up(
+    fake: FakeOpenWebUI, run: Run, choice: list[str], key: str, says: str
+) -> None:
+    fake.wanted_key = "sk-gateway"
+    result = await run("install", *choice, "--gateway-key", key)
+    assert result.exit_code == 5, result.output
+    assert f"all is set up, but the gateway {says}" in result.output
+    assert "sk-" not in result.output
+    assert (await run("install", *choice, "--gateway-key", "sk-gateway")).exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -158,7 +172,15 @@ async def test_what_is_no_open_webui_is_told(run: Run, fake: FakeOpenWebUI) -> N
     result = await run("status", "--url", "http://127.0.0.1:1")
     assert result.exit_code == 4
     assert "cannot reach Open WebUI at http://127.0.0.1:1" in result.output
-    assert (await run("status", "--url", "ftp://chat")).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("option", "example"), [("--url", "http://localhost:8080"), ("--gateway", "http://127.0.0.1:8000")]
+)
+async def test_what_is_no_address_is_answered_with_one(run: Run, option: str, example: str) -> None:
+    result = await run("install", option, "127.0.0.1:8210")
+    assert result.exit_code == 2
+    assert example in result.output
 
 
 async def test_a_record_that_cannot_be_read_is_told(fake: FakeOpenWebUI, run: Run) -> None:

@@ -107,6 +107,8 @@ class Settings:
         return web.json_response({"TOOL_SERVER_CONNECTIONS": self._state.tools})
 
     async def _verify_models(self, request: web.Request) -> web.Response:
+        if self._state.wanted_key not in ("", (await request.json())["key"]):
+            raise problem(401, "wrong key")  # what the other server answers comes through
         return await self._verify(request, "Server Connection Error")
 
     async def _verify_engine(self, request: web.Request) -> web.Response:

@@ -100,6 +100,8 @@ class State:
     """What its image engine tells that it has."""
     reachable: set[str] = field(default_factory=set)
     """Addresses of other servers from which it gets an answer."""
+    wanted_key: str = ""
+    """The only key that these take; empty: any."""
     failing: set[str] = field(default_factory=set)
     """Paths that are answered with 500."""
     events: list[ChatEvent] = field(default_factory=list)
