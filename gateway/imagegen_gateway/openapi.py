@@ -34,10 +34,16 @@ SECTIONS: Final = {
     "WorkflowService": "Workflows",
 }
 KEY: Final = parameter("header", "Idempotency-Key", "The same as `request_id` in the body.", {"maxLength": 128})
+SECURITY: Final[Schema] = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A key of this gateway, where it has any."},
+    "header": {"type": "apiKey", "in": "header", "name": callers.KEY_HEADER, "description": "The same key."},
+    "cookie": {"type": "apiKey", "in": "cookie", "name": callers.COOKIE, "description": "What the page signs in with."},
+}
 OWNER: Final = parameter(
     "header",
     callers.HEADER,
-    "Who asks, taken on trust: the job belongs to that owner, whose share of the queue and limits it counts towards.",
+    "Who asks: the job belongs to that owner, whose share of the queue and limits it counts towards. "
+    "With keys, only one that acts for users may name somebody else.",
     {"maxLength": callers.MAX_CHARS, "pattern": f"^{callers.PRINTABLE.pattern}$"},
 )
 
@@ -68,7 +74,9 @@ def document(version: str) -> Schema:
         },
         "tags": [{"name": name} for name in (*SECTIONS.values(), "Watching", "Operation")],
         "paths": paths,
+        "security": [{}, *({name: []} for name in SECURITY)],  # keys are asked for where there are any
         "components": {
+            "securitySchemes": SECURITY,
             "schemas": described_types | {"Problem": problem_schema()},
             "responses": {"Problem": problem_response()},
         },

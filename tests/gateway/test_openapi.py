@@ -83,7 +83,18 @@ OPENAPI_31 = {
                 "additionalProperties": OPERATION,
             },
         },
-        "components": {"propertyNames": {"enum": ["schemas", "responses"]}},
+        "security": {"items": {"type": "object", "maxProperties": 1}},
+        "components": {
+            "propertyNames": {"enum": ["schemas", "responses", "securitySchemes"]},
+            "properties": {
+                "securitySchemes": {
+                    "additionalProperties": {
+                        "required": ["type"],
+                        "properties": {"type": {"enum": ["http", "apiKey"]}, "in": {"enum": ["header", "cookie"]}},
+                    }
+                }
+            },
+        },
     },
     "additionalProperties": False,
 }
@@ -118,6 +129,12 @@ def test_every_reference_leads_somewhere() -> None:
         target: Any = DOCUMENT
         for part in reference.removeprefix("#/").split("/"):
             target = target[part]
+
+
+def test_keys_may_be_shown_in_each_of_the_declared_ways_and_left_out() -> None:
+    named = {name for way in DOCUMENT["security"] for name in way}
+    assert named == set(DOCUMENT["components"]["securitySchemes"])
+    assert {} in DOCUMENT["security"]
 
 
 def test_every_annotated_rpc_is_there() -> None:
