@@ -121,10 +121,13 @@ async def _check_backends(spec: JobSpec, candidates: Sequence[Backend]) -> None:
         violations = await backend.validate(spec.source)
         if not violations:
             return
-        answers.append((not _takes(backend, spec), len(violations), violations))
-    cannot_take, _, violations = min(answers, key=lambda answer: answer[:2])
-    prefixed = [Violation(f"spec.{each.field}", each.description) for each in violations]
+        answers.append((not _takes(backend, spec), len(violations), violations, backend.name))
+    cannot_take, _, violations, nearest = min(answers, key=lambda answer: answer[:2])
     is_graph_fault = isinstance(spec.source, RawGraph) and not cannot_take
+    of_takers = [{each.field for each in answer[2]} for answer in answers if not answer[0]]
+    # Each has something that another lacks: what one of them says of it alone would be a riddle.
+    where = f" (at {nearest}; no backend has all of it)" if is_graph_fault and not set.intersection(*of_takers) else ""
+    prefixed = [Violation(f"spec.{each.field}", each.description + where) for each in violations]
     raise invalid(
         [_with_all_models(each, spec, candidates) for each in prefixed],
         reason="INVALID_GRAPH" if is_graph_fault else "INVALID_REQUEST",

@@ -61,6 +61,7 @@ async def test_a_graph_goes_where_its_nodes_are(
     status, answer = await comfy.post("prompt", {"prompt": both, "client_id": "c"})
     assert status == 400
     assert "does not exist" in answer["error"]["message"]
+    assert "no backend has all of it" in answer["error"]["extra_info"]["reason"]
 
 
 async def test_small_questions_are_answered(comfy: ComfyClient) -> None:
