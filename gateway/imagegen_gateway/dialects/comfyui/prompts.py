@@ -77,6 +77,8 @@ def spec_for(prompt: Prompt, images: Mapping[str, str]) -> job_pb2.JobSpec:
         labels[FRONT] = "true"
     graph = job_pb2.RawGraph(json=orjson.dumps(prompt.graph).decode(), images=images)
     spec = job_pb2.JobSpec(graph=graph, labels=labels)
+    if prompt.extra_data.get("preview_method") == "none":  # some clients take every picture for a result
+        spec.preview.mode = job_pb2.PREVIEW_MODE_OFF
     if prompt.extra_data:
         spec.backend_options.CopyFrom(_options(prompt.extra_data))
     return spec

@@ -31,6 +31,14 @@ async def test_a_client_that_comes_back_hears_what_is_at_work_and_the_end(comfy:
     assert after.types(prompt_id)[-2:] == ["execution_interrupted", "executing"]
 
 
+@pytest.mark.parametrize(("method", "expected"), [("auto", True), ("none", False)])
+async def test_previews_can_be_switched_off_for_a_prompt(comfy: ComfyClient, method: str, expected: bool) -> None:
+    async with comfy.connect() as socket:
+        prompt_id = await comfy.queue(graph(steps=30), socket.client_id, extra_data={"preview_method": method})
+        await socket.until_ended(prompt_id)
+    assert any(isinstance(message, bytes) for message in socket.messages) is expected
+
+
 async def test_a_newer_socket_takes_the_place_of_the_older(comfy: ComfyClient) -> None:
     async with comfy.connect("same") as older, comfy.connect("same") as newer:
         assert await older.next() is None
