@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +32,22 @@ from tests.gateway.dialects.conftest import House
 ANNA = Caller(owner="anna")
 
 
-@pytest.fixture(name="parts")
-async def parts_fixture(house: House) -> AsyncIterator[tuple[Studio, Hubs]]:
-    settings = GatewaySettings(server=house.client.address)
+@asynccontextmanager
+async def parts_at(address: str) -> AsyncIterator[tuple[Studio, Hubs]]:
+    """What a gateway in front of this server makes and follows jobs with."""
+    settings = GatewaySettings(server=address)
     async with (
-        open_channels(settings.server) as channels,
+        open_channels(address) as channels,
         open_hubs(image_gen_pb2_grpc.ImageGenServiceStub(channels.events), settings) as hubs,
         open_studio(channels.events, hubs, 5.0) as studio,
     ):
         yield studio, hubs
+
+
+@pytest.fixture(name="parts")
+async def parts_fixture(house: House) -> AsyncIterator[tuple[Studio, Hubs]]:
+    async with parts_at(house.client.address) as parts:
+        yield parts
 
 
 def fox(**fields: Any) -> job_pb2.JobSpec:
@@ -158,10 +165,7 @@ async def test_a_job_is_handed_in_once_also_while_the_server_restarts(tmp_path: 
     chosen = ServerSettings(grpc="127.0.0.1:0", data_dir=tmp_path, backends=(BackendSettings(kind="demo"),))
     async with AsyncExitStack() as running, AsyncExitStack() as callers:
         address = (await running.enter_async_context(serve(chosen))).address
-        channels = await callers.enter_async_context(open_channels(address))
-        stub = image_gen_pb2_grpc.ImageGenServiceStub(channels.events)
-        hubs = await callers.enter_async_context(open_hubs(stub, GatewaySettings(server=address)))
-        studio = await callers.enter_async_context(open_studio(channels.events, hubs, 5.0))
+        studio, _ = await callers.enter_async_context(parts_at(address))
         await studio.create(fox(), ANNA)  # connected
         await running.aclose()
         creating = asyncio.create_task(studio.create(fox(), ANNA))
@@ -180,10 +184,7 @@ async def test_a_caller_that_goes_away_while_the_server_restarts_has_its_job_can
     )
     async with AsyncExitStack() as running, AsyncExitStack() as callers:
         address = (await running.enter_async_context(serve(chosen))).address
-        channels = await callers.enter_async_context(open_channels(address))
-        stub = image_gen_pb2_grpc.ImageGenServiceStub(channels.events)
-        hubs = await callers.enter_async_context(open_hubs(stub, GatewaySettings(server=address)))
-        studio = await callers.enter_async_context(open_studio(channels.events, hubs, 5.0))
+        studio, _ = await callers.enter_async_context(parts_at(address))
         rendering = studio.render(fox(), ANNA)
         job_id = (await rendering.__aenter__()).job_id
         await running.aclose()
