@@ -8,11 +8,12 @@ from dataclasses import replace
 from imagegen_adapters.comfyui.answers import ServerInfo
 from imagegen_adapters.comfyui.client import ComfyClient, Timing
 from imagegen_adapters.comfyui.link import Link
-from imagegen_adapters.comfyui.nodes import NodeClasses, parse_node_classes
-from imagegen_adapters.comfyui.validation import check_graph, check_parameters
+from imagegen_adapters.comfyui.validation import check_parameters
 from imagegen_adapters.comfyui.workflow import LATENT_UPSCALER
 from imagegen_adapters.contract import Capabilities, Catalog, ImageParameters, NamedModel, RawGraph
 from imagegen_adapters.errors import Rejected, Violation
+from imagegen_adapters.graphs.checking import check_graph
+from imagegen_adapters.graphs.node_classes import NodeClasses, parse_node_classes
 
 CAPABILITIES = Capabilities(
     image_parameters=True,

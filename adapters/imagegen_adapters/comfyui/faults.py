@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from imagegen_adapters.comfyui.nodes import NodeClasses
 from imagegen_adapters.comfyui.protocol import ExecutionFailed
-from imagegen_adapters.comfyui.validation import unknown_name
 from imagegen_adapters.comfyui.workflow import Workflow
 from imagegen_adapters.errors import AdapterError, GpuFault, NodeFailed, OutOfMemory, Rejected, Violation
+from imagegen_adapters.graphs.naming import unknown_name
+from imagegen_adapters.graphs.node_classes import NodeClasses
 
 _LONGEST_MESSAGE = 300
 _PATH = re.compile(r"(?:[A-Za-z]:)?[\\/](?:[^\s'\"\\/:]+[\\/])+([^\s'\"\\/:]*)")

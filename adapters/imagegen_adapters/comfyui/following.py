@@ -9,7 +9,6 @@ import structlog
 from imagegen_adapters.comfyui.answers import HistoryEntry, Place, QueueEntry
 from imagegen_adapters.comfyui.backend import Backend
 from imagegen_adapters.comfyui.images import media_type_of
-from imagegen_adapters.comfyui.nodes import NodeClasses
 from imagegen_adapters.comfyui.patience import CancelWish, Outage, insist
 from imagegen_adapters.comfyui.progress import checkpoint_of
 from imagegen_adapters.comfyui.protocol import PromptFrame
@@ -18,6 +17,7 @@ from imagegen_adapters.comfyui.tracking import PromptEnded, Result, ResultsShown
 from imagegen_adapters.comfyui.workflow import Workflow
 from imagegen_adapters.contract import Handle, ImageReady, Phase, PhaseChanged, Update, Warned
 from imagegen_adapters.errors import AdapterError, Cancelled, Interrupted, Lost, NoOutput, Unintelligible, Unreachable
+from imagegen_adapters.graphs.node_classes import NodeClasses
 from imagegen_adapters.updates import UpdateBuffer
 
 log = structlog.get_logger(__name__)

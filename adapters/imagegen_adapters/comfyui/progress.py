@@ -7,9 +7,9 @@ weights can turn out to be wrong.
 
 from collections.abc import Iterable
 
-from imagegen_adapters.comfyui.graph import Graph, Node
 from imagegen_adapters.comfyui.protocol import NodeState
 from imagegen_adapters.contract import Phase
+from imagegen_adapters.graphs.graph import Graph, Node
 
 _DEFAULT_STEPS = 20
 

@@ -6,8 +6,6 @@ from typing import TypeAlias, assert_never
 
 from imagegen_adapters.comfyui.answers import HistoryEntry
 from imagegen_adapters.comfyui.faults import error_of, readable
-from imagegen_adapters.comfyui.graph import Node
-from imagegen_adapters.comfyui.nodes import NodeClasses
 from imagegen_adapters.comfyui.progress import GraphProgress, model_named_by, phase_of
 from imagegen_adapters.comfyui.protocol import (
     Executing,
@@ -36,6 +34,8 @@ from imagegen_adapters.contract import (
     Update,
 )
 from imagegen_adapters.errors import AdapterError, Cancelled, Interrupted, Lost, NodeFailed, NoOutput
+from imagegen_adapters.graphs.graph import Node
+from imagegen_adapters.graphs.node_classes import NodeClasses
 
 _WEBSOCKET_SAVER = "SaveImageWebsocket"
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from imagegen_adapters.comfyui.graph import Graph
 from imagegen_adapters.contract import ImageParameters, RawGraph
+from imagegen_adapters.graphs.graph import Graph, input_path, node_path, upload_target
 
 LATENT_UPSCALER = "Latent"
 """Name of the upscaler that is no model."""
@@ -41,20 +41,6 @@ class Workflow:
         if self.passes:
             return self.fields.get((node_id, input_name), "image")
         return input_path(node_id, input_name) if input_name else node_path(node_id)
-
-
-def node_path(node_id: str) -> str:
-    return f"graph.json[{json.dumps(node_id)}]"
-
-
-def input_path(node_id: str, input_name: str) -> str:
-    return f"{node_path(node_id)}.inputs.{input_name}"
-
-
-def upload_target(key: str) -> tuple[str, str]:
-    """Node and input of a key of `RawGraph.images`. Node ids may hold dots, inputs do not."""
-    node_id, _, input_name = key.rpartition(".")
-    return node_id, input_name
 
 
 def build_raw(source: RawGraph, *, uploads: Mapping[str, str]) -> Workflow:

@@ -27,7 +27,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17imagegen/v1/asset.proto\x12\x0bimagegen.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x01\n\x05\x41sset\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\x12\n\nmedia_type\x18\x03 \x01(\t\x12\r\n\x05width\x18\x04 \x01(\r\x12\x0e\n\x06height\x18\x05 \x01(\r\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x06origin\x18\x07 \x01(\x0e\x32\x18.imagegen.v1.AssetOrigin\x12\x0e\n\x06job_id\x18\x08 \x01(\t\"j\n\x11WriteAssetRequest\x12*\n\x06header\x18\x01 \x01(\x0b\x32\x18.imagegen.v1.AssetHeaderH\x00\x12\x1a\n\x05\x63hunk\x18\x02 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80@H\x00\x42\r\n\x04part\x12\x05\xbaH\x02\x08\x01\"K\n\x0b\x41ssetHeader\x12(\n\x06\x64igest\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9a-f]{64})?$\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\"7\n\x12WriteAssetResponse\x12!\n\x05\x61sset\x18\x01 \x01(\x0b\x32\x12.imagegen.v1.Asset\"X\n\x10ReadAssetRequest\x12%\n\x06\x64igest\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\r\n\x05limit\x18\x03 \x01(\x04\"Q\n\x11ReadAssetResponse\x12#\n\x05\x61sset\x18\x01 \x01(\x0b\x32\x12.imagegen.v1.AssetH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"8\n\x0fGetAssetRequest\x12%\n\x06\x64igest\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$\"5\n\x10GetAssetResponse\x12!\n\x05\x61sset\x18\x01 \x01(\x0b\x32\x12.imagegen.v1.Asset\"\x9b\x01\n\x11ListAssetsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x32\n\x06origin\x18\x03 \x01(\x0e\x32\x18.imagegen.v1.AssetOriginB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x17\n\x06job_id\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\"Q\n\x12ListAssetsResponse\x12\"\n\x06\x61ssets\x18\x01 \x03(\x0b\x32\x12.imagegen.v1.Asset\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\";\n\x12\x44\x65leteAssetRequest\x12%\n\x06\x64igest\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$\"\x15\n\x13\x44\x65leteAssetResponse*]\n\x0b\x41ssetOrigin\x12\x1c\n\x18\x41SSET_ORIGIN_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41SSET_ORIGIN_UPLOAD\x10\x01\x12\x17\n\x13\x41SSET_ORIGIN_OUTPUT\x10\x02\x32\xf6\x03\n\x0c\x41ssetService\x12O\n\nWriteAsset\x12\x1e.imagegen.v1.WriteAssetRequest\x1a\x1f.imagegen.v1.WriteAssetResponse(\x01\x12L\n\tReadAsset\x12\x1d.imagegen.v1.ReadAssetRequest\x1a\x1e.imagegen.v1.ReadAssetResponse0\x01\x12m\n\x08GetAsset\x12\x1c.imagegen.v1.GetAssetRequest\x1a\x1d.imagegen.v1.GetAssetResponse\"$\x82\xd3\xe4\x93\x02\x1e\x12\x1c/api/v1/assets/{digest}/info\x12\x65\n\nListAssets\x12\x1e.imagegen.v1.ListAssetsRequest\x1a\x1f.imagegen.v1.ListAssetsResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/assets\x12q\n\x0b\x44\x65leteAsset\x12\x1f.imagegen.v1.DeleteAssetRequest\x1a .imagegen.v1.DeleteAssetResponse\"\x1f\x82\xd3\xe4\x93\x02\x19*\x17/api/v1/assets/{digest}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17imagegen/v1/asset.proto\x12\x0bimagegen.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x01\n\x05\x41sset\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\x12\n\nmedia_type\x18\x03 \x01(\t\x12\r\n\x05width\x18\x04 \x01(\r\x12\x0e\n\x06height\x18\x05 \x01(\r\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x06origin\x18\x07 \x01(\x0e\x32\x18.imagegen.v1.AssetOrigin\x12\x0e\n\x06job_id\x18\x08 \x01(\t\"j\n\x11WriteAssetRequest\x12*\n\x06header\x18\x01 \x01(\x0b\x32\x18.imagegen.v1.AssetHeaderH\x00\x12\x1a\n\x05\x63hunk\x18\x02 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80@H\x00\x42\r\n\x04part\x12\x05\xbaH\x02\x08\x01\"K\n\x0b\x41ssetHeader\x12(\n\x06\x64igest\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9a-f]{64})?$\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\"7\n\x12WriteAssetResponse\x12!\n\x05\x61sset\x18\x01 \x01(\x0b\x32\x12.imagegen.v1.Asset\"\x91\x01\n\x10ReadAssetRequest\x12%\n\x06\x64igest\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\r\n\x05limit\x18\x03 \x01(\x04\x12\x37\n\x08metadata\x18\x04 \x01(\x0e\x32\x1b.imagegen.v1.MetadataPolicyB\x08\xbaH\x05\x82\x01\x02\x10\x01\"Q\n\x11ReadAssetResponse\x12#\n\x05\x61sset\x18\x01 \x01(\x0b\x32\x12.imagegen.v1.AssetH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"8\n\x0fGetAssetRequest\x12%\n\x06\x64igest\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$\"5\n\x10GetAssetResponse\x12!\n\x05\x61sset\x18\x01 \x01(\x0b\x32\x12.imagegen.v1.Asset\"\x9b\x01\n\x11ListAssetsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x32\n\x06origin\x18\x03 \x01(\x0e\x32\x18.imagegen.v1.AssetOriginB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x17\n\x06job_id\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\"Q\n\x12ListAssetsResponse\x12\"\n\x06\x61ssets\x18\x01 \x03(\x0b\x32\x12.imagegen.v1.Asset\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\";\n\x12\x44\x65leteAssetRequest\x12%\n\x06\x64igest\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$\"\x15\n\x13\x44\x65leteAssetResponse*]\n\x0b\x41ssetOrigin\x12\x1c\n\x18\x41SSET_ORIGIN_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41SSET_ORIGIN_UPLOAD\x10\x01\x12\x17\n\x13\x41SSET_ORIGIN_OUTPUT\x10\x02*\x81\x01\n\x0eMetadataPolicy\x12\x1f\n\x1bMETADATA_POLICY_UNSPECIFIED\x10\x00\x12\x18\n\x14METADATA_POLICY_KEEP\x10\x01\x12\x19\n\x15METADATA_POLICY_STRIP\x10\x02\x12\x19\n\x15METADATA_POLICY_A1111\x10\x03\x32\xf6\x03\n\x0c\x41ssetService\x12O\n\nWriteAsset\x12\x1e.imagegen.v1.WriteAssetRequest\x1a\x1f.imagegen.v1.WriteAssetResponse(\x01\x12L\n\tReadAsset\x12\x1d.imagegen.v1.ReadAssetRequest\x1a\x1e.imagegen.v1.ReadAssetResponse0\x01\x12m\n\x08GetAsset\x12\x1c.imagegen.v1.GetAssetRequest\x1a\x1d.imagegen.v1.GetAssetResponse\"$\x82\xd3\xe4\x93\x02\x1e\x12\x1c/api/v1/assets/{digest}/info\x12\x65\n\nListAssets\x12\x1e.imagegen.v1.ListAssetsRequest\x1a\x1f.imagegen.v1.ListAssetsResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/assets\x12q\n\x0b\x44\x65leteAsset\x12\x1f.imagegen.v1.DeleteAssetRequest\x1a .imagegen.v1.DeleteAssetResponse\"\x1f\x82\xd3\xe4\x93\x02\x19*\x17/api/v1/assets/{digest}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,6 +42,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ASSETHEADER'].fields_by_name['digest']._serialized_options = b'\272H\025r\0232\021^([0-9a-f]{64})?$'
   _globals['_READASSETREQUEST'].fields_by_name['digest']._loaded_options = None
   _globals['_READASSETREQUEST'].fields_by_name['digest']._serialized_options = b'\272H\022r\0202\016^[0-9a-f]{64}$'
+  _globals['_READASSETREQUEST'].fields_by_name['metadata']._loaded_options = None
+  _globals['_READASSETREQUEST'].fields_by_name['metadata']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_GETASSETREQUEST'].fields_by_name['digest']._loaded_options = None
   _globals['_GETASSETREQUEST'].fields_by_name['digest']._serialized_options = b'\272H\022r\0202\016^[0-9a-f]{64}$'
   _globals['_LISTASSETSREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -60,8 +62,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ASSETSERVICE'].methods_by_name['ListAssets']._serialized_options = b'\202\323\344\223\002\020\022\016/api/v1/assets'
   _globals['_ASSETSERVICE'].methods_by_name['DeleteAsset']._loaded_options = None
   _globals['_ASSETSERVICE'].methods_by_name['DeleteAsset']._serialized_options = b'\202\323\344\223\002\031*\027/api/v1/assets/{digest}'
-  _globals['_ASSETORIGIN']._serialized_start=1189
-  _globals['_ASSETORIGIN']._serialized_end=1282
+  _globals['_ASSETORIGIN']._serialized_start=1247
+  _globals['_ASSETORIGIN']._serialized_end=1340
+  _globals['_METADATAPOLICY']._serialized_start=1343
+  _globals['_METADATAPOLICY']._serialized_end=1472
   _globals['_ASSET']._serialized_start=133
   _globals['_ASSET']._serialized_end=334
   _globals['_WRITEASSETREQUEST']._serialized_start=336
@@ -70,22 +74,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ASSETHEADER']._serialized_end=519
   _globals['_WRITEASSETRESPONSE']._serialized_start=521
   _globals['_WRITEASSETRESPONSE']._serialized_end=576
-  _globals['_READASSETREQUEST']._serialized_start=578
-  _globals['_READASSETREQUEST']._serialized_end=666
-  _globals['_READASSETRESPONSE']._serialized_start=668
-  _globals['_READASSETRESPONSE']._serialized_end=749
-  _globals['_GETASSETREQUEST']._serialized_start=751
-  _globals['_GETASSETREQUEST']._serialized_end=807
-  _globals['_GETASSETRESPONSE']._serialized_start=809
-  _globals['_GETASSETRESPONSE']._serialized_end=862
-  _globals['_LISTASSETSREQUEST']._serialized_start=865
-  _globals['_LISTASSETSREQUEST']._serialized_end=1020
-  _globals['_LISTASSETSRESPONSE']._serialized_start=1022
-  _globals['_LISTASSETSRESPONSE']._serialized_end=1103
-  _globals['_DELETEASSETREQUEST']._serialized_start=1105
-  _globals['_DELETEASSETREQUEST']._serialized_end=1164
-  _globals['_DELETEASSETRESPONSE']._serialized_start=1166
-  _globals['_DELETEASSETRESPONSE']._serialized_end=1187
-  _globals['_ASSETSERVICE']._serialized_start=1285
-  _globals['_ASSETSERVICE']._serialized_end=1787
+  _globals['_READASSETREQUEST']._serialized_start=579
+  _globals['_READASSETREQUEST']._serialized_end=724
+  _globals['_READASSETRESPONSE']._serialized_start=726
+  _globals['_READASSETRESPONSE']._serialized_end=807
+  _globals['_GETASSETREQUEST']._serialized_start=809
+  _globals['_GETASSETREQUEST']._serialized_end=865
+  _globals['_GETASSETRESPONSE']._serialized_start=867
+  _globals['_GETASSETRESPONSE']._serialized_end=920
+  _globals['_LISTASSETSREQUEST']._serialized_start=923
+  _globals['_LISTASSETSREQUEST']._serialized_end=1078
+  _globals['_LISTASSETSRESPONSE']._serialized_start=1080
+  _globals['_LISTASSETSRESPONSE']._serialized_end=1161
+  _globals['_DELETEASSETREQUEST']._serialized_start=1163
+  _globals['_DELETEASSETREQUEST']._serialized_end=1222
+  _globals['_DELETEASSETRESPONSE']._serialized_start=1224
+  _globals['_DELETEASSETRESPONSE']._serialized_end=1245
+  _globals['_ASSETSERVICE']._serialized_start=1475
+  _globals['_ASSETSERVICE']._serialized_end=1977
 # @@protoc_insertion_point(module_scope)

@@ -44,6 +44,34 @@ ASSET_ORIGIN_OUTPUT: AssetOrigin.ValueType  # 2
 """Made by a job."""
 Global___AssetOrigin: _TypeAlias = AssetOrigin  # noqa: Y015
 
+class _MetadataPolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _MetadataPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MetadataPolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    METADATA_POLICY_UNSPECIFIED: _MetadataPolicy.ValueType  # 0
+    """The default: the file as it is stored."""
+    METADATA_POLICY_KEEP: _MetadataPolicy.ValueType  # 1
+    """The file as it is stored."""
+    METADATA_POLICY_STRIP: _MetadataPolicy.ValueType  # 2
+    """Without any text, EXIF or XMP: what is left is the picture, its colour profile and its orientation."""
+    METADATA_POLICY_A1111: _MetadataPolicy.ValueType  # 3
+    """With the settings as A1111's `parameters` text, as other programs read it, in place of what is there."""
+
+class MetadataPolicy(_MetadataPolicy, metaclass=_MetadataPolicyEnumTypeWrapper):
+    """What becomes of the generation metadata inside a picture that is read. The pixels stay as they are."""
+
+METADATA_POLICY_UNSPECIFIED: MetadataPolicy.ValueType  # 0
+"""The default: the file as it is stored."""
+METADATA_POLICY_KEEP: MetadataPolicy.ValueType  # 1
+"""The file as it is stored."""
+METADATA_POLICY_STRIP: MetadataPolicy.ValueType  # 2
+"""Without any text, EXIF or XMP: what is left is the picture, its colour profile and its orientation."""
+METADATA_POLICY_A1111: MetadataPolicy.ValueType  # 3
+"""With the settings as A1111's `parameters` text, as other programs read it, in place of what is there."""
+Global___MetadataPolicy: _TypeAlias = MetadataPolicy  # noqa: Y015
+
 @_typing.final
 class Asset(_message.Message):
     """A stored file."""
@@ -185,22 +213,26 @@ class ReadAssetRequest(_message.Message):
     DIGEST_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
     digest: _builtins.str
     """Digest of the file."""
     offset: _builtins.int
     """First byte to send, from 0."""
     limit: _builtins.int
     """At most this many bytes; 0: to the end."""
+    metadata: Global___MetadataPolicy.ValueType
+    """What becomes of the generation metadata inside the file. Offset and limit count in what results."""
     def __init__(
         self,
         *,
         digest: _builtins.str = ...,
         offset: _builtins.int = ...,
         limit: _builtins.int = ...,
+        metadata: Global___MetadataPolicy.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "limit", b"limit", "offset", b"offset"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "limit", b"limit", "metadata", b"metadata", "offset", b"offset"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

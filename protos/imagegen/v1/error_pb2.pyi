@@ -74,6 +74,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The job has ended."""
     ERROR_REASON_NODE_CLASS_NOT_FOUND: _ErrorReason.ValueType  # 25
     """NOT_FOUND. No backend has this node class."""
+    ERROR_REASON_WORKFLOW_NOT_FOUND: _ErrorReason.ValueType  # 26
+    """NOT_FOUND. There is no such workflow, or no such revision of it."""
+    ERROR_REASON_WORKFLOW_EXISTS: _ErrorReason.ValueType  # 27
+    """ALREADY_EXISTS. A workflow has this id already."""
+    ERROR_REASON_CHANGED_MEANWHILE: _ErrorReason.ValueType  # 28
+    """ABORTED. Somebody else changed the workflow, or the settings, since they were read: read them again."""
+    ERROR_REASON_WORKFLOW_BUILT_IN: _ErrorReason.ValueType  # 29
+    """FAILED_PRECONDITION. The workflow is built in: make a copy and change that."""
+    ERROR_REASON_NOT_A_WORKFLOW: _ErrorReason.ValueType  # 30
+    """INVALID_ARGUMENT. What is to be imported is no workflow in any form that is known; the message says what was tried."""
     ERROR_REASON_CANCELLED_BY_CALLER: _ErrorReason.ValueType  # 40
     """CANCELLED. The caller cancelled the job."""
     ERROR_REASON_BACKEND_UNREACHABLE: _ErrorReason.ValueType  # 41
@@ -164,6 +174,16 @@ ERROR_REASON_JOB_FINISHED: ErrorReason.ValueType  # 24
 """FAILED_PRECONDITION. The job has ended."""
 ERROR_REASON_NODE_CLASS_NOT_FOUND: ErrorReason.ValueType  # 25
 """NOT_FOUND. No backend has this node class."""
+ERROR_REASON_WORKFLOW_NOT_FOUND: ErrorReason.ValueType  # 26
+"""NOT_FOUND. There is no such workflow, or no such revision of it."""
+ERROR_REASON_WORKFLOW_EXISTS: ErrorReason.ValueType  # 27
+"""ALREADY_EXISTS. A workflow has this id already."""
+ERROR_REASON_CHANGED_MEANWHILE: ErrorReason.ValueType  # 28
+"""ABORTED. Somebody else changed the workflow, or the settings, since they were read: read them again."""
+ERROR_REASON_WORKFLOW_BUILT_IN: ErrorReason.ValueType  # 29
+"""FAILED_PRECONDITION. The workflow is built in: make a copy and change that."""
+ERROR_REASON_NOT_A_WORKFLOW: ErrorReason.ValueType  # 30
+"""INVALID_ARGUMENT. What is to be imported is no workflow in any form that is known; the message says what was tried."""
 ERROR_REASON_CANCELLED_BY_CALLER: ErrorReason.ValueType  # 40
 """CANCELLED. The caller cancelled the job."""
 ERROR_REASON_BACKEND_UNREACHABLE: ErrorReason.ValueType  # 41

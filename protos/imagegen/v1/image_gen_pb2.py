@@ -28,7 +28,7 @@ from imagegen.v1 import event_pb2 as imagegen_dot_v1_dot_event__pb2
 from imagegen.v1 import job_pb2 as imagegen_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bimagegen/v1/image_gen.proto\x12\x0bimagegen.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x17imagegen/v1/event.proto\x1a\x15imagegen/v1/job.proto\"}\n\x10\x43reateJobRequest\x12*\n\x04spec\x18\x01 \x01(\x0b\x32\x14.imagegen.v1.JobSpecB\x06\xbaH\x03\xc8\x01\x01\x12&\n\nrequest_id\x18\x02 \x01(\tB\x12\xbaH\x0fr\r\x18\x80\x01\x32\x08^[!-~]*$\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"D\n\x11\x43reateJobResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.imagegen.v1.Job\x12\x10\n\x08replayed\x18\x02 \x01(\x08\"\xb3\x01\n\x15GenerateImagesRequest\x12*\n\x04spec\x18\x01 \x01(\x0b\x32\x14.imagegen.v1.JobSpecB\x06\xbaH\x03\xc8\x01\x01\x12&\n\nrequest_id\x18\x02 \x01(\tB\x12\xbaH\x0fr\r\x18\x80\x01\x32\x08^[!-~]*$\x12\x1c\n\x14\x63\x61ncel_on_disconnect\x18\x03 \x01(\x08\x12(\n\x05watch\x18\x04 \x01(\x0b\x32\x19.imagegen.v1.WatchOptions\">\n\x16GenerateImagesResponse\x12$\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x15.imagegen.v1.JobEvent\"*\n\rGetJobRequest\x12\x19\n\x06job_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"/\n\x0eGetJobResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.imagegen.v1.Job\"\xce\x01\n\x0fListJobsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x36\n\x06states\x18\x03 \x03(\x0e\x32\x15.imagegen.v1.JobStateB\x0f\xbaH\x0c\x92\x01\t\x10\x10\"\x05\x82\x01\x02\x10\x01\x12\x17\n\x05owner\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x17\n\x05label\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc1\x02\x12\x16\n\x04text\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\"K\n\x10ListJobsResponse\x12\x1e\n\x04jobs\x18\x01 \x03(\x0b\x32\x10.imagegen.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8c\x02\n\x0cWatchOptions\x12\x38\n\x08previews\x18\x01 \x01(\x0e\x32\x1c.imagegen.v1.PreviewDeliveryB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12,\n\x0bmax_rate_hz\x18\x02 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00>@)\x00\x00\x00\x00\x00\x00\x00\x00\x12\x93\x01\n\nmax_pixels\x18\x03 \x01(\rB\x7f\xbaH|\xba\x01y\n\x10watch.max_pixels\x12\x37must be 0 (as the job produces them) or from 16 to 2048\x1a,this == 0u || (this >= 16u && this <= 2048u)\"v\n\x0fWatchJobRequest\x12\x19\n\x06job_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1e\n\x0cresume_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12(\n\x05watch\x18\x03 \x01(\x0b\x32\x19.imagegen.v1.WatchOptions\"8\n\x10WatchJobResponse\x12$\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x15.imagegen.v1.JobEvent\"\x99\x01\n\x10WatchJobsRequest\x12\"\n\x07job_ids\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\xe8\x07\"\x06r\x04\x10\x01\x18@\x12\x1e\n\x0cresume_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12(\n\x05watch\x18\x03 \x01(\x0b\x32\x19.imagegen.v1.WatchOptions\x12\x17\n\x05owner\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\"9\n\x11WatchJobsResponse\x12$\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x15.imagegen.v1.JobEvent\"-\n\x10\x43\x61ncelJobRequest\x12\x19\n\x06job_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"2\n\x11\x43\x61ncelJobResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.imagegen.v1.Job\"g\n\x0fRetryJobRequest\x12\x19\n\x06job_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x11\n\tnew_seeds\x18\x02 \x01(\x08\x12&\n\nrequest_id\x18\x03 \x01(\tB\x12\xbaH\x0fr\r\x18\x80\x01\x32\x08^[!-~]*$\"C\n\x10RetryJobResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.imagegen.v1.Job\x12\x10\n\x08replayed\x18\x02 \x01(\x08\"\xaa\x01\n\x10UpdateJobRequest\x12\x19\n\x06job_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12)\n\x08priority\x18\x02 \x01(\x05\x42\x12\xbaH\x0f\x1a\r\x18\n(\xf6\xff\xff\xff\xff\xff\xff\xff\xff\x01H\x00\x88\x01\x01\x12#\n\x06labels\x18\x03 \x01(\x0b\x32\x13.imagegen.v1.Labels\x12\x13\n\x06paused\x18\x04 \x01(\x08H\x01\x88\x01\x01\x42\x0b\n\t_priorityB\t\n\x07_paused\"\x8a\x01\n\x06Labels\x12Q\n\x06labels\x18\x01 \x03(\x0b\x32\x1f.imagegen.v1.Labels.LabelsEntryB \xbaH\x1d\x9a\x01\x1a\x10 \"\x0fr\r\x10\x01\x18@2\x07^[^=]*$*\x05r\x03\x18\x80\x02\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"2\n\x11UpdateJobResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.imagegen.v1.Job\"-\n\x10\x44\x65leteJobRequest\x12\x19\n\x06job_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x13\n\x11\x44\x65leteJobResponse*\x88\x01\n\x0fPreviewDelivery\x12 \n\x1cPREVIEW_DELIVERY_UNSPECIFIED\x10\x00\x12\x1b\n\x17PREVIEW_DELIVERY_INLINE\x10\x01\x12\x1b\n\x17PREVIEW_DELIVERY_NOTICE\x10\x02\x12\x19\n\x15PREVIEW_DELIVERY_NONE\x10\x03\x32\xec\x07\n\x0fImageGenService\x12\x63\n\tCreateJob\x12\x1d.imagegen.v1.CreateJobRequest\x1a\x1e.imagegen.v1.CreateJobResponse\"\x17\x82\xd3\xe4\x93\x02\x11\"\x0c/api/v1/jobs:\x01*\x12[\n\x0eGenerateImages\x12\".imagegen.v1.GenerateImagesRequest\x1a#.imagegen.v1.GenerateImagesResponse0\x01\x12`\n\x06GetJob\x12\x1a.imagegen.v1.GetJobRequest\x1a\x1b.imagegen.v1.GetJobResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/jobs/{job_id}\x12]\n\x08ListJobs\x12\x1c.imagegen.v1.ListJobsRequest\x1a\x1d.imagegen.v1.ListJobsResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\x0c/api/v1/jobs\x12I\n\x08WatchJob\x12\x1c.imagegen.v1.WatchJobRequest\x1a\x1d.imagegen.v1.WatchJobResponse0\x01\x12L\n\tWatchJobs\x12\x1d.imagegen.v1.WatchJobsRequest\x1a\x1e.imagegen.v1.WatchJobsResponse0\x01\x12s\n\tCancelJob\x12\x1d.imagegen.v1.CancelJobRequest\x1a\x1e.imagegen.v1.CancelJobResponse\"\'\x82\xd3\xe4\x93\x02!\"\x1c/api/v1/jobs/{job_id}:cancel:\x01*\x12o\n\x08RetryJob\x12\x1c.imagegen.v1.RetryJobRequest\x1a\x1d.imagegen.v1.RetryJobResponse\"&\x82\xd3\xe4\x93\x02 \"\x1b/api/v1/jobs/{job_id}:retry:\x01*\x12l\n\tUpdateJob\x12\x1d.imagegen.v1.UpdateJobRequest\x1a\x1e.imagegen.v1.UpdateJobResponse\" \x82\xd3\xe4\x93\x02\x1a\x32\x15/api/v1/jobs/{job_id}:\x01*\x12i\n\tDeleteJob\x12\x1d.imagegen.v1.DeleteJobRequest\x1a\x1e.imagegen.v1.DeleteJobResponse\"\x1d\x82\xd3\xe4\x93\x02\x17*\x15/api/v1/jobs/{job_id}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bimagegen/v1/image_gen.proto\x12\x0bimagegen.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x17imagegen/v1/event.proto\x1a\x15imagegen/v1/job.proto\"}\n\x10\x43reateJobRequest\x12*\n\x04spec\x18\x01 \x01(\x0b\x32\x14.imagegen.v1.JobSpecB\x06\xbaH\x03\xc8\x01\x01\x12&\n\nrequest_id\x18\x02 \x01(\tB\x12\xbaH\x0fr\r\x18\x80\x01\x32\x08^[!-~]*$\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"D\n\x11\x43reateJobResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.imagegen.v1.Job\x12\x10\n\x08replayed\x18\x02 \x01(\x08\"\xb3\x01\n\x15GenerateImagesRequest\x12*\n\x04spec\x18\x01 \x01(\x0b\x32\x14.imagegen.v1.JobSpecB\x06\xbaH\x03\xc8\x01\x01\x12&\n\nrequest_id\x18\x02 \x01(\tB\x12\xbaH\x0fr\r\x18\x80\x01\x32\x08^[!-~]*$\x12\x1c\n\x14\x63\x61ncel_on_disconnect\x18\x03 \x01(\x08\x12(\n\x05watch\x18\x04 \x01(\x0b\x32\x19.imagegen.v1.WatchOptions\">\n\x16GenerateImagesResponse\x12$\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x15.imagegen.v1.JobEvent\"*\n\rGetJobRequest\x12\x19\n\x06job_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"/\n\x0eGetJobResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.imagegen.v1.Job\"\xec\x01\n\x0fListJobsRequest\x12\x1b\n\tpage_size\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xf4\x03\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x36\n\x06states\x18\x03 \x03(\x0e\x32\x15.imagegen.v1.JobStateB\x0f\xbaH\x0c\x92\x01\t\x10\x10\"\x05\x82\x01\x02\x10\x01\x12\x17\n\x05owner\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x17\n\x05label\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc1\x02\x12\x16\n\x04text\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x1c\n\x0bworkflow_id\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18@\"K\n\x10ListJobsResponse\x12\x1e\n\x04jobs\x18\x01 \x03(\x0b\x32\x10.imagegen.v1.Job\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8c\x02\n\x0cWatchOptions\x12\x38\n\x08previews\x18\x01 \x01(\x0e\x32\x1c.imagegen.v1.PreviewDeliveryB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12,\n\x0bmax_rate_hz\x18\x02 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00>@)\x00\x00\x00\x00\x00\x00\x00\x00\x12\x93\x01\n\nmax_pixels\x18\x03 \x01(\rB\x7f\xbaH|\xba\x01y\n\x10watch.max_pixels\x12\x37must be 0 (as the job produces them) or from 16 to 2048\x1a,this == 0u || (this >= 16u && this <= 2048u)\"v\n\x0fWatchJobRequest\x12\x19\n\x06job_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1e\n\x0cresume_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12(\n\x05watch\x18\x03 \x01(\x0b\x32\x19.imagegen.v1.WatchOptions\"8\n\x10WatchJobResponse\x12$\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x15.imagegen.v1.JobEvent\"\x99\x01\n\x10WatchJobsRequest\x12\"\n\x07job_ids\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\xe8\x07\"\x06r\x04\x10\x01\x18@\x12\x1e\n\x0cresume_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12(\n\x05watch\x18\x03 \x01(\x0b\x32\x19.imagegen.v1.WatchOptions\x12\x17\n\x05owner\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\"9\n\x11WatchJobsResponse\x12$\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x15.imagegen.v1.JobEvent\"-\n\x10\x43\x61ncelJobRequest\x12\x19\n\x06job_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"2\n\x11\x43\x61ncelJobResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.imagegen.v1.Job\"g\n\x0fRetryJobRequest\x12\x19\n\x06job_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x11\n\tnew_seeds\x18\x02 \x01(\x08\x12&\n\nrequest_id\x18\x03 \x01(\tB\x12\xbaH\x0fr\r\x18\x80\x01\x32\x08^[!-~]*$\"C\n\x10RetryJobResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.imagegen.v1.Job\x12\x10\n\x08replayed\x18\x02 \x01(\x08\"\xaa\x01\n\x10UpdateJobRequest\x12\x19\n\x06job_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12)\n\x08priority\x18\x02 \x01(\x05\x42\x12\xbaH\x0f\x1a\r\x18\n(\xf6\xff\xff\xff\xff\xff\xff\xff\xff\x01H\x00\x88\x01\x01\x12#\n\x06labels\x18\x03 \x01(\x0b\x32\x13.imagegen.v1.Labels\x12\x13\n\x06paused\x18\x04 \x01(\x08H\x01\x88\x01\x01\x42\x0b\n\t_priorityB\t\n\x07_paused\"\x8a\x01\n\x06Labels\x12Q\n\x06labels\x18\x01 \x03(\x0b\x32\x1f.imagegen.v1.Labels.LabelsEntryB \xbaH\x1d\x9a\x01\x1a\x10 \"\x0fr\r\x10\x01\x18@2\x07^[^=]*$*\x05r\x03\x18\x80\x02\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"2\n\x11UpdateJobResponse\x12\x1d\n\x03job\x18\x01 \x01(\x0b\x32\x10.imagegen.v1.Job\"-\n\x10\x44\x65leteJobRequest\x12\x19\n\x06job_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x13\n\x11\x44\x65leteJobResponse\"E\n\x1cGetGenerationMetadataRequest\x12%\n\x06\x64igest\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$\"\x9b\x01\n\x1dGetGenerationMetadataResponse\x12\"\n\x04spec\x18\x01 \x01(\x0b\x32\x14.imagegen.v1.JobSpec\x12\x0e\n\x06job_id\x18\x02 \x01(\t\x12\x12\n\nparameters\x18\x03 \x01(\t\x12\x12\n\ngraph_json\x18\x04 \x01(\t\x12\x0f\n\x07ui_json\x18\x05 \x01(\t\x12\r\n\x05notes\x18\x06 \x03(\t*\x88\x01\n\x0fPreviewDelivery\x12 \n\x1cPREVIEW_DELIVERY_UNSPECIFIED\x10\x00\x12\x1b\n\x17PREVIEW_DELIVERY_INLINE\x10\x01\x12\x1b\n\x17PREVIEW_DELIVERY_NOTICE\x10\x02\x12\x19\n\x15PREVIEW_DELIVERY_NONE\x10\x03\x32\x87\t\n\x0fImageGenService\x12\x63\n\tCreateJob\x12\x1d.imagegen.v1.CreateJobRequest\x1a\x1e.imagegen.v1.CreateJobResponse\"\x17\x82\xd3\xe4\x93\x02\x11\"\x0c/api/v1/jobs:\x01*\x12[\n\x0eGenerateImages\x12\".imagegen.v1.GenerateImagesRequest\x1a#.imagegen.v1.GenerateImagesResponse0\x01\x12`\n\x06GetJob\x12\x1a.imagegen.v1.GetJobRequest\x1a\x1b.imagegen.v1.GetJobResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/jobs/{job_id}\x12]\n\x08ListJobs\x12\x1c.imagegen.v1.ListJobsRequest\x1a\x1d.imagegen.v1.ListJobsResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\x0c/api/v1/jobs\x12I\n\x08WatchJob\x12\x1c.imagegen.v1.WatchJobRequest\x1a\x1d.imagegen.v1.WatchJobResponse0\x01\x12L\n\tWatchJobs\x12\x1d.imagegen.v1.WatchJobsRequest\x1a\x1e.imagegen.v1.WatchJobsResponse0\x01\x12s\n\tCancelJob\x12\x1d.imagegen.v1.CancelJobRequest\x1a\x1e.imagegen.v1.CancelJobResponse\"\'\x82\xd3\xe4\x93\x02!\"\x1c/api/v1/jobs/{job_id}:cancel:\x01*\x12o\n\x08RetryJob\x12\x1c.imagegen.v1.RetryJobRequest\x1a\x1d.imagegen.v1.RetryJobResponse\"&\x82\xd3\xe4\x93\x02 \"\x1b/api/v1/jobs/{job_id}:retry:\x01*\x12l\n\tUpdateJob\x12\x1d.imagegen.v1.UpdateJobRequest\x1a\x1e.imagegen.v1.UpdateJobResponse\" \x82\xd3\xe4\x93\x02\x1a\x32\x15/api/v1/jobs/{job_id}:\x01*\x12\x98\x01\n\x15GetGenerationMetadata\x12).imagegen.v1.GetGenerationMetadataRequest\x1a*.imagegen.v1.GetGenerationMetadataResponse\"(\x82\xd3\xe4\x93\x02\"\x12 /api/v1/assets/{digest}/metadata\x12i\n\tDeleteJob\x12\x1d.imagegen.v1.DeleteJobRequest\x1a\x1e.imagegen.v1.DeleteJobResponse\"\x1d\x82\xd3\xe4\x93\x02\x17*\x15/api/v1/jobs/{job_id}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -57,6 +57,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTJOBSREQUEST'].fields_by_name['label']._serialized_options = b'\272H\005r\003\030\301\002'
   _globals['_LISTJOBSREQUEST'].fields_by_name['text']._loaded_options = None
   _globals['_LISTJOBSREQUEST'].fields_by_name['text']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_LISTJOBSREQUEST'].fields_by_name['workflow_id']._loaded_options = None
+  _globals['_LISTJOBSREQUEST'].fields_by_name['workflow_id']._serialized_options = b'\272H\004r\002\030@'
   _globals['_WATCHOPTIONS'].fields_by_name['previews']._loaded_options = None
   _globals['_WATCHOPTIONS'].fields_by_name['previews']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_WATCHOPTIONS'].fields_by_name['max_rate_hz']._loaded_options = None
@@ -89,6 +91,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LABELS'].fields_by_name['labels']._serialized_options = b'\272H\035\232\001\032\020 \"\017r\r\020\001\030@2\007^[^=]*$*\005r\003\030\200\002'
   _globals['_DELETEJOBREQUEST'].fields_by_name['job_id']._loaded_options = None
   _globals['_DELETEJOBREQUEST'].fields_by_name['job_id']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_GETGENERATIONMETADATAREQUEST'].fields_by_name['digest']._loaded_options = None
+  _globals['_GETGENERATIONMETADATAREQUEST'].fields_by_name['digest']._serialized_options = b'\272H\022r\0202\016^[0-9a-f]{64}$'
   _globals['_IMAGEGENSERVICE'].methods_by_name['CreateJob']._loaded_options = None
   _globals['_IMAGEGENSERVICE'].methods_by_name['CreateJob']._serialized_options = b'\202\323\344\223\002\021\"\014/api/v1/jobs:\001*'
   _globals['_IMAGEGENSERVICE'].methods_by_name['GetJob']._loaded_options = None
@@ -101,10 +105,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IMAGEGENSERVICE'].methods_by_name['RetryJob']._serialized_options = b'\202\323\344\223\002 \"\033/api/v1/jobs/{job_id}:retry:\001*'
   _globals['_IMAGEGENSERVICE'].methods_by_name['UpdateJob']._loaded_options = None
   _globals['_IMAGEGENSERVICE'].methods_by_name['UpdateJob']._serialized_options = b'\202\323\344\223\002\0322\025/api/v1/jobs/{job_id}:\001*'
+  _globals['_IMAGEGENSERVICE'].methods_by_name['GetGenerationMetadata']._loaded_options = None
+  _globals['_IMAGEGENSERVICE'].methods_by_name['GetGenerationMetadata']._serialized_options = b'\202\323\344\223\002\"\022 /api/v1/assets/{digest}/metadata'
   _globals['_IMAGEGENSERVICE'].methods_by_name['DeleteJob']._loaded_options = None
   _globals['_IMAGEGENSERVICE'].methods_by_name['DeleteJob']._serialized_options = b'\202\323\344\223\002\027*\025/api/v1/jobs/{job_id}'
-  _globals['_PREVIEWDELIVERY']._serialized_start=2345
-  _globals['_PREVIEWDELIVERY']._serialized_end=2481
+  _globals['_PREVIEWDELIVERY']._serialized_start=2604
+  _globals['_PREVIEWDELIVERY']._serialized_end=2740
   _globals['_CREATEJOBREQUEST']._serialized_start=151
   _globals['_CREATEJOBREQUEST']._serialized_end=276
   _globals['_CREATEJOBRESPONSE']._serialized_start=278
@@ -118,39 +124,43 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETJOBRESPONSE']._serialized_start=638
   _globals['_GETJOBRESPONSE']._serialized_end=685
   _globals['_LISTJOBSREQUEST']._serialized_start=688
-  _globals['_LISTJOBSREQUEST']._serialized_end=894
-  _globals['_LISTJOBSRESPONSE']._serialized_start=896
-  _globals['_LISTJOBSRESPONSE']._serialized_end=971
-  _globals['_WATCHOPTIONS']._serialized_start=974
-  _globals['_WATCHOPTIONS']._serialized_end=1242
-  _globals['_WATCHJOBREQUEST']._serialized_start=1244
-  _globals['_WATCHJOBREQUEST']._serialized_end=1362
-  _globals['_WATCHJOBRESPONSE']._serialized_start=1364
-  _globals['_WATCHJOBRESPONSE']._serialized_end=1420
-  _globals['_WATCHJOBSREQUEST']._serialized_start=1423
-  _globals['_WATCHJOBSREQUEST']._serialized_end=1576
-  _globals['_WATCHJOBSRESPONSE']._serialized_start=1578
-  _globals['_WATCHJOBSRESPONSE']._serialized_end=1635
-  _globals['_CANCELJOBREQUEST']._serialized_start=1637
-  _globals['_CANCELJOBREQUEST']._serialized_end=1682
-  _globals['_CANCELJOBRESPONSE']._serialized_start=1684
-  _globals['_CANCELJOBRESPONSE']._serialized_end=1734
-  _globals['_RETRYJOBREQUEST']._serialized_start=1736
-  _globals['_RETRYJOBREQUEST']._serialized_end=1839
-  _globals['_RETRYJOBRESPONSE']._serialized_start=1841
-  _globals['_RETRYJOBRESPONSE']._serialized_end=1908
-  _globals['_UPDATEJOBREQUEST']._serialized_start=1911
-  _globals['_UPDATEJOBREQUEST']._serialized_end=2081
-  _globals['_LABELS']._serialized_start=2084
-  _globals['_LABELS']._serialized_end=2222
-  _globals['_LABELS_LABELSENTRY']._serialized_start=2177
-  _globals['_LABELS_LABELSENTRY']._serialized_end=2222
-  _globals['_UPDATEJOBRESPONSE']._serialized_start=2224
-  _globals['_UPDATEJOBRESPONSE']._serialized_end=2274
-  _globals['_DELETEJOBREQUEST']._serialized_start=2276
-  _globals['_DELETEJOBREQUEST']._serialized_end=2321
-  _globals['_DELETEJOBRESPONSE']._serialized_start=2323
-  _globals['_DELETEJOBRESPONSE']._serialized_end=2342
-  _globals['_IMAGEGENSERVICE']._serialized_start=2484
-  _globals['_IMAGEGENSERVICE']._serialized_end=3488
+  _globals['_LISTJOBSREQUEST']._serialized_end=924
+  _globals['_LISTJOBSRESPONSE']._serialized_start=926
+  _globals['_LISTJOBSRESPONSE']._serialized_end=1001
+  _globals['_WATCHOPTIONS']._serialized_start=1004
+  _globals['_WATCHOPTIONS']._serialized_end=1272
+  _globals['_WATCHJOBREQUEST']._serialized_start=1274
+  _globals['_WATCHJOBREQUEST']._serialized_end=1392
+  _globals['_WATCHJOBRESPONSE']._serialized_start=1394
+  _globals['_WATCHJOBRESPONSE']._serialized_end=1450
+  _globals['_WATCHJOBSREQUEST']._serialized_start=1453
+  _globals['_WATCHJOBSREQUEST']._serialized_end=1606
+  _globals['_WATCHJOBSRESPONSE']._serialized_start=1608
+  _globals['_WATCHJOBSRESPONSE']._serialized_end=1665
+  _globals['_CANCELJOBREQUEST']._serialized_start=1667
+  _globals['_CANCELJOBREQUEST']._serialized_end=1712
+  _globals['_CANCELJOBRESPONSE']._serialized_start=1714
+  _globals['_CANCELJOBRESPONSE']._serialized_end=1764
+  _globals['_RETRYJOBREQUEST']._serialized_start=1766
+  _globals['_RETRYJOBREQUEST']._serialized_end=1869
+  _globals['_RETRYJOBRESPONSE']._serialized_start=1871
+  _globals['_RETRYJOBRESPONSE']._serialized_end=1938
+  _globals['_UPDATEJOBREQUEST']._serialized_start=1941
+  _globals['_UPDATEJOBREQUEST']._serialized_end=2111
+  _globals['_LABELS']._serialized_start=2114
+  _globals['_LABELS']._serialized_end=2252
+  _globals['_LABELS_LABELSENTRY']._serialized_start=2207
+  _globals['_LABELS_LABELSENTRY']._serialized_end=2252
+  _globals['_UPDATEJOBRESPONSE']._serialized_start=2254
+  _globals['_UPDATEJOBRESPONSE']._serialized_end=2304
+  _globals['_DELETEJOBREQUEST']._serialized_start=2306
+  _globals['_DELETEJOBREQUEST']._serialized_end=2351
+  _globals['_DELETEJOBRESPONSE']._serialized_start=2353
+  _globals['_DELETEJOBRESPONSE']._serialized_end=2372
+  _globals['_GETGENERATIONMETADATAREQUEST']._serialized_start=2374
+  _globals['_GETGENERATIONMETADATAREQUEST']._serialized_end=2443
+  _globals['_GETGENERATIONMETADATARESPONSE']._serialized_start=2446
+  _globals['_GETGENERATIONMETADATARESPONSE']._serialized_end=2601
+  _globals['_IMAGEGENSERVICE']._serialized_start=2743
+  _globals['_IMAGEGENSERVICE']._serialized_end=3902
 # @@protoc_insertion_point(module_scope)

@@ -231,6 +231,7 @@ class ListJobsRequest(_message.Message):
     OWNER_FIELD_NUMBER: _builtins.int
     LABEL_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    WORKFLOW_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most this many jobs, 1..500; 0: 50."""
     page_token: _builtins.str
@@ -241,6 +242,8 @@ class ListJobsRequest(_message.Message):
     """Only jobs with this label, as "key=value" or "key"; empty: all."""
     text: _builtins.str
     """Only jobs whose prompt contains this text, letter case ignored; empty: all."""
+    workflow_id: _builtins.str
+    """Only jobs that ran this workflow, in any revision; empty: all."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[_job_pb2.JobState.ValueType]:
         """Only jobs in one of these states; empty: all."""
@@ -254,10 +257,11 @@ class ListJobsRequest(_message.Message):
         owner: _builtins.str = ...,
         label: _builtins.str = ...,
         text: _builtins.str = ...,
+        workflow_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "owner", b"owner", "page_size", b"page_size", "page_token", b"page_token", "states", b"states", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "owner", b"owner", "page_size", b"page_size", "page_token", b"page_token", "states", b"states", "text", b"text", "workflow_id", b"workflow_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -696,3 +700,73 @@ class DeleteJobResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DeleteJobResponse: _TypeAlias = DeleteJobResponse  # noqa: Y015
+
+@_typing.final
+class GetGenerationMetadataRequest(_message.Message):
+    """Request of GetGenerationMetadata."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_FIELD_NUMBER: _builtins.int
+    digest: _builtins.str
+    """Digest of the picture."""
+    def __init__(
+        self,
+        *,
+        digest: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetGenerationMetadataRequest: _TypeAlias = GetGenerationMetadataRequest  # noqa: Y015
+
+@_typing.final
+class GetGenerationMetadataResponse(_message.Message):
+    """Response of GetGenerationMetadata."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPEC_FIELD_NUMBER: _builtins.int
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    PARAMETERS_FIELD_NUMBER: _builtins.int
+    GRAPH_JSON_FIELD_NUMBER: _builtins.int
+    UI_JSON_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    job_id: _builtins.str
+    """The job that made it; empty: none that is known."""
+    parameters: _builtins.str
+    """A1111's `parameters` text: the file's own, or else made from `spec`; empty: neither."""
+    graph_json: _builtins.str
+    """The graph in API format that the file holds, as JSON text; empty: none."""
+    ui_json: _builtins.str
+    """The graph in UI format that the file holds, as JSON text; empty: none."""
+    @_builtins.property
+    def spec(self) -> _job_pb2.JobSpec:
+        """What to ask for to get this picture again, with the seed that made it and a count of one; absent: not known. For a
+        picture from elsewhere this is what could be understood, which is not checked against the backends.
+        """
+
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What could not be understood, or is not carried by `spec`, a sentence each."""
+
+    def __init__(
+        self,
+        *,
+        spec: _job_pb2.JobSpec | None = ...,
+        job_id: _builtins.str = ...,
+        parameters: _builtins.str = ...,
+        graph_json: _builtins.str = ...,
+        ui_json: _builtins.str = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["graph_json", b"graph_json", "job_id", b"job_id", "notes", b"notes", "parameters", b"parameters", "spec", b"spec", "ui_json", b"ui_json"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetGenerationMetadataResponse: _TypeAlias = GetGenerationMetadataResponse  # noqa: Y015

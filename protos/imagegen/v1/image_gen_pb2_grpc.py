@@ -88,6 +88,11 @@ class ImageGenServiceStub:
                 request_serializer=imagegen_dot_v1_dot_image__gen__pb2.UpdateJobRequest.SerializeToString,
                 response_deserializer=imagegen_dot_v1_dot_image__gen__pb2.UpdateJobResponse.FromString,
                 _registered_method=True)
+        self.GetGenerationMetadata = channel.unary_unary(
+                '/imagegen.v1.ImageGenService/GetGenerationMetadata',
+                request_serializer=imagegen_dot_v1_dot_image__gen__pb2.GetGenerationMetadataRequest.SerializeToString,
+                response_deserializer=imagegen_dot_v1_dot_image__gen__pb2.GetGenerationMetadataResponse.FromString,
+                _registered_method=True)
         self.DeleteJob = channel.unary_unary(
                 '/imagegen.v1.ImageGenService/DeleteJob',
                 request_serializer=imagegen_dot_v1_dot_image__gen__pb2.DeleteJobRequest.SerializeToString,
@@ -202,6 +207,16 @@ class ImageGenServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetGenerationMetadata(self, request, context):
+        """Tells how a picture was made, so that it can be made again or changed: what the job that made it was asked for, or
+        else what its file says about itself (A1111's `parameters` text, ComfyUI's `prompt` and `workflow`).
+
+        Errors: NOT_FOUND (ASSET_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteJob(self, request, context):
         """Forgets a job that has ended, with its events. Its outputs stay until they are deleted as assets.
 
@@ -258,6 +273,11 @@ def add_ImageGenServiceServicer_to_server(servicer, server):
                     servicer.UpdateJob,
                     request_deserializer=imagegen_dot_v1_dot_image__gen__pb2.UpdateJobRequest.FromString,
                     response_serializer=imagegen_dot_v1_dot_image__gen__pb2.UpdateJobResponse.SerializeToString,
+            ),
+            'GetGenerationMetadata': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetGenerationMetadata,
+                    request_deserializer=imagegen_dot_v1_dot_image__gen__pb2.GetGenerationMetadataRequest.FromString,
+                    response_serializer=imagegen_dot_v1_dot_image__gen__pb2.GetGenerationMetadataResponse.SerializeToString,
             ),
             'DeleteJob': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteJob,
@@ -517,6 +537,33 @@ class ImageGenService:
             '/imagegen.v1.ImageGenService/UpdateJob',
             imagegen_dot_v1_dot_image__gen__pb2.UpdateJobRequest.SerializeToString,
             imagegen_dot_v1_dot_image__gen__pb2.UpdateJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetGenerationMetadata(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/imagegen.v1.ImageGenService/GetGenerationMetadata',
+            imagegen_dot_v1_dot_image__gen__pb2.GetGenerationMetadataRequest.SerializeToString,
+            imagegen_dot_v1_dot_image__gen__pb2.GetGenerationMetadataResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -101,6 +101,12 @@ class ImageGenServiceStub:
 
     Errors: NOT_FOUND (JOB_NOT_FOUND); FAILED_PRECONDITION (JOB_FINISHED).
     """
+    GetGenerationMetadata: _grpc.UnaryUnaryMultiCallable[_image_gen_pb2.GetGenerationMetadataRequest, _image_gen_pb2.GetGenerationMetadataResponse]
+    """Tells how a picture was made, so that it can be made again or changed: what the job that made it was asked for, or
+    else what its file says about itself (A1111's `parameters` text, ComfyUI's `prompt` and `workflow`).
+
+    Errors: NOT_FOUND (ASSET_NOT_FOUND).
+    """
     DeleteJob: _grpc.UnaryUnaryMultiCallable[_image_gen_pb2.DeleteJobRequest, _image_gen_pb2.DeleteJobResponse]
     """Forgets a job that has ended, with its events. Its outputs stay until they are deleted as assets.
 
@@ -179,6 +185,12 @@ class ImageGenServiceAsyncStub(ImageGenServiceStub):
     """Changes a job that has not ended: only what is given is changed. Watchers get `updated`.
 
     Errors: NOT_FOUND (JOB_NOT_FOUND); FAILED_PRECONDITION (JOB_FINISHED).
+    """
+    GetGenerationMetadata: _aio.UnaryUnaryMultiCallable[_image_gen_pb2.GetGenerationMetadataRequest, _image_gen_pb2.GetGenerationMetadataResponse]  # type: ignore[assignment]
+    """Tells how a picture was made, so that it can be made again or changed: what the job that made it was asked for, or
+    else what its file says about itself (A1111's `parameters` text, ComfyUI's `prompt` and `workflow`).
+
+    Errors: NOT_FOUND (ASSET_NOT_FOUND).
     """
     DeleteJob: _aio.UnaryUnaryMultiCallable[_image_gen_pb2.DeleteJobRequest, _image_gen_pb2.DeleteJobResponse]  # type: ignore[assignment]
     """Forgets a job that has ended, with its events. Its outputs stay until they are deleted as assets.
@@ -309,6 +321,18 @@ class ImageGenServiceServicer(metaclass=_abc_1.ABCMeta):
         """Changes a job that has not ended: only what is given is changed. Watchers get `updated`.
 
         Errors: NOT_FOUND (JOB_NOT_FOUND); FAILED_PRECONDITION (JOB_FINISHED).
+        """
+
+    @_abc_1.abstractmethod
+    def GetGenerationMetadata(
+        self,
+        request: _image_gen_pb2.GetGenerationMetadataRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_image_gen_pb2.GetGenerationMetadataResponse, _abc.Awaitable[_image_gen_pb2.GetGenerationMetadataResponse]]:
+        """Tells how a picture was made, so that it can be made again or changed: what the job that made it was asked for, or
+        else what its file says about itself (A1111's `parameters` text, ComfyUI's `prompt` and `workflow`).
+
+        Errors: NOT_FOUND (ASSET_NOT_FOUND).
         """
 
     @_abc_1.abstractmethod

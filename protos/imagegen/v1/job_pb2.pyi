@@ -326,6 +326,7 @@ class Job(_message.Message):
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     RETRY_OF_FIELD_NUMBER: _builtins.int
     PAUSED_FIELD_NUMBER: _builtins.int
+    REUSED_FROM_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     """Identifier chosen by the server: a lower-case UUID."""
     request_id: _builtins.str
@@ -342,6 +343,8 @@ class Job(_message.Message):
     """The job that this one repeats (RetryJob); empty: none."""
     paused: _builtins.bool
     """Whether somebody paused it: it keeps its place in the queue and is not started."""
+    reused_from: _builtins.str
+    """The job that had made the same before, whose outputs this one was answered with (`JobSpec.reuse`); empty: it ran."""
     @_builtins.property
     def spec(self) -> Global___JobSpec:
         """What was asked for, with the defaults and seeds that the server chose written back."""
@@ -405,10 +408,11 @@ class Job(_message.Message):
         resume_token: _builtins.str = ...,
         retry_of: _builtins.str = ...,
         paused: _builtins.bool = ...,
+        reused_from: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "error", b"error", "progress", b"progress", "queue", b"queue", "spec", b"spec", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "job_id", b"job_id", "outputs", b"outputs", "owner", b"owner", "paused", b"paused", "progress", b"progress", "queue", b"queue", "request_id", b"request_id", "resume_token", b"resume_token", "retry_of", b"retry_of", "sequence", b"sequence", "spec", b"spec", "start_time", b"start_time", "state", b"state", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "job_id", b"job_id", "outputs", b"outputs", "owner", b"owner", "paused", b"paused", "progress", b"progress", "queue", b"queue", "request_id", b"request_id", "resume_token", b"resume_token", "retry_of", b"retry_of", "reused_from", b"reused_from", "sequence", b"sequence", "spec", b"spec", "start_time", b"start_time", "state", b"state", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -461,6 +465,7 @@ class JobSpec(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     IMAGE_FIELD_NUMBER: _builtins.int
+    WORKFLOW_FIELD_NUMBER: _builtins.int
     GRAPH_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
     BACKEND_FIELD_NUMBER: _builtins.int
@@ -471,6 +476,7 @@ class JobSpec(_message.Message):
     EXECUTION_DEADLINE_FIELD_NUMBER: _builtins.int
     ON_UNCERTAIN_FIELD_NUMBER: _builtins.int
     BACKEND_LABELS_FIELD_NUMBER: _builtins.int
+    REUSE_FIELD_NUMBER: _builtins.int
     backend: _builtins.str
     """Name of the only backend that may run the job; empty: any that can."""
     priority: _builtins.int
@@ -479,11 +485,17 @@ class JobSpec(_message.Message):
     """
     on_uncertain: Global___UncertainPolicy.ValueType
     """What to do after an attempt of which its backend cannot tell whether it still runs."""
+    reuse: _builtins.bool
+    """Answer with the outputs of an earlier job that made exactly this, where there is one: same source, every seed given
+    by the caller, succeeded, all files still there. Job.reused_from says so. Otherwise the job runs as usual.
+    """
     @_builtins.property
     def image(self) -> Global___ImageParameters:
-        """Parameters that every kind of backend understands.
-        Number 2 is left for stored workflows.
-        """
+        """Parameters that every kind of backend understands."""
+
+    @_builtins.property
+    def workflow(self) -> Global___WorkflowInvocation:
+        """A stored workflow with values for its inputs."""
 
     @_builtins.property
     def graph(self) -> Global___RawGraph:
@@ -524,6 +536,7 @@ class JobSpec(_message.Message):
         self,
         *,
         image: Global___ImageParameters | None = ...,
+        workflow: Global___WorkflowInvocation | None = ...,
         graph: Global___RawGraph | None = ...,
         preview: Global___PreviewOptions | None = ...,
         backend: _builtins.str = ...,
@@ -534,14 +547,15 @@ class JobSpec(_message.Message):
         execution_deadline: _duration_pb2.Duration | None = ...,
         on_uncertain: Global___UncertainPolicy.ValueType = ...,
         backend_labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        reuse: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "backend_options", b"backend_options", "execution_deadline", b"execution_deadline", "graph", b"graph", "image", b"image", "preview", b"preview", "priority", b"priority", "source", b"source", "start_deadline", b"start_deadline"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "backend_options", b"backend_options", "execution_deadline", b"execution_deadline", "graph", b"graph", "image", b"image", "preview", b"preview", "priority", b"priority", "source", b"source", "start_deadline", b"start_deadline", "workflow", b"workflow"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "backend", b"backend", "backend_labels", b"backend_labels", "backend_options", b"backend_options", "execution_deadline", b"execution_deadline", "graph", b"graph", "image", b"image", "labels", b"labels", "on_uncertain", b"on_uncertain", "preview", b"preview", "priority", b"priority", "source", b"source", "start_deadline", b"start_deadline"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "backend", b"backend", "backend_labels", b"backend_labels", "backend_options", b"backend_options", "execution_deadline", b"execution_deadline", "graph", b"graph", "image", b"image", "labels", b"labels", "on_uncertain", b"on_uncertain", "preview", b"preview", "priority", b"priority", "reuse", b"reuse", "source", b"source", "start_deadline", b"start_deadline", "workflow", b"workflow"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__priority: _TypeAlias = _typing.Literal["priority"]  # noqa: Y015
     _WhichOneofArgType__priority: _TypeAlias = _typing.Literal["_priority", b"_priority"]  # noqa: Y015
-    _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["image", "graph"]  # noqa: Y015
+    _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["image", "workflow", "graph"]  # noqa: Y015
     _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__priority) -> _WhichOneofReturnType__priority | None: ...
@@ -549,6 +563,41 @@ class JobSpec(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_source) -> _WhichOneofReturnType_source | None: ...
 
 Global___JobSpec: _TypeAlias = JobSpec  # noqa: Y015
+
+@_typing.final
+class WorkflowInvocation(_message.Message):
+    """A stored workflow with values for its inputs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKFLOW_ID_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    INPUTS_FIELD_NUMBER: _builtins.int
+    workflow_id: _builtins.str
+    """The workflow, as WorkflowService lists it."""
+    revision: _builtins.int
+    """Its revision; 0: the newest. Written back, so that the job says what it ran and can be repeated."""
+    @_builtins.property
+    def inputs(self) -> _struct_pb2.Struct:
+        """Values by the name of the input, as the workflow's `input_schema_json` says; inputs that are left out get their
+        default, seeds without one are chosen by the server. All are written back. Integers beyond 2^53 are given as
+        strings of digits; images and masks as digests of assets.
+        """
+
+    def __init__(
+        self,
+        *,
+        workflow_id: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        inputs: _struct_pb2.Struct | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["inputs", b"inputs"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inputs", b"inputs", "revision", b"revision", "workflow_id", b"workflow_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkflowInvocation: _TypeAlias = WorkflowInvocation  # noqa: Y015
 
 @_typing.final
 class ImageParameters(_message.Message):
@@ -576,26 +625,35 @@ class ImageParameters(_message.Message):
     DENOISE_FIELD_NUMBER: _builtins.int
     MASK_BLUR_FIELD_NUMBER: _builtins.int
     HIRES_FIELD_NUMBER: _builtins.int
+    LORAS_FIELD_NUMBER: _builtins.int
+    TEXT_ENCODERS_FIELD_NUMBER: _builtins.int
+    DISTILLED_CFG_SCALE_FIELD_NUMBER: _builtins.int
     prompt: _builtins.str
     """What the picture should show, at most 32,768 characters."""
     negative_prompt: _builtins.str
     """What it should not show, at most 32,768 characters."""
     model: _builtins.str
-    """A checkpoint as ModelService lists it; empty: the backend's resident or first one, written back when it is known."""
+    """A checkpoint or diffusion model as ModelService lists it; empty: the default of the settings, or else the backend's
+    resident or first checkpoint, written back when it is known.
+    """
     vae: _builtins.str
     """A VAE as ModelService lists it; empty: the model's own."""
     width: _builtins.int
-    """Width in pixels: 0 (512; or the initial image's, rounded down to a multiple of 8) or a multiple of 8 in 64..4096."""
+    """Width in pixels: 0 (the initial image's, rounded down to a multiple of 8; else the default of the settings; else
+    what the model's family is made for, mostly 512 or 1024) or a multiple of 8 in 64..4096.
+    """
     height: _builtins.int
     """Height in pixels: the same rules as width."""
     steps: _builtins.int
-    """Sampling steps, 1..500; unset: 20."""
+    """Sampling steps, 1..500; unset: the default of the settings, else the family's, mostly 20."""
     cfg_scale: _builtins.float
-    """Classifier-free guidance scale, 0..100; unset: 7."""
+    """Classifier-free guidance scale, 0..100; unset: the default of the settings, else the family's: 7, or 1 for models
+    that were distilled.
+    """
     sampler: _builtins.str
-    """Sampler as the backend lists it; empty: the backend's default."""
+    """Sampler as the backend lists it; empty: the default of the settings, else the backend's."""
     scheduler: _builtins.str
-    """Noise schedule as the backend lists it; empty: the backend's default."""
+    """Noise schedule as the backend lists it; empty: the default of the settings, else the backend's."""
     seed: _builtins.int
     """Seed of the first image, 0..2^63-1; unset: chosen by the server and written back."""
     count: _builtins.int
@@ -614,9 +672,21 @@ class ImageParameters(_message.Message):
     """How much of the initial image is replaced, 0 (nothing) .. 1 (everything); unset: 0.75. Only with init_image."""
     mask_blur: _builtins.int
     """Blur of the mask's edge in pixels, 0..64; unset: 4. Only with mask."""
+    distilled_cfg_scale: _builtins.float
+    """Guidance of models that were distilled with it, as Flux, 0..100; unset: 3.5. Refused for models without it."""
     @_builtins.property
     def hires(self) -> Global___HiresParameters:
         """A second pass at a larger size; absent: none. Text-to-image only."""
+
+    @_builtins.property
+    def loras(self) -> _containers.RepeatedCompositeFieldContainer[Global___Lora]:
+        """LoRAs, applied in this order, at most 16."""
+
+    @_builtins.property
+    def text_encoders(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Text encoders as ModelService lists them, for a diffusion model that comes without; empty: those that fit the
+        model's family, by their names. Refused with a checkpoint, which has its own. At most 4.
+        """
 
     def __init__(
         self,
@@ -639,15 +709,20 @@ class ImageParameters(_message.Message):
         denoise: _builtins.float | None = ...,
         mask_blur: _builtins.int | None = ...,
         hires: Global___HiresParameters | None = ...,
+        loras: _abc.Iterable[Global___Lora] | None = ...,
+        text_encoders: _abc.Iterable[_builtins.str] | None = ...,
+        distilled_cfg_scale: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cfg_scale", b"_cfg_scale", "_denoise", b"_denoise", "_mask_blur", b"_mask_blur", "_seed", b"_seed", "_steps", b"_steps", "cfg_scale", b"cfg_scale", "denoise", b"denoise", "hires", b"hires", "mask_blur", b"mask_blur", "seed", b"seed", "steps", b"steps"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cfg_scale", b"_cfg_scale", "_denoise", b"_denoise", "_distilled_cfg_scale", b"_distilled_cfg_scale", "_mask_blur", b"_mask_blur", "_seed", b"_seed", "_steps", b"_steps", "cfg_scale", b"cfg_scale", "denoise", b"denoise", "distilled_cfg_scale", b"distilled_cfg_scale", "hires", b"hires", "mask_blur", b"mask_blur", "seed", b"seed", "steps", b"steps"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cfg_scale", b"_cfg_scale", "_denoise", b"_denoise", "_mask_blur", b"_mask_blur", "_seed", b"_seed", "_steps", b"_steps", "batch_size", b"batch_size", "cfg_scale", b"cfg_scale", "count", b"count", "denoise", b"denoise", "height", b"height", "hires", b"hires", "init_image", b"init_image", "mask", b"mask", "mask_blur", b"mask_blur", "model", b"model", "negative_prompt", b"negative_prompt", "prompt", b"prompt", "sampler", b"sampler", "scheduler", b"scheduler", "seed", b"seed", "steps", b"steps", "vae", b"vae", "width", b"width"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cfg_scale", b"_cfg_scale", "_denoise", b"_denoise", "_distilled_cfg_scale", b"_distilled_cfg_scale", "_mask_blur", b"_mask_blur", "_seed", b"_seed", "_steps", b"_steps", "batch_size", b"batch_size", "cfg_scale", b"cfg_scale", "count", b"count", "denoise", b"denoise", "distilled_cfg_scale", b"distilled_cfg_scale", "height", b"height", "hires", b"hires", "init_image", b"init_image", "loras", b"loras", "mask", b"mask", "mask_blur", b"mask_blur", "model", b"model", "negative_prompt", b"negative_prompt", "prompt", b"prompt", "sampler", b"sampler", "scheduler", b"scheduler", "seed", b"seed", "steps", b"steps", "text_encoders", b"text_encoders", "vae", b"vae", "width", b"width"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cfg_scale: _TypeAlias = _typing.Literal["cfg_scale"]  # noqa: Y015
     _WhichOneofArgType__cfg_scale: _TypeAlias = _typing.Literal["_cfg_scale", b"_cfg_scale"]  # noqa: Y015
     _WhichOneofReturnType__denoise: _TypeAlias = _typing.Literal["denoise"]  # noqa: Y015
     _WhichOneofArgType__denoise: _TypeAlias = _typing.Literal["_denoise", b"_denoise"]  # noqa: Y015
+    _WhichOneofReturnType__distilled_cfg_scale: _TypeAlias = _typing.Literal["distilled_cfg_scale"]  # noqa: Y015
+    _WhichOneofArgType__distilled_cfg_scale: _TypeAlias = _typing.Literal["_distilled_cfg_scale", b"_distilled_cfg_scale"]  # noqa: Y015
     _WhichOneofReturnType__mask_blur: _TypeAlias = _typing.Literal["mask_blur"]  # noqa: Y015
     _WhichOneofArgType__mask_blur: _TypeAlias = _typing.Literal["_mask_blur", b"_mask_blur"]  # noqa: Y015
     _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
@@ -659,6 +734,8 @@ class ImageParameters(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__denoise) -> _WhichOneofReturnType__denoise | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__distilled_cfg_scale) -> _WhichOneofReturnType__distilled_cfg_scale | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__mask_blur) -> _WhichOneofReturnType__mask_blur | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__seed) -> _WhichOneofReturnType__seed | None: ...
@@ -666,6 +743,43 @@ class ImageParameters(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__steps) -> _WhichOneofReturnType__steps | None: ...
 
 Global___ImageParameters: _TypeAlias = ImageParameters  # noqa: Y015
+
+@_typing.final
+class Lora(_message.Message):
+    """A LoRA and how strongly it is applied."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    TEXT_ENCODER_WEIGHT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """As ModelService lists it."""
+    weight: _builtins.float
+    """Its weight, -10..10; unset: 1."""
+    text_encoder_weight: _builtins.float
+    """Its weight for the text encoder, -10..10; unset: as `weight`. Refused where a backend has only one weight."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        weight: _builtins.float | None = ...,
+        text_encoder_weight: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_text_encoder_weight", b"_text_encoder_weight", "_weight", b"_weight", "text_encoder_weight", b"text_encoder_weight", "weight", b"weight"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_text_encoder_weight", b"_text_encoder_weight", "_weight", b"_weight", "name", b"name", "text_encoder_weight", b"text_encoder_weight", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__text_encoder_weight: _TypeAlias = _typing.Literal["text_encoder_weight"]  # noqa: Y015
+    _WhichOneofArgType__text_encoder_weight: _TypeAlias = _typing.Literal["_text_encoder_weight", b"_text_encoder_weight"]  # noqa: Y015
+    _WhichOneofReturnType__weight: _TypeAlias = _typing.Literal["weight"]  # noqa: Y015
+    _WhichOneofArgType__weight: _TypeAlias = _typing.Literal["_weight", b"_weight"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__text_encoder_weight) -> _WhichOneofReturnType__text_encoder_weight | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__weight) -> _WhichOneofReturnType__weight | None: ...
+
+Global___Lora: _TypeAlias = Lora  # noqa: Y015
 
 @_typing.final
 class HiresParameters(_message.Message):

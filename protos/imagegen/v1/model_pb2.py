@@ -27,13 +27,15 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17imagegen/v1/model.proto\x12\x0bimagegen.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"}\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x04type\x18\x02 \x01(\x0e\x32\x16.imagegen.v1.ModelType\x12\x10\n\x08\x62\x61\x63kends\x18\x03 \x03(\t\x12\x19\n\x11resident_backends\x18\x04 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\"u\n\x11ListModelsRequest\x12.\n\x04type\x18\x01 \x01(\x0e\x32\x16.imagegen.v1.ModelTypeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x18\n\x07\x62\x61\x63kend\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x16\n\x04text\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\"j\n\x12ListModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.imagegen.v1.Model\x12\x30\n\x0crefresh_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"]\n\x0fGetModelRequest\x12\x30\n\x04type\x18\x01 \x01(\x0e\x32\x16.imagegen.v1.ModelTypeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\"5\n\x10GetModelResponse\x12!\n\x05model\x18\x01 \x01(\x0b\x32\x12.imagegen.v1.Model\"0\n\x14RefreshModelsRequest\x12\x18\n\x07\x62\x61\x63kend\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\"Y\n\x15RefreshModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.imagegen.v1.Model\x12\x1c\n\x14unreachable_backends\x18\x02 \x03(\t*\xd0\x01\n\tModelType\x12\x1a\n\x16MODEL_TYPE_UNSPECIFIED\x10\x00\x12\x19\n\x15MODEL_TYPE_CHECKPOINT\x10\x01\x12\x12\n\x0eMODEL_TYPE_VAE\x10\x02\x12\x13\n\x0fMODEL_TYPE_LORA\x10\x03\x12\x18\n\x14MODEL_TYPE_EMBEDDING\x10\x04\x12\x17\n\x13MODEL_TYPE_UPSCALER\x10\x05\x12\x16\n\x12MODEL_TYPE_SAMPLER\x10\x06\x12\x18\n\x14MODEL_TYPE_SCHEDULER\x10\x07\x32\xe2\x02\n\x0cModelService\x12\x65\n\nListModels\x12\x1e.imagegen.v1.ListModelsRequest\x1a\x1f.imagegen.v1.ListModelsResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/models\x12p\n\x08GetModel\x12\x1c.imagegen.v1.GetModelRequest\x1a\x1d.imagegen.v1.GetModelResponse\"\'\x82\xd3\xe4\x93\x02!\x12\x1f/api/v1/models/{type}/{name=**}\x12y\n\rRefreshModels\x12!.imagegen.v1.RefreshModelsRequest\x1a\".imagegen.v1.RefreshModelsResponse\"!\x82\xd3\xe4\x93\x02\x1b\"\x16/api/v1/models:refresh:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17imagegen/v1/model.proto\x12\x0bimagegen.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x86\x02\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12$\n\x04type\x18\x02 \x01(\x0e\x32\x16.imagegen.v1.ModelType\x12\x10\n\x08\x62\x61\x63kends\x18\x03 \x03(\t\x12\x19\n\x11resident_backends\x18\x04 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12\x0e\n\x06sha256\x18\x06 \x01(\t\x12\x12\n\nsize_bytes\x18\x07 \x01(\x04\x12\x32\n\x08metadata\x18\x08 \x03(\x0b\x32 .imagegen.v1.Model.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"u\n\x11ListModelsRequest\x12.\n\x04type\x18\x01 \x01(\x0e\x32\x16.imagegen.v1.ModelTypeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x18\n\x07\x62\x61\x63kend\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x16\n\x04text\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\"j\n\x12ListModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.imagegen.v1.Model\x12\x30\n\x0crefresh_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"]\n\x0fGetModelRequest\x12\x30\n\x04type\x18\x01 \x01(\x0e\x32\x16.imagegen.v1.ModelTypeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\"5\n\x10GetModelResponse\x12!\n\x05model\x18\x01 \x01(\x0b\x32\x12.imagegen.v1.Model\"0\n\x14RefreshModelsRequest\x12\x18\n\x07\x62\x61\x63kend\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\"Y\n\x15RefreshModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.imagegen.v1.Model\x12\x1c\n\x14unreachable_backends\x18\x02 \x03(\t\"F\n\x10LoadModelRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12\x18\n\x07\x62\x61\x63kend\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"e\n\x11LoadModelResponse\x12!\n\x05model\x18\x01 \x01(\x0b\x32\x12.imagegen.v1.Model\x12-\n\x08\x66\x61ilures\x18\x02 \x03(\x0b\x32\x1b.imagegen.v1.BackendFailure\"/\n\x13UnloadModelsRequest\x12\x18\n\x07\x62\x61\x63kend\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\"W\n\x14UnloadModelsResponse\x12\x10\n\x08\x62\x61\x63kends\x18\x01 \x03(\t\x12-\n\x08\x66\x61ilures\x18\x02 \x03(\x0b\x32\x1b.imagegen.v1.BackendFailure\"2\n\x0e\x42\x61\x63kendFailure\x12\x0f\n\x07\x62\x61\x63kend\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t*\xc4\x02\n\tModelType\x12\x1a\n\x16MODEL_TYPE_UNSPECIFIED\x10\x00\x12\x19\n\x15MODEL_TYPE_CHECKPOINT\x10\x01\x12\x12\n\x0eMODEL_TYPE_VAE\x10\x02\x12\x13\n\x0fMODEL_TYPE_LORA\x10\x03\x12\x18\n\x14MODEL_TYPE_EMBEDDING\x10\x04\x12\x17\n\x13MODEL_TYPE_UPSCALER\x10\x05\x12\x16\n\x12MODEL_TYPE_SAMPLER\x10\x06\x12\x18\n\x14MODEL_TYPE_SCHEDULER\x10\x07\x12\x1e\n\x1aMODEL_TYPE_DIFFUSION_MODEL\x10\x08\x12\x1b\n\x17MODEL_TYPE_TEXT_ENCODER\x10\t\x12\x19\n\x15MODEL_TYPE_CONTROLNET\x10\n\x12\x1a\n\x16MODEL_TYPE_CLIP_VISION\x10\x0b\x32\xc5\x04\n\x0cModelService\x12\x65\n\nListModels\x12\x1e.imagegen.v1.ListModelsRequest\x1a\x1f.imagegen.v1.ListModelsResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/models\x12p\n\x08GetModel\x12\x1c.imagegen.v1.GetModelRequest\x1a\x1d.imagegen.v1.GetModelResponse\"\'\x82\xd3\xe4\x93\x02!\x12\x1f/api/v1/models/{type}/{name=**}\x12j\n\tLoadModel\x12\x1d.imagegen.v1.LoadModelRequest\x1a\x1e.imagegen.v1.LoadModelResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\"\x13/api/v1/models:load:\x01*\x12u\n\x0cUnloadModels\x12 .imagegen.v1.UnloadModelsRequest\x1a!.imagegen.v1.UnloadModelsResponse\" \x82\xd3\xe4\x93\x02\x1a\"\x15/api/v1/models:unload:\x01*\x12y\n\rRefreshModels\x12!.imagegen.v1.RefreshModelsRequest\x1a\".imagegen.v1.RefreshModelsResponse\"!\x82\xd3\xe4\x93\x02\x1b\"\x16/api/v1/models:refresh:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'imagegen.v1.model_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_MODEL_METADATAENTRY']._loaded_options = None
+  _globals['_MODEL_METADATAENTRY']._serialized_options = b'8\001'
   _globals['_LISTMODELSREQUEST'].fields_by_name['type']._loaded_options = None
   _globals['_LISTMODELSREQUEST'].fields_by_name['type']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_LISTMODELSREQUEST'].fields_by_name['backend']._loaded_options = None
@@ -46,28 +48,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETMODELREQUEST'].fields_by_name['name']._serialized_options = b'\272H\007r\005\020\001\030\200\004'
   _globals['_REFRESHMODELSREQUEST'].fields_by_name['backend']._loaded_options = None
   _globals['_REFRESHMODELSREQUEST'].fields_by_name['backend']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_LOADMODELREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_LOADMODELREQUEST'].fields_by_name['name']._serialized_options = b'\272H\007r\005\020\001\030\200\004'
+  _globals['_LOADMODELREQUEST'].fields_by_name['backend']._loaded_options = None
+  _globals['_LOADMODELREQUEST'].fields_by_name['backend']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_UNLOADMODELSREQUEST'].fields_by_name['backend']._loaded_options = None
+  _globals['_UNLOADMODELSREQUEST'].fields_by_name['backend']._serialized_options = b'\272H\004r\002\030@'
   _globals['_MODELSERVICE'].methods_by_name['ListModels']._loaded_options = None
   _globals['_MODELSERVICE'].methods_by_name['ListModels']._serialized_options = b'\202\323\344\223\002\020\022\016/api/v1/models'
   _globals['_MODELSERVICE'].methods_by_name['GetModel']._loaded_options = None
   _globals['_MODELSERVICE'].methods_by_name['GetModel']._serialized_options = b'\202\323\344\223\002!\022\037/api/v1/models/{type}/{name=**}'
+  _globals['_MODELSERVICE'].methods_by_name['LoadModel']._loaded_options = None
+  _globals['_MODELSERVICE'].methods_by_name['LoadModel']._serialized_options = b'\202\323\344\223\002\030\"\023/api/v1/models:load:\001*'
+  _globals['_MODELSERVICE'].methods_by_name['UnloadModels']._loaded_options = None
+  _globals['_MODELSERVICE'].methods_by_name['UnloadModels']._serialized_options = b'\202\323\344\223\002\032\"\025/api/v1/models:unload:\001*'
   _globals['_MODELSERVICE'].methods_by_name['RefreshModels']._loaded_options = None
   _globals['_MODELSERVICE'].methods_by_name['RefreshModels']._serialized_options = b'\202\323\344\223\002\033\"\026/api/v1/models:refresh:\001*'
-  _globals['_MODELTYPE']._serialized_start=778
-  _globals['_MODELTYPE']._serialized_end=986
-  _globals['_MODEL']._serialized_start=132
-  _globals['_MODEL']._serialized_end=257
-  _globals['_LISTMODELSREQUEST']._serialized_start=259
-  _globals['_LISTMODELSREQUEST']._serialized_end=376
-  _globals['_LISTMODELSRESPONSE']._serialized_start=378
-  _globals['_LISTMODELSRESPONSE']._serialized_end=484
-  _globals['_GETMODELREQUEST']._serialized_start=486
-  _globals['_GETMODELREQUEST']._serialized_end=579
-  _globals['_GETMODELRESPONSE']._serialized_start=581
-  _globals['_GETMODELRESPONSE']._serialized_end=634
-  _globals['_REFRESHMODELSREQUEST']._serialized_start=636
-  _globals['_REFRESHMODELSREQUEST']._serialized_end=684
-  _globals['_REFRESHMODELSRESPONSE']._serialized_start=686
-  _globals['_REFRESHMODELSRESPONSE']._serialized_end=775
-  _globals['_MODELSERVICE']._serialized_start=989
-  _globals['_MODELSERVICE']._serialized_end=1343
+  _globals['_MODELTYPE']._serialized_start=1281
+  _globals['_MODELTYPE']._serialized_end=1605
+  _globals['_MODEL']._serialized_start=133
+  _globals['_MODEL']._serialized_end=395
+  _globals['_MODEL_METADATAENTRY']._serialized_start=348
+  _globals['_MODEL_METADATAENTRY']._serialized_end=395
+  _globals['_LISTMODELSREQUEST']._serialized_start=397
+  _globals['_LISTMODELSREQUEST']._serialized_end=514
+  _globals['_LISTMODELSRESPONSE']._serialized_start=516
+  _globals['_LISTMODELSRESPONSE']._serialized_end=622
+  _globals['_GETMODELREQUEST']._serialized_start=624
+  _globals['_GETMODELREQUEST']._serialized_end=717
+  _globals['_GETMODELRESPONSE']._serialized_start=719
+  _globals['_GETMODELRESPONSE']._serialized_end=772
+  _globals['_REFRESHMODELSREQUEST']._serialized_start=774
+  _globals['_REFRESHMODELSREQUEST']._serialized_end=822
+  _globals['_REFRESHMODELSRESPONSE']._serialized_start=824
+  _globals['_REFRESHMODELSRESPONSE']._serialized_end=913
+  _globals['_LOADMODELREQUEST']._serialized_start=915
+  _globals['_LOADMODELREQUEST']._serialized_end=985
+  _globals['_LOADMODELRESPONSE']._serialized_start=987
+  _globals['_LOADMODELRESPONSE']._serialized_end=1088
+  _globals['_UNLOADMODELSREQUEST']._serialized_start=1090
+  _globals['_UNLOADMODELSREQUEST']._serialized_end=1137
+  _globals['_UNLOADMODELSRESPONSE']._serialized_start=1139
+  _globals['_UNLOADMODELSRESPONSE']._serialized_end=1226
+  _globals['_BACKENDFAILURE']._serialized_start=1228
+  _globals['_BACKENDFAILURE']._serialized_end=1278
+  _globals['_MODELSERVICE']._serialized_start=1608
+  _globals['_MODELSERVICE']._serialized_end=2189
 # @@protoc_insertion_point(module_scope)

@@ -42,6 +42,14 @@ class _ModelTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ModelType.V
     """A sampler."""
     MODEL_TYPE_SCHEDULER: _ModelType.ValueType  # 7
     """A noise schedule."""
+    MODEL_TYPE_DIFFUSION_MODEL: _ModelType.ValueType  # 8
+    """A diffusion model without text encoder and VAE: the `model` of ImageParameters, too."""
+    MODEL_TYPE_TEXT_ENCODER: _ModelType.ValueType  # 9
+    """A text encoder."""
+    MODEL_TYPE_CONTROLNET: _ModelType.ValueType  # 10
+    """A ControlNet."""
+    MODEL_TYPE_CLIP_VISION: _ModelType.ValueType  # 11
+    """A CLIP vision model."""
 
 class ModelType(_ModelType, metaclass=_ModelTypeEnumTypeWrapper):
     """What a model is."""
@@ -62,6 +70,14 @@ MODEL_TYPE_SAMPLER: ModelType.ValueType  # 6
 """A sampler."""
 MODEL_TYPE_SCHEDULER: ModelType.ValueType  # 7
 """A noise schedule."""
+MODEL_TYPE_DIFFUSION_MODEL: ModelType.ValueType  # 8
+"""A diffusion model without text encoder and VAE: the `model` of ImageParameters, too."""
+MODEL_TYPE_TEXT_ENCODER: ModelType.ValueType  # 9
+"""A text encoder."""
+MODEL_TYPE_CONTROLNET: ModelType.ValueType  # 10
+"""A ControlNet."""
+MODEL_TYPE_CLIP_VISION: ModelType.ValueType  # 11
+"""A CLIP vision model."""
 Global___ModelType: _TypeAlias = ModelType  # noqa: Y015
 
 @_typing.final
@@ -70,17 +86,44 @@ class Model(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     TYPE_FIELD_NUMBER: _builtins.int
     BACKENDS_FIELD_NUMBER: _builtins.int
     RESIDENT_BACKENDS_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name to use in requests."""
     type: Global___ModelType.ValueType
     """What it is."""
     description: _builtins.str
     """A sentence about it; often empty."""
+    sha256: _builtins.str
+    """SHA-256 of its file: 64 lower-case hexadecimal digits; empty: no backend has told it."""
+    size_bytes: _builtins.int
+    """Size of its file in bytes; 0: not known."""
     @_builtins.property
     def backends(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of the backends that have it, in the order of the configuration."""
@@ -88,6 +131,12 @@ class Model(_message.Message):
     @_builtins.property
     def resident_backends(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Those of them where it is loaded now."""
+
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What its file says about itself, as "modelspec.architecture" or "ss_base_model_version": values of at most 4,096
+        characters. Only in GetModel, and only where a backend gives it.
+        """
 
     def __init__(
         self,
@@ -97,10 +146,13 @@ class Model(_message.Message):
         backends: _abc.Iterable[_builtins.str] | None = ...,
         resident_backends: _abc.Iterable[_builtins.str] | None = ...,
         description: _builtins.str = ...,
+        sha256: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backends", b"backends", "description", b"description", "name", b"name", "resident_backends", b"resident_backends", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backends", b"backends", "description", b"description", "metadata", b"metadata", "name", b"name", "resident_backends", b"resident_backends", "sha256", b"sha256", "size_bytes", b"size_bytes", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -267,3 +319,137 @@ class RefreshModelsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RefreshModelsResponse: _TypeAlias = RefreshModelsResponse  # noqa: Y015
+
+@_typing.final
+class LoadModelRequest(_message.Message):
+    """Request of LoadModel."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    BACKEND_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """A checkpoint or a diffusion model, as ListModels gives it."""
+    backend: _builtins.str
+    """Only this backend; empty: every healthy one that has it."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        backend: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LoadModelRequest: _TypeAlias = LoadModelRequest  # noqa: Y015
+
+@_typing.final
+class LoadModelResponse(_message.Message):
+    """Response of LoadModel."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    FAILURES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def model(self) -> Global___Model:
+        """The model, as it is now."""
+
+    @_builtins.property
+    def failures(self) -> _containers.RepeatedCompositeFieldContainer[Global___BackendFailure]:
+        """Backends that could not load it, with the reason."""
+
+    def __init__(
+        self,
+        *,
+        model: Global___Model | None = ...,
+        failures: _abc.Iterable[Global___BackendFailure] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failures", b"failures", "model", b"model"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LoadModelResponse: _TypeAlias = LoadModelResponse  # noqa: Y015
+
+@_typing.final
+class UnloadModelsRequest(_message.Message):
+    """Request of UnloadModels."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BACKEND_FIELD_NUMBER: _builtins.int
+    backend: _builtins.str
+    """Only this backend; empty: all healthy ones."""
+    def __init__(
+        self,
+        *,
+        backend: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnloadModelsRequest: _TypeAlias = UnloadModelsRequest  # noqa: Y015
+
+@_typing.final
+class UnloadModelsResponse(_message.Message):
+    """Response of UnloadModels."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BACKENDS_FIELD_NUMBER: _builtins.int
+    FAILURES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def backends(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the backends that did."""
+
+    @_builtins.property
+    def failures(self) -> _containers.RepeatedCompositeFieldContainer[Global___BackendFailure]:
+        """Backends that could not, with the reason."""
+
+    def __init__(
+        self,
+        *,
+        backends: _abc.Iterable[_builtins.str] | None = ...,
+        failures: _abc.Iterable[Global___BackendFailure] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backends", b"backends", "failures", b"failures"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnloadModelsResponse: _TypeAlias = UnloadModelsResponse  # noqa: Y015
+
+@_typing.final
+class BackendFailure(_message.Message):
+    """What one of several backends could not do."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BACKEND_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    backend: _builtins.str
+    """Its name."""
+    message: _builtins.str
+    """A sentence for a person."""
+    def __init__(
+        self,
+        *,
+        backend: _builtins.str = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BackendFailure: _TypeAlias = BackendFailure  # noqa: Y015

@@ -45,6 +45,16 @@ class ModelServiceStub:
                 request_serializer=imagegen_dot_v1_dot_model__pb2.GetModelRequest.SerializeToString,
                 response_deserializer=imagegen_dot_v1_dot_model__pb2.GetModelResponse.FromString,
                 _registered_method=True)
+        self.LoadModel = channel.unary_unary(
+                '/imagegen.v1.ModelService/LoadModel',
+                request_serializer=imagegen_dot_v1_dot_model__pb2.LoadModelRequest.SerializeToString,
+                response_deserializer=imagegen_dot_v1_dot_model__pb2.LoadModelResponse.FromString,
+                _registered_method=True)
+        self.UnloadModels = channel.unary_unary(
+                '/imagegen.v1.ModelService/UnloadModels',
+                request_serializer=imagegen_dot_v1_dot_model__pb2.UnloadModelsRequest.SerializeToString,
+                response_deserializer=imagegen_dot_v1_dot_model__pb2.UnloadModelsResponse.FromString,
+                _registered_method=True)
         self.RefreshModels = channel.unary_unary(
                 '/imagegen.v1.ModelService/RefreshModels',
                 request_serializer=imagegen_dot_v1_dot_model__pb2.RefreshModelsRequest.SerializeToString,
@@ -72,6 +82,27 @@ class ModelServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def LoadModel(self, request, context):
+        """Has backends load a model, so that the next job with it begins at once; waits until it is loaded.
+        Loading takes the place of another model where memory is short, and waits for what runs at the backend.
+
+        Errors: NOT_FOUND (MODEL_NOT_FOUND, BACKEND_NOT_FOUND); INVALID_ARGUMENT for a type that cannot be loaded by itself;
+        UNAVAILABLE (BACKEND_UNREACHABLE) when no backend could; DEADLINE_EXCEEDED after the call's own deadline: it is
+        loaded all the same.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnloadModels(self, request, context):
+        """Has backends give back the memory that models take; the next job loads its own again. Nothing that runs is harmed.
+
+        Errors: NOT_FOUND (BACKEND_NOT_FOUND); UNAVAILABLE (BACKEND_UNREACHABLE) when no backend could.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RefreshModels(self, request, context):
         """Asks the backends for their lists again and waits for the answers.
 
@@ -93,6 +124,16 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     servicer.GetModel,
                     request_deserializer=imagegen_dot_v1_dot_model__pb2.GetModelRequest.FromString,
                     response_serializer=imagegen_dot_v1_dot_model__pb2.GetModelResponse.SerializeToString,
+            ),
+            'LoadModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.LoadModel,
+                    request_deserializer=imagegen_dot_v1_dot_model__pb2.LoadModelRequest.FromString,
+                    response_serializer=imagegen_dot_v1_dot_model__pb2.LoadModelResponse.SerializeToString,
+            ),
+            'UnloadModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnloadModels,
+                    request_deserializer=imagegen_dot_v1_dot_model__pb2.UnloadModelsRequest.FromString,
+                    response_serializer=imagegen_dot_v1_dot_model__pb2.UnloadModelsResponse.SerializeToString,
             ),
             'RefreshModels': grpc.unary_unary_rpc_method_handler(
                     servicer.RefreshModels,
@@ -155,6 +196,60 @@ class ModelService:
             '/imagegen.v1.ModelService/GetModel',
             imagegen_dot_v1_dot_model__pb2.GetModelRequest.SerializeToString,
             imagegen_dot_v1_dot_model__pb2.GetModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LoadModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/imagegen.v1.ModelService/LoadModel',
+            imagegen_dot_v1_dot_model__pb2.LoadModelRequest.SerializeToString,
+            imagegen_dot_v1_dot_model__pb2.LoadModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnloadModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/imagegen.v1.ModelService/UnloadModels',
+            imagegen_dot_v1_dot_model__pb2.UnloadModelsRequest.SerializeToString,
+            imagegen_dot_v1_dot_model__pb2.UnloadModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,

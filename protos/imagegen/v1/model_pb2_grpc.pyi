@@ -40,6 +40,19 @@ class ModelServiceStub:
 
     Errors: NOT_FOUND (MODEL_NOT_FOUND).
     """
+    LoadModel: _grpc.UnaryUnaryMultiCallable[_model_pb2.LoadModelRequest, _model_pb2.LoadModelResponse]
+    """Has backends load a model, so that the next job with it begins at once; waits until it is loaded.
+    Loading takes the place of another model where memory is short, and waits for what runs at the backend.
+
+    Errors: NOT_FOUND (MODEL_NOT_FOUND, BACKEND_NOT_FOUND); INVALID_ARGUMENT for a type that cannot be loaded by itself;
+    UNAVAILABLE (BACKEND_UNREACHABLE) when no backend could; DEADLINE_EXCEEDED after the call's own deadline: it is
+    loaded all the same.
+    """
+    UnloadModels: _grpc.UnaryUnaryMultiCallable[_model_pb2.UnloadModelsRequest, _model_pb2.UnloadModelsResponse]
+    """Has backends give back the memory that models take; the next job loads its own again. Nothing that runs is harmed.
+
+    Errors: NOT_FOUND (BACKEND_NOT_FOUND); UNAVAILABLE (BACKEND_UNREACHABLE) when no backend could.
+    """
     RefreshModels: _grpc.UnaryUnaryMultiCallable[_model_pb2.RefreshModelsRequest, _model_pb2.RefreshModelsResponse]
     """Asks the backends for their lists again and waits for the answers.
 
@@ -57,6 +70,19 @@ class ModelServiceAsyncStub(ModelServiceStub):
     """Gives one model.
 
     Errors: NOT_FOUND (MODEL_NOT_FOUND).
+    """
+    LoadModel: _aio.UnaryUnaryMultiCallable[_model_pb2.LoadModelRequest, _model_pb2.LoadModelResponse]  # type: ignore[assignment]
+    """Has backends load a model, so that the next job with it begins at once; waits until it is loaded.
+    Loading takes the place of another model where memory is short, and waits for what runs at the backend.
+
+    Errors: NOT_FOUND (MODEL_NOT_FOUND, BACKEND_NOT_FOUND); INVALID_ARGUMENT for a type that cannot be loaded by itself;
+    UNAVAILABLE (BACKEND_UNREACHABLE) when no backend could; DEADLINE_EXCEEDED after the call's own deadline: it is
+    loaded all the same.
+    """
+    UnloadModels: _aio.UnaryUnaryMultiCallable[_model_pb2.UnloadModelsRequest, _model_pb2.UnloadModelsResponse]  # type: ignore[assignment]
+    """Has backends give back the memory that models take; the next job loads its own again. Nothing that runs is harmed.
+
+    Errors: NOT_FOUND (BACKEND_NOT_FOUND); UNAVAILABLE (BACKEND_UNREACHABLE) when no backend could.
     """
     RefreshModels: _aio.UnaryUnaryMultiCallable[_model_pb2.RefreshModelsRequest, _model_pb2.RefreshModelsResponse]  # type: ignore[assignment]
     """Asks the backends for their lists again and waits for the answers.
@@ -84,6 +110,31 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         """Gives one model.
 
         Errors: NOT_FOUND (MODEL_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def LoadModel(
+        self,
+        request: _model_pb2.LoadModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_model_pb2.LoadModelResponse, _abc.Awaitable[_model_pb2.LoadModelResponse]]:
+        """Has backends load a model, so that the next job with it begins at once; waits until it is loaded.
+        Loading takes the place of another model where memory is short, and waits for what runs at the backend.
+
+        Errors: NOT_FOUND (MODEL_NOT_FOUND, BACKEND_NOT_FOUND); INVALID_ARGUMENT for a type that cannot be loaded by itself;
+        UNAVAILABLE (BACKEND_UNREACHABLE) when no backend could; DEADLINE_EXCEEDED after the call's own deadline: it is
+        loaded all the same.
+        """
+
+    @_abc_1.abstractmethod
+    def UnloadModels(
+        self,
+        request: _model_pb2.UnloadModelsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_model_pb2.UnloadModelsResponse, _abc.Awaitable[_model_pb2.UnloadModelsResponse]]:
+        """Has backends give back the memory that models take; the next job loads its own again. Nothing that runs is harmed.
+
+        Errors: NOT_FOUND (BACKEND_NOT_FOUND); UNAVAILABLE (BACKEND_UNREACHABLE) when no backend could.
         """
 
     @_abc_1.abstractmethod

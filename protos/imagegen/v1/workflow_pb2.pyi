@@ -6,7 +6,12 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from imagegen.v1 import job_pb2 as _job_pb2
+from imagegen.v1 import model_pb2 as _model_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -17,6 +22,1122 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _WorkflowInputType:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WorkflowInputTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WorkflowInputType.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WORKFLOW_INPUT_TYPE_UNSPECIFIED: _WorkflowInputType.ValueType  # 0
+    """Not allowed, but in a variant of a built-in workflow: as there."""
+    WORKFLOW_INPUT_TYPE_STRING: _WorkflowInputType.ValueType  # 1
+    """One line of text."""
+    WORKFLOW_INPUT_TYPE_TEXT: _WorkflowInputType.ValueType  # 2
+    """Text of any number of lines."""
+    WORKFLOW_INPUT_TYPE_INT: _WorkflowInputType.ValueType  # 3
+    """A whole number."""
+    WORKFLOW_INPUT_TYPE_FLOAT: _WorkflowInputType.ValueType  # 4
+    """A number."""
+    WORKFLOW_INPUT_TYPE_BOOL: _WorkflowInputType.ValueType  # 5
+    """True or false."""
+    WORKFLOW_INPUT_TYPE_CHOICE: _WorkflowInputType.ValueType  # 6
+    """One of several texts."""
+    WORKFLOW_INPUT_TYPE_MODEL: _WorkflowInputType.ValueType  # 7
+    """A model of `model_type`."""
+    WORKFLOW_INPUT_TYPE_IMAGE: _WorkflowInputType.ValueType  # 8
+    """A picture: the digest of an asset."""
+    WORKFLOW_INPUT_TYPE_MASK: _WorkflowInputType.ValueType  # 9
+    """A mask: the digest of an asset; white is repainted."""
+    WORKFLOW_INPUT_TYPE_SEED: _WorkflowInputType.ValueType  # 10
+    """A whole number, 0..2^64-1, chosen by the server where the caller gives none."""
+    WORKFLOW_INPUT_TYPE_LORAS: _WorkflowInputType.ValueType  # 11
+    """A list of LoRAs: [{"name": "...", "weight": 0.8}, ...]. Each target is the `lora_name` of a LoRA loader: in its place
+    go as many loaders as there are LoRAs, or none.
+    """
+
+class WorkflowInputType(_WorkflowInputType, metaclass=_WorkflowInputTypeEnumTypeWrapper):
+    """What an input takes."""
+
+WORKFLOW_INPUT_TYPE_UNSPECIFIED: WorkflowInputType.ValueType  # 0
+"""Not allowed, but in a variant of a built-in workflow: as there."""
+WORKFLOW_INPUT_TYPE_STRING: WorkflowInputType.ValueType  # 1
+"""One line of text."""
+WORKFLOW_INPUT_TYPE_TEXT: WorkflowInputType.ValueType  # 2
+"""Text of any number of lines."""
+WORKFLOW_INPUT_TYPE_INT: WorkflowInputType.ValueType  # 3
+"""A whole number."""
+WORKFLOW_INPUT_TYPE_FLOAT: WorkflowInputType.ValueType  # 4
+"""A number."""
+WORKFLOW_INPUT_TYPE_BOOL: WorkflowInputType.ValueType  # 5
+"""True or false."""
+WORKFLOW_INPUT_TYPE_CHOICE: WorkflowInputType.ValueType  # 6
+"""One of several texts."""
+WORKFLOW_INPUT_TYPE_MODEL: WorkflowInputType.ValueType  # 7
+"""A model of `model_type`."""
+WORKFLOW_INPUT_TYPE_IMAGE: WorkflowInputType.ValueType  # 8
+"""A picture: the digest of an asset."""
+WORKFLOW_INPUT_TYPE_MASK: WorkflowInputType.ValueType  # 9
+"""A mask: the digest of an asset; white is repainted."""
+WORKFLOW_INPUT_TYPE_SEED: WorkflowInputType.ValueType  # 10
+"""A whole number, 0..2^64-1, chosen by the server where the caller gives none."""
+WORKFLOW_INPUT_TYPE_LORAS: WorkflowInputType.ValueType  # 11
+"""A list of LoRAs: [{"name": "...", "weight": 0.8}, ...]. Each target is the `lora_name` of a LoRA loader: in its place
+go as many loaders as there are LoRAs, or none.
+"""
+Global___WorkflowInputType: _TypeAlias = WorkflowInputType  # noqa: Y015
+
+class _Confidence:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ConfidenceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Confidence.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CONFIDENCE_UNSPECIFIED: _Confidence.ValueType  # 0
+    """Never sent."""
+    CONFIDENCE_LOW: _Confidence.ValueType  # 1
+    """It was guessed from a name or a position."""
+    CONFIDENCE_MEDIUM: _Confidence.ValueType  # 2
+    """It was found by following links, through nodes that are not known to pass it on unchanged, or it is one of several."""
+    CONFIDENCE_HIGH: _Confidence.ValueType  # 3
+    """It was found by following links from a sampler through nodes that are known."""
+
+class Confidence(_Confidence, metaclass=_ConfidenceEnumTypeWrapper):
+    """How sure a proposal is."""
+
+CONFIDENCE_UNSPECIFIED: Confidence.ValueType  # 0
+"""Never sent."""
+CONFIDENCE_LOW: Confidence.ValueType  # 1
+"""It was guessed from a name or a position."""
+CONFIDENCE_MEDIUM: Confidence.ValueType  # 2
+"""It was found by following links, through nodes that are not known to pass it on unchanged, or it is one of several."""
+CONFIDENCE_HIGH: Confidence.ValueType  # 3
+"""It was found by following links from a sampler through nodes that are known."""
+Global___Confidence: _TypeAlias = Confidence  # noqa: Y015
+
+class _WorkflowFormat:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WorkflowFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WorkflowFormat.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WORKFLOW_FORMAT_UNSPECIFIED: _WorkflowFormat.ValueType  # 0
+    """Never sent."""
+    WORKFLOW_FORMAT_COMFYUI_API: _WorkflowFormat.ValueType  # 1
+    """A graph in API format."""
+    WORKFLOW_FORMAT_COMFYUI_UI: _WorkflowFormat.ValueType  # 2
+    """A graph in UI format."""
+    WORKFLOW_FORMAT_OPENWEBUI: _WorkflowFormat.ValueType  # 3
+    """A graph in API format with Open WebUI's node mapping."""
+    WORKFLOW_FORMAT_A1111: _WorkflowFormat.ValueType  # 4
+    """A1111's `parameters` text."""
+
+class WorkflowFormat(_WorkflowFormat, metaclass=_WorkflowFormatEnumTypeWrapper):
+    """The form of a workflow."""
+
+WORKFLOW_FORMAT_UNSPECIFIED: WorkflowFormat.ValueType  # 0
+"""Never sent."""
+WORKFLOW_FORMAT_COMFYUI_API: WorkflowFormat.ValueType  # 1
+"""A graph in API format."""
+WORKFLOW_FORMAT_COMFYUI_UI: WorkflowFormat.ValueType  # 2
+"""A graph in UI format."""
+WORKFLOW_FORMAT_OPENWEBUI: WorkflowFormat.ValueType  # 3
+"""A graph in API format with Open WebUI's node mapping."""
+WORKFLOW_FORMAT_A1111: WorkflowFormat.ValueType  # 4
+"""A1111's `parameters` text."""
+Global___WorkflowFormat: _TypeAlias = WorkflowFormat  # noqa: Y015
+
+class _ProblemSeverity:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ProblemSeverityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ProblemSeverity.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PROBLEM_SEVERITY_UNSPECIFIED: _ProblemSeverity.ValueType  # 0
+    """Never sent."""
+    PROBLEM_SEVERITY_WARNING: _ProblemSeverity.ValueType  # 1
+    """It runs all the same."""
+    PROBLEM_SEVERITY_ERROR: _ProblemSeverity.ValueType  # 2
+    """It cannot run."""
+
+class ProblemSeverity(_ProblemSeverity, metaclass=_ProblemSeverityEnumTypeWrapper):
+    """How bad a problem is."""
+
+PROBLEM_SEVERITY_UNSPECIFIED: ProblemSeverity.ValueType  # 0
+"""Never sent."""
+PROBLEM_SEVERITY_WARNING: ProblemSeverity.ValueType  # 1
+"""It runs all the same."""
+PROBLEM_SEVERITY_ERROR: ProblemSeverity.ValueType  # 2
+"""It cannot run."""
+Global___ProblemSeverity: _TypeAlias = ProblemSeverity  # noqa: Y015
+
+@_typing.final
+class Workflow(_message.Message):
+    """A workflow in one revision."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    WORKFLOW_ID_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    GRAPH_JSON_FIELD_NUMBER: _builtins.int
+    BASE_FIELD_NUMBER: _builtins.int
+    INPUTS_FIELD_NUMBER: _builtins.int
+    UI_JSON_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    BUILT_IN_FIELD_NUMBER: _builtins.int
+    INPUT_SCHEMA_JSON_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    workflow_id: _builtins.str
+    """Its id: 1 to 64 lower-case letters, digits and hyphens. In CreateWorkflow empty: made from the title."""
+    revision: _builtins.int
+    """Number of the revision, from 1. Chosen by the server."""
+    title: _builtins.str
+    """What people call it, at most 128 characters; empty: the id."""
+    description: _builtins.str
+    """What it is for, at most 4,096 characters."""
+    graph_json: _builtins.str
+    """The ComfyUI graph in API format as JSON text, at most 4 MB."""
+    base: _builtins.str
+    """The built-in workflow that it is a variant of, with defaults of its own in `inputs`; empty: it has a graph."""
+    ui_json: _builtins.str
+    """The graph in UI format as it was imported, with the places of its nodes, as JSON text; empty: there is none. Kept
+    for editors; never run.
+    """
+    built_in: _builtins.bool
+    """Whether it is one of ours. Chosen by the server."""
+    input_schema_json: _builtins.str
+    """JSON Schema (2020-12) of an invocation's `inputs`, as JSON text, with choices as the backends have them now. Made by
+    the server: pages, the command line and the OpenAPI document derive their forms from it.
+    """
+    owner: _builtins.str
+    """Who stored this revision; empty: nobody in particular. Chosen by the server."""
+    @_builtins.property
+    def inputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkflowInput]:
+        """Its inputs, in the order in which to ask for them. Of a variant: those whose default, range, title, help or group
+        differ from the base's, by name.
+        """
+
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Notes of the caller; pages may show them. At most 32 pairs."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When the first revision was stored. Chosen by the server; absent for built-in ones."""
+
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """When this revision was stored. Chosen by the server; absent for built-in ones."""
+
+    def __init__(
+        self,
+        *,
+        workflow_id: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        title: _builtins.str = ...,
+        description: _builtins.str = ...,
+        graph_json: _builtins.str = ...,
+        base: _builtins.str = ...,
+        inputs: _abc.Iterable[Global___WorkflowInput] | None = ...,
+        ui_json: _builtins.str = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        built_in: _builtins.bool = ...,
+        input_schema_json: _builtins.str = ...,
+        owner: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base", b"base", "built_in", b"built_in", "create_time", b"create_time", "description", b"description", "graph_json", b"graph_json", "input_schema_json", b"input_schema_json", "inputs", b"inputs", "labels", b"labels", "owner", b"owner", "revision", b"revision", "title", b"title", "ui_json", b"ui_json", "update_time", b"update_time", "workflow_id", b"workflow_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Workflow: _TypeAlias = Workflow  # noqa: Y015
+
+@_typing.final
+class WorkflowInput(_message.Message):
+    """One input of a workflow.
+
+    Some names mean the same everywhere, and are what chats and other programs fill: prompt, negative_prompt, model, width,
+    height, steps, cfg_scale, sampler, scheduler, seed, count, init_image (and init_image_2, ...), mask, denoise, loras.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    TARGETS_FIELD_NUMBER: _builtins.int
+    DEFAULT_VALUE_FIELD_NUMBER: _builtins.int
+    REQUIRED_FIELD_NUMBER: _builtins.int
+    MINIMUM_FIELD_NUMBER: _builtins.int
+    MAXIMUM_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    CHOICES_FIELD_NUMBER: _builtins.int
+    MODEL_TYPE_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    HELP_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name: a lower-case letter, then letters, digits and underscores, 64 characters at most. Unique in the workflow."""
+    type: Global___WorkflowInputType.ValueType
+    """What it takes."""
+    required: _builtins.bool
+    """Whether the caller must give a value."""
+    minimum: _builtins.float
+    """Least number that is allowed (INT, FLOAT, SEED), or least length in characters (STRING, TEXT); unset: what the node
+    allows.
+    """
+    maximum: _builtins.float
+    """Greatest number, or length; unset: what the node allows."""
+    step: _builtins.float
+    """Steps between numbers, above 0; unset: what the node says. A hint for forms, and checked for INT."""
+    model_type: _model_pb2.ModelType.ValueType
+    """Of a MODEL: which list its names are from."""
+    title: _builtins.str
+    """What people call it, at most 128 characters; empty: made from the name."""
+    help: _builtins.str
+    """A sentence of help, at most 1,024 characters."""
+    group: _builtins.str
+    """Inputs of one group stand together in forms under this heading; empty: the main ones."""
+    @_builtins.property
+    def targets(self) -> _containers.RepeatedCompositeFieldContainer[Global___InputTarget]:
+        """Where its value goes: each of these inputs of nodes gets it. At most 64."""
+
+    @_builtins.property
+    def default_value(self) -> _struct_pb2.Value:
+        """The value where the caller gives none; absent: what the graph holds at the first target. Never for a seed, which the
+        server chooses then.
+        """
+
+    @_builtins.property
+    def choices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What a CHOICE or a MODEL allows; empty: what the node allows at the backends, as it is now. At most 1,024."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        type: Global___WorkflowInputType.ValueType = ...,
+        targets: _abc.Iterable[Global___InputTarget] | None = ...,
+        default_value: _struct_pb2.Value | None = ...,
+        required: _builtins.bool = ...,
+        minimum: _builtins.float | None = ...,
+        maximum: _builtins.float | None = ...,
+        step: _builtins.float | None = ...,
+        choices: _abc.Iterable[_builtins.str] | None = ...,
+        model_type: _model_pb2.ModelType.ValueType = ...,
+        title: _builtins.str = ...,
+        help: _builtins.str = ...,
+        group: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_maximum", b"_maximum", "_minimum", b"_minimum", "_step", b"_step", "default_value", b"default_value", "maximum", b"maximum", "minimum", b"minimum", "step", b"step"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_maximum", b"_maximum", "_minimum", b"_minimum", "_step", b"_step", "choices", b"choices", "default_value", b"default_value", "group", b"group", "help", b"help", "maximum", b"maximum", "minimum", b"minimum", "model_type", b"model_type", "name", b"name", "required", b"required", "step", b"step", "targets", b"targets", "title", b"title", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__maximum: _TypeAlias = _typing.Literal["maximum"]  # noqa: Y015
+    _WhichOneofArgType__maximum: _TypeAlias = _typing.Literal["_maximum", b"_maximum"]  # noqa: Y015
+    _WhichOneofReturnType__minimum: _TypeAlias = _typing.Literal["minimum"]  # noqa: Y015
+    _WhichOneofArgType__minimum: _TypeAlias = _typing.Literal["_minimum", b"_minimum"]  # noqa: Y015
+    _WhichOneofReturnType__step: _TypeAlias = _typing.Literal["step"]  # noqa: Y015
+    _WhichOneofArgType__step: _TypeAlias = _typing.Literal["_step", b"_step"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__maximum) -> _WhichOneofReturnType__maximum | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__minimum) -> _WhichOneofReturnType__minimum | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__step) -> _WhichOneofReturnType__step | None: ...
+
+Global___WorkflowInput: _TypeAlias = WorkflowInput  # noqa: Y015
+
+@_typing.final
+class InputTarget(_message.Message):
+    """An input of a node."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_ID_FIELD_NUMBER: _builtins.int
+    INPUT_FIELD_NUMBER: _builtins.int
+    node_id: _builtins.str
+    """The node."""
+    input: _builtins.str
+    """Name of its input."""
+    def __init__(
+        self,
+        *,
+        node_id: _builtins.str = ...,
+        input: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["input", b"input", "node_id", b"node_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InputTarget: _TypeAlias = InputTarget  # noqa: Y015
+
+@_typing.final
+class ListWorkflowsRequest(_message.Message):
+    """Request of ListWorkflows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """Only workflows whose id, title or description contains this text, letter case ignored; empty: all."""
+    label: _builtins.str
+    """Only workflows with this label, as "key=value" or "key"; empty: all."""
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        label: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListWorkflowsRequest: _TypeAlias = ListWorkflowsRequest  # noqa: Y015
+
+@_typing.final
+class ListWorkflowsResponse(_message.Message):
+    """Response of ListWorkflows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKFLOWS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def workflows(self) -> _containers.RepeatedCompositeFieldContainer[Global___Workflow]:
+        """The workflows, without `graph_json` and `ui_json`."""
+
+    def __init__(
+        self,
+        *,
+        workflows: _abc.Iterable[Global___Workflow] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["workflows", b"workflows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListWorkflowsResponse: _TypeAlias = ListWorkflowsResponse  # noqa: Y015
+
+@_typing.final
+class GetWorkflowRequest(_message.Message):
+    """Request of GetWorkflow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKFLOW_ID_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    workflow_id: _builtins.str
+    """The workflow."""
+    revision: _builtins.int
+    """The revision; 0: the newest."""
+    def __init__(
+        self,
+        *,
+        workflow_id: _builtins.str = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "workflow_id", b"workflow_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetWorkflowRequest: _TypeAlias = GetWorkflowRequest  # noqa: Y015
+
+@_typing.final
+class GetWorkflowResponse(_message.Message):
+    """Response of GetWorkflow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKFLOW_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def workflow(self) -> Global___Workflow:
+        """The workflow."""
+
+    def __init__(
+        self,
+        *,
+        workflow: Global___Workflow | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["workflow", b"workflow"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["workflow", b"workflow"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetWorkflowResponse: _TypeAlias = GetWorkflowResponse  # noqa: Y015
+
+@_typing.final
+class CreateWorkflowRequest(_message.Message):
+    """Request of CreateWorkflow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKFLOW_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def workflow(self) -> Global___Workflow:
+        """The workflow; what is chosen by the server is ignored."""
+
+    def __init__(
+        self,
+        *,
+        workflow: Global___Workflow | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["workflow", b"workflow"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["workflow", b"workflow"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateWorkflowRequest: _TypeAlias = CreateWorkflowRequest  # noqa: Y015
+
+@_typing.final
+class CreateWorkflowResponse(_message.Message):
+    """Response of CreateWorkflow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKFLOW_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def workflow(self) -> Global___Workflow:
+        """The workflow as it is stored."""
+
+    def __init__(
+        self,
+        *,
+        workflow: Global___Workflow | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["workflow", b"workflow"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["workflow", b"workflow"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateWorkflowResponse: _TypeAlias = CreateWorkflowResponse  # noqa: Y015
+
+@_typing.final
+class UpdateWorkflowRequest(_message.Message):
+    """Request of UpdateWorkflow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKFLOW_ID_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    GRAPH_JSON_FIELD_NUMBER: _builtins.int
+    INPUTS_FIELD_NUMBER: _builtins.int
+    UI_JSON_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    workflow_id: _builtins.str
+    """The workflow."""
+    title: _builtins.str
+    """The new title; unset: as it is."""
+    description: _builtins.str
+    """The new description; unset: as it is."""
+    graph_json: _builtins.str
+    """The new graph, as in Workflow; unset: as it is. Not for variants of built-in workflows."""
+    ui_json: _builtins.str
+    """The new graph in UI format; unset: as it is."""
+    expected_revision: _builtins.int
+    """The revision that the caller has seen: ABORTED (CHANGED_MEANWHILE) if it is not the newest. 0: not checked."""
+    @_builtins.property
+    def inputs(self) -> Global___WorkflowInputs:
+        """The new inputs, which replace all old ones; absent: as they are."""
+
+    @_builtins.property
+    def labels(self) -> Global___WorkflowLabels:
+        """The new labels, which replace all old ones; absent: as they are."""
+
+    def __init__(
+        self,
+        *,
+        workflow_id: _builtins.str = ...,
+        title: _builtins.str | None = ...,
+        description: _builtins.str | None = ...,
+        graph_json: _builtins.str | None = ...,
+        inputs: Global___WorkflowInputs | None = ...,
+        ui_json: _builtins.str | None = ...,
+        labels: Global___WorkflowLabels | None = ...,
+        expected_revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_graph_json", b"_graph_json", "_title", b"_title", "_ui_json", b"_ui_json", "description", b"description", "graph_json", b"graph_json", "inputs", b"inputs", "labels", b"labels", "title", b"title", "ui_json", b"ui_json"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_graph_json", b"_graph_json", "_title", b"_title", "_ui_json", b"_ui_json", "description", b"description", "expected_revision", b"expected_revision", "graph_json", b"graph_json", "inputs", b"inputs", "labels", b"labels", "title", b"title", "ui_json", b"ui_json", "workflow_id", b"workflow_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
+    _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015
+    _WhichOneofReturnType__graph_json: _TypeAlias = _typing.Literal["graph_json"]  # noqa: Y015
+    _WhichOneofArgType__graph_json: _TypeAlias = _typing.Literal["_graph_json", b"_graph_json"]  # noqa: Y015
+    _WhichOneofReturnType__title: _TypeAlias = _typing.Literal["title"]  # noqa: Y015
+    _WhichOneofArgType__title: _TypeAlias = _typing.Literal["_title", b"_title"]  # noqa: Y015
+    _WhichOneofReturnType__ui_json: _TypeAlias = _typing.Literal["ui_json"]  # noqa: Y015
+    _WhichOneofArgType__ui_json: _TypeAlias = _typing.Literal["_ui_json", b"_ui_json"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__description) -> _WhichOneofReturnType__description | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__graph_json) -> _WhichOneofReturnType__graph_json | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__title) -> _WhichOneofReturnType__title | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ui_json) -> _WhichOneofReturnType__ui_json | None: ...
+
+Global___UpdateWorkflowRequest: _TypeAlias = UpdateWorkflowRequest  # noqa: Y015
+
+@_typing.final
+class WorkflowInputs(_message.Message):
+    """A set of inputs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INPUTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def inputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkflowInput]:
+        """As in Workflow."""
+
+    def __init__(
+        self,
+        *,
+        inputs: _abc.Iterable[Global___WorkflowInput] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inputs", b"inputs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkflowInputs: _TypeAlias = WorkflowInputs  # noqa: Y015
+
+@_typing.final
+class WorkflowLabels(_message.Message):
+    """A set of labels."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    LABELS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """As in Workflow."""
+
+    def __init__(
+        self,
+        *,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["labels", b"labels"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkflowLabels: _TypeAlias = WorkflowLabels  # noqa: Y015
+
+@_typing.final
+class UpdateWorkflowResponse(_message.Message):
+    """Response of UpdateWorkflow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKFLOW_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def workflow(self) -> Global___Workflow:
+        """The workflow as it is stored."""
+
+    def __init__(
+        self,
+        *,
+        workflow: Global___Workflow | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["workflow", b"workflow"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["workflow", b"workflow"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateWorkflowResponse: _TypeAlias = UpdateWorkflowResponse  # noqa: Y015
+
+@_typing.final
+class DeleteWorkflowRequest(_message.Message):
+    """Request of DeleteWorkflow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKFLOW_ID_FIELD_NUMBER: _builtins.int
+    workflow_id: _builtins.str
+    """The workflow."""
+    def __init__(
+        self,
+        *,
+        workflow_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["workflow_id", b"workflow_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteWorkflowRequest: _TypeAlias = DeleteWorkflowRequest  # noqa: Y015
+
+@_typing.final
+class DeleteWorkflowResponse(_message.Message):
+    """Response of DeleteWorkflow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteWorkflowResponse: _TypeAlias = DeleteWorkflowResponse  # noqa: Y015
+
+@_typing.final
+class ListWorkflowRevisionsRequest(_message.Message):
+    """Request of ListWorkflowRevisions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKFLOW_ID_FIELD_NUMBER: _builtins.int
+    workflow_id: _builtins.str
+    """The workflow."""
+    def __init__(
+        self,
+        *,
+        workflow_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["workflow_id", b"workflow_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListWorkflowRevisionsRequest: _TypeAlias = ListWorkflowRevisionsRequest  # noqa: Y015
+
+@_typing.final
+class ListWorkflowRevisionsResponse(_message.Message):
+    """Response of ListWorkflowRevisions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKFLOWS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def workflows(self) -> _containers.RepeatedCompositeFieldContainer[Global___Workflow]:
+        """The revisions, without `graph_json`, `ui_json` and `input_schema_json`."""
+
+    def __init__(
+        self,
+        *,
+        workflows: _abc.Iterable[Global___Workflow] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["workflows", b"workflows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListWorkflowRevisionsResponse: _TypeAlias = ListWorkflowRevisionsResponse  # noqa: Y015
+
+@_typing.final
+class ImportWorkflowRequest(_message.Message):
+    """Request of ImportWorkflow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    ASSET_FIELD_NUMBER: _builtins.int
+    OPENWEBUI_NODES_JSON_FIELD_NUMBER: _builtins.int
+    BACKEND_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """Text in any of the forms, at most 8 MB. Which one it is, is found out."""
+    asset: _builtins.str
+    """Digest of a picture that holds it."""
+    openwebui_nodes_json: _builtins.str
+    """Open WebUI's node mapping as JSON text, as its settings hold it: [{"type": "prompt", "key": "text",
+    "node_ids": ["6"]}, ...]. Only with a graph in API format; empty: none. It decides what the inputs are.
+    """
+    backend: _builtins.str
+    """The backend whose node definitions to read the graph with; empty: those of all backends together."""
+    name: _builtins.str
+    """A name to make title and id from, as the file's; empty: the graph's own, if it has one."""
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        asset: _builtins.str = ...,
+        openwebui_nodes_json: _builtins.str = ...,
+        backend: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["asset", b"asset", "content", b"content", "text", b"text"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset", b"asset", "backend", b"backend", "content", b"content", "name", b"name", "openwebui_nodes_json", b"openwebui_nodes_json", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["text", "asset"]  # noqa: Y015
+    _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_content) -> _WhichOneofReturnType_content | None: ...
+
+Global___ImportWorkflowRequest: _TypeAlias = ImportWorkflowRequest  # noqa: Y015
+
+@_typing.final
+class ImportWorkflowResponse(_message.Message):
+    """Response of ImportWorkflow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKFLOW_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    PROPOSALS_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    IMAGE_FIELD_NUMBER: _builtins.int
+    format: Global___WorkflowFormat.ValueType
+    """In which form it came."""
+    @_builtins.property
+    def workflow(self) -> Global___Workflow:
+        """What it is, ready for CreateWorkflow: with proposed inputs, title and id. For `parameters` text: a variant of a
+        built-in workflow.
+        """
+
+    @_builtins.property
+    def proposals(self) -> _containers.RepeatedCompositeFieldContainer[Global___InputProposal]:
+        """How sure each of the proposed inputs is, in their order."""
+
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkflowProblem]:
+        """What was not understood, lost or guessed on the way. A graph with problems may still run as it is."""
+
+    @_builtins.property
+    def image(self) -> _job_pb2.ImageParameters:
+        """For `parameters` text: what it asks for; otherwise absent."""
+
+    def __init__(
+        self,
+        *,
+        workflow: Global___Workflow | None = ...,
+        format: Global___WorkflowFormat.ValueType = ...,
+        proposals: _abc.Iterable[Global___InputProposal] | None = ...,
+        problems: _abc.Iterable[Global___WorkflowProblem] | None = ...,
+        image: _job_pb2.ImageParameters | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["image", b"image", "workflow", b"workflow"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "image", b"image", "problems", b"problems", "proposals", b"proposals", "workflow", b"workflow"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportWorkflowResponse: _TypeAlias = ImportWorkflowResponse  # noqa: Y015
+
+@_typing.final
+class InputProposal(_message.Message):
+    """How an input was found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the input."""
+    confidence: Global___Confidence.ValueType
+    """How sure it is."""
+    reason: _builtins.str
+    """Why, a sentence: "the text that reaches `positive` of KSampler (3)"."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        confidence: Global___Confidence.ValueType = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "name", b"name", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InputProposal: _TypeAlias = InputProposal  # noqa: Y015
+
+@_typing.final
+class WorkflowProblem(_message.Message):
+    """Something about a graph that somebody should know."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEVERITY_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    NODE_ID_FIELD_NUMBER: _builtins.int
+    NODE_TITLE_FIELD_NUMBER: _builtins.int
+    CLASS_TYPE_FIELD_NUMBER: _builtins.int
+    INPUT_FIELD_NUMBER: _builtins.int
+    SUGGESTIONS_FIELD_NUMBER: _builtins.int
+    severity: Global___ProblemSeverity.ValueType
+    """How bad it is."""
+    code: _builtins.str
+    """Upper-case code, stable: NODE_CLASS_MISSING, MODEL_MISSING, FILE_MISSING, VALUE_NOT_ALLOWED, VALUE_OUT_OF_RANGE,
+    VALUE_OF_WRONG_TYPE, INPUT_MISSING, INPUT_UNKNOWN, LINK_DANGLING, LINK_OF_WRONG_TYPE, CYCLE, NO_OUTPUT,
+    NODE_MALFORMED, NOT_SUPPORTED (the backend), CONVERSION (of a UI format), SETTING_LOST (of a `parameters` text).
+    """
+    message: _builtins.str
+    """A sentence for a person."""
+    node_id: _builtins.str
+    """The node; empty: none in particular. In UI format nodes of subgraphs are "12:3"."""
+    node_title: _builtins.str
+    """What people see on it."""
+    class_type: _builtins.str
+    """Its class."""
+    input: _builtins.str
+    """Its input; empty: none in particular."""
+    @_builtins.property
+    def suggestions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names that are near to one that is missing, or what is allowed, nearest first, at most 20."""
+
+    def __init__(
+        self,
+        *,
+        severity: Global___ProblemSeverity.ValueType = ...,
+        code: _builtins.str = ...,
+        message: _builtins.str = ...,
+        node_id: _builtins.str = ...,
+        node_title: _builtins.str = ...,
+        class_type: _builtins.str = ...,
+        input: _builtins.str = ...,
+        suggestions: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["class_type", b"class_type", "code", b"code", "input", b"input", "message", b"message", "node_id", b"node_id", "node_title", b"node_title", "severity", b"severity", "suggestions", b"suggestions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkflowProblem: _TypeAlias = WorkflowProblem  # noqa: Y015
+
+@_typing.final
+class ValidateWorkflowRequest(_message.Message):
+    """Request of ValidateWorkflow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKFLOW_FIELD_NUMBER: _builtins.int
+    GRAPH_JSON_FIELD_NUMBER: _builtins.int
+    BACKEND_FIELD_NUMBER: _builtins.int
+    graph_json: _builtins.str
+    """A graph in API format as JSON text, at most 4 MB."""
+    backend: _builtins.str
+    """Only this backend; empty: all."""
+    @_builtins.property
+    def workflow(self) -> _job_pb2.WorkflowInvocation:
+        """A stored workflow, with the values of its inputs as far as they are given: inputs that are required may be missing."""
+
+    def __init__(
+        self,
+        *,
+        workflow: _job_pb2.WorkflowInvocation | None = ...,
+        graph_json: _builtins.str = ...,
+        backend: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "graph_json", b"graph_json", "workflow", b"workflow"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "content", b"content", "graph_json", b"graph_json", "workflow", b"workflow"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["workflow", "graph_json"]  # noqa: Y015
+    _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_content) -> _WhichOneofReturnType_content | None: ...
+
+Global___ValidateWorkflowRequest: _TypeAlias = ValidateWorkflowRequest  # noqa: Y015
+
+@_typing.final
+class ValidateWorkflowResponse(_message.Message):
+    """Response of ValidateWorkflow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERDICTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def verdicts(self) -> _containers.RepeatedCompositeFieldContainer[Global___BackendVerdict]:
+        """What each backend says, in the order of the configuration."""
+
+    def __init__(
+        self,
+        *,
+        verdicts: _abc.Iterable[Global___BackendVerdict] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["verdicts", b"verdicts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ValidateWorkflowResponse: _TypeAlias = ValidateWorkflowResponse  # noqa: Y015
+
+@_typing.final
+class BackendVerdict(_message.Message):
+    """Whether a backend can run a workflow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BACKEND_FIELD_NUMBER: _builtins.int
+    RUNNABLE_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    UNKNOWN_FIELD_NUMBER: _builtins.int
+    backend: _builtins.str
+    """Its name."""
+    runnable: _builtins.bool
+    """Whether it can, as far as that can be known beforehand."""
+    unknown: _builtins.bool
+    """Whether the backend has never told what it has: then only the graph itself was checked."""
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkflowProblem]:
+        """What was found, errors first, at most 200."""
+
+    def __init__(
+        self,
+        *,
+        backend: _builtins.str = ...,
+        runnable: _builtins.bool = ...,
+        problems: _abc.Iterable[Global___WorkflowProblem] | None = ...,
+        unknown: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "problems", b"problems", "runnable", b"runnable", "unknown", b"unknown"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BackendVerdict: _TypeAlias = BackendVerdict  # noqa: Y015
+
+@_typing.final
+class RenderWorkflowRequest(_message.Message):
+    """Request of RenderWorkflow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPEC_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def spec(self) -> _job_pb2.JobSpec:
+        """The job: its source, and the backend where it names one."""
+
+    def __init__(
+        self,
+        *,
+        spec: _job_pb2.JobSpec | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenderWorkflowRequest: _TypeAlias = RenderWorkflowRequest  # noqa: Y015
+
+@_typing.final
+class RenderWorkflowResponse(_message.Message):
+    """Response of RenderWorkflow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ImagesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    GRAPH_JSON_FIELD_NUMBER: _builtins.int
+    IMAGES_FIELD_NUMBER: _builtins.int
+    BACKEND_FIELD_NUMBER: _builtins.int
+    graph_json: _builtins.str
+    """The graph in API format as JSON text."""
+    backend: _builtins.str
+    """The backend that it is made for."""
+    @_builtins.property
+    def images(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Files that would be uploaded first, keyed by "node.input": digests of assets."""
+
+    def __init__(
+        self,
+        *,
+        graph_json: _builtins.str = ...,
+        images: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        backend: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "graph_json", b"graph_json", "images", b"images"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenderWorkflowResponse: _TypeAlias = RenderWorkflowResponse  # noqa: Y015
 
 @_typing.final
 class GetNodeDefinitionsRequest(_message.Message):

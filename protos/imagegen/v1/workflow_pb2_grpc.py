@@ -26,7 +26,10 @@ if _version_not_supported:
 
 
 class WorkflowServiceStub:
-    """Tells about ComfyUI graphs: what they can be made of.
+    """Keeps workflows: ComfyUI graphs, or the built-in ways to make pictures, with named and typed inputs.
+
+    Built-in workflows (`text-to-image`, `image-to-image`, `inpaint`, `upscale`) are always there and cannot be changed.
+    Their graph is chosen by what a backend has; the first three run on every kind of backend.
     """
 
     def __init__(self, channel):
@@ -35,6 +38,51 @@ class WorkflowServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.ListWorkflows = channel.unary_unary(
+                '/imagegen.v1.WorkflowService/ListWorkflows',
+                request_serializer=imagegen_dot_v1_dot_workflow__pb2.ListWorkflowsRequest.SerializeToString,
+                response_deserializer=imagegen_dot_v1_dot_workflow__pb2.ListWorkflowsResponse.FromString,
+                _registered_method=True)
+        self.GetWorkflow = channel.unary_unary(
+                '/imagegen.v1.WorkflowService/GetWorkflow',
+                request_serializer=imagegen_dot_v1_dot_workflow__pb2.GetWorkflowRequest.SerializeToString,
+                response_deserializer=imagegen_dot_v1_dot_workflow__pb2.GetWorkflowResponse.FromString,
+                _registered_method=True)
+        self.CreateWorkflow = channel.unary_unary(
+                '/imagegen.v1.WorkflowService/CreateWorkflow',
+                request_serializer=imagegen_dot_v1_dot_workflow__pb2.CreateWorkflowRequest.SerializeToString,
+                response_deserializer=imagegen_dot_v1_dot_workflow__pb2.CreateWorkflowResponse.FromString,
+                _registered_method=True)
+        self.UpdateWorkflow = channel.unary_unary(
+                '/imagegen.v1.WorkflowService/UpdateWorkflow',
+                request_serializer=imagegen_dot_v1_dot_workflow__pb2.UpdateWorkflowRequest.SerializeToString,
+                response_deserializer=imagegen_dot_v1_dot_workflow__pb2.UpdateWorkflowResponse.FromString,
+                _registered_method=True)
+        self.DeleteWorkflow = channel.unary_unary(
+                '/imagegen.v1.WorkflowService/DeleteWorkflow',
+                request_serializer=imagegen_dot_v1_dot_workflow__pb2.DeleteWorkflowRequest.SerializeToString,
+                response_deserializer=imagegen_dot_v1_dot_workflow__pb2.DeleteWorkflowResponse.FromString,
+                _registered_method=True)
+        self.ListWorkflowRevisions = channel.unary_unary(
+                '/imagegen.v1.WorkflowService/ListWorkflowRevisions',
+                request_serializer=imagegen_dot_v1_dot_workflow__pb2.ListWorkflowRevisionsRequest.SerializeToString,
+                response_deserializer=imagegen_dot_v1_dot_workflow__pb2.ListWorkflowRevisionsResponse.FromString,
+                _registered_method=True)
+        self.ImportWorkflow = channel.unary_unary(
+                '/imagegen.v1.WorkflowService/ImportWorkflow',
+                request_serializer=imagegen_dot_v1_dot_workflow__pb2.ImportWorkflowRequest.SerializeToString,
+                response_deserializer=imagegen_dot_v1_dot_workflow__pb2.ImportWorkflowResponse.FromString,
+                _registered_method=True)
+        self.ValidateWorkflow = channel.unary_unary(
+                '/imagegen.v1.WorkflowService/ValidateWorkflow',
+                request_serializer=imagegen_dot_v1_dot_workflow__pb2.ValidateWorkflowRequest.SerializeToString,
+                response_deserializer=imagegen_dot_v1_dot_workflow__pb2.ValidateWorkflowResponse.FromString,
+                _registered_method=True)
+        self.RenderWorkflow = channel.unary_unary(
+                '/imagegen.v1.WorkflowService/RenderWorkflow',
+                request_serializer=imagegen_dot_v1_dot_workflow__pb2.RenderWorkflowRequest.SerializeToString,
+                response_deserializer=imagegen_dot_v1_dot_workflow__pb2.RenderWorkflowResponse.FromString,
+                _registered_method=True)
         self.GetNodeDefinitions = channel.unary_unary(
                 '/imagegen.v1.WorkflowService/GetNodeDefinitions',
                 request_serializer=imagegen_dot_v1_dot_workflow__pb2.GetNodeDefinitionsRequest.SerializeToString,
@@ -43,8 +91,99 @@ class WorkflowServiceStub:
 
 
 class WorkflowServiceServicer:
-    """Tells about ComfyUI graphs: what they can be made of.
+    """Keeps workflows: ComfyUI graphs, or the built-in ways to make pictures, with named and typed inputs.
+
+    Built-in workflows (`text-to-image`, `image-to-image`, `inpaint`, `upscale`) are always there and cannot be changed.
+    Their graph is chosen by what a backend has; the first three run on every kind of backend.
     """
+
+    def ListWorkflows(self, request, context):
+        """Lists workflows: the built-in ones first, then by title. Without graphs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetWorkflow(self, request, context):
+        """Gives a workflow, in its newest revision or in another one.
+
+        Errors: NOT_FOUND (WORKFLOW_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateWorkflow(self, request, context):
+        """Stores a new workflow. It need not run anywhere yet: see ValidateWorkflow.
+
+        Errors: ALREADY_EXISTS (WORKFLOW_EXISTS); INVALID_ARGUMENT (INVALID_REQUEST, INVALID_GRAPH) for a graph that is none,
+        and for inputs that name nodes which it has not.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateWorkflow(self, request, context):
+        """Stores a new revision of a workflow; earlier ones stay as they are. What is left out is as in the newest.
+        A revision equal to the newest is not stored again.
+
+        Errors: NOT_FOUND (WORKFLOW_NOT_FOUND); FAILED_PRECONDITION (WORKFLOW_BUILT_IN); ABORTED (CHANGED_MEANWHILE); those
+        of CreateWorkflow.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteWorkflow(self, request, context):
+        """Takes a workflow out of the list. Jobs that ran it keep their record of it and can still be repeated; a new workflow
+        may take its id, and goes on counting its revisions.
+
+        Errors: NOT_FOUND (WORKFLOW_NOT_FOUND); FAILED_PRECONDITION (WORKFLOW_BUILT_IN).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListWorkflowRevisions(self, request, context):
+        """Lists the revisions of a workflow, newest first. Without graphs.
+
+        Errors: NOT_FOUND (WORKFLOW_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportWorkflow(self, request, context):
+        """Reads a workflow in whatever form it comes, and proposes inputs for it. Stores nothing: CreateWorkflow does, with
+        the answer's `workflow` as it is, or changed.
+
+        Forms: a ComfyUI graph in API format, or in UI format (as its page saves it); a PNG, WebP or JPEG that ComfyUI wrote;
+        Open WebUI's workflow with its node mapping; A1111's `parameters` text, also out of a picture.
+
+        Errors: INVALID_ARGUMENT (NOT_A_WORKFLOW); NOT_FOUND (ASSET_NOT_FOUND, BACKEND_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ValidateWorkflow(self, request, context):
+        """Finds out which backends can run a workflow, and what keeps the others from it.
+
+        Errors: NOT_FOUND (WORKFLOW_NOT_FOUND, BACKEND_NOT_FOUND); INVALID_ARGUMENT for values of inputs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenderWorkflow(self, request, context):
+        """Gives the graph that a backend would be sent for a job, without running it. Files are named by their digests.
+
+        Errors: NOT_FOUND (WORKFLOW_NOT_FOUND, BACKEND_NOT_FOUND, ASSET_NOT_FOUND); INVALID_ARGUMENT as CreateJob, and where
+        the backend takes no graphs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def GetNodeDefinitions(self, request, context):
         """Gives the definitions of the node classes that graphs can use, as ComfyUI's own `/object_info` does.
@@ -58,6 +197,51 @@ class WorkflowServiceServicer:
 
 def add_WorkflowServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'ListWorkflows': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWorkflows,
+                    request_deserializer=imagegen_dot_v1_dot_workflow__pb2.ListWorkflowsRequest.FromString,
+                    response_serializer=imagegen_dot_v1_dot_workflow__pb2.ListWorkflowsResponse.SerializeToString,
+            ),
+            'GetWorkflow': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetWorkflow,
+                    request_deserializer=imagegen_dot_v1_dot_workflow__pb2.GetWorkflowRequest.FromString,
+                    response_serializer=imagegen_dot_v1_dot_workflow__pb2.GetWorkflowResponse.SerializeToString,
+            ),
+            'CreateWorkflow': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateWorkflow,
+                    request_deserializer=imagegen_dot_v1_dot_workflow__pb2.CreateWorkflowRequest.FromString,
+                    response_serializer=imagegen_dot_v1_dot_workflow__pb2.CreateWorkflowResponse.SerializeToString,
+            ),
+            'UpdateWorkflow': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateWorkflow,
+                    request_deserializer=imagegen_dot_v1_dot_workflow__pb2.UpdateWorkflowRequest.FromString,
+                    response_serializer=imagegen_dot_v1_dot_workflow__pb2.UpdateWorkflowResponse.SerializeToString,
+            ),
+            'DeleteWorkflow': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteWorkflow,
+                    request_deserializer=imagegen_dot_v1_dot_workflow__pb2.DeleteWorkflowRequest.FromString,
+                    response_serializer=imagegen_dot_v1_dot_workflow__pb2.DeleteWorkflowResponse.SerializeToString,
+            ),
+            'ListWorkflowRevisions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWorkflowRevisions,
+                    request_deserializer=imagegen_dot_v1_dot_workflow__pb2.ListWorkflowRevisionsRequest.FromString,
+                    response_serializer=imagegen_dot_v1_dot_workflow__pb2.ListWorkflowRevisionsResponse.SerializeToString,
+            ),
+            'ImportWorkflow': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportWorkflow,
+                    request_deserializer=imagegen_dot_v1_dot_workflow__pb2.ImportWorkflowRequest.FromString,
+                    response_serializer=imagegen_dot_v1_dot_workflow__pb2.ImportWorkflowResponse.SerializeToString,
+            ),
+            'ValidateWorkflow': grpc.unary_unary_rpc_method_handler(
+                    servicer.ValidateWorkflow,
+                    request_deserializer=imagegen_dot_v1_dot_workflow__pb2.ValidateWorkflowRequest.FromString,
+                    response_serializer=imagegen_dot_v1_dot_workflow__pb2.ValidateWorkflowResponse.SerializeToString,
+            ),
+            'RenderWorkflow': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenderWorkflow,
+                    request_deserializer=imagegen_dot_v1_dot_workflow__pb2.RenderWorkflowRequest.FromString,
+                    response_serializer=imagegen_dot_v1_dot_workflow__pb2.RenderWorkflowResponse.SerializeToString,
+            ),
             'GetNodeDefinitions': grpc.unary_unary_rpc_method_handler(
                     servicer.GetNodeDefinitions,
                     request_deserializer=imagegen_dot_v1_dot_workflow__pb2.GetNodeDefinitionsRequest.FromString,
@@ -72,8 +256,254 @@ def add_WorkflowServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class WorkflowService:
-    """Tells about ComfyUI graphs: what they can be made of.
+    """Keeps workflows: ComfyUI graphs, or the built-in ways to make pictures, with named and typed inputs.
+
+    Built-in workflows (`text-to-image`, `image-to-image`, `inpaint`, `upscale`) are always there and cannot be changed.
+    Their graph is chosen by what a backend has; the first three run on every kind of backend.
     """
+
+    @staticmethod
+    def ListWorkflows(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/imagegen.v1.WorkflowService/ListWorkflows',
+            imagegen_dot_v1_dot_workflow__pb2.ListWorkflowsRequest.SerializeToString,
+            imagegen_dot_v1_dot_workflow__pb2.ListWorkflowsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetWorkflow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/imagegen.v1.WorkflowService/GetWorkflow',
+            imagegen_dot_v1_dot_workflow__pb2.GetWorkflowRequest.SerializeToString,
+            imagegen_dot_v1_dot_workflow__pb2.GetWorkflowResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateWorkflow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/imagegen.v1.WorkflowService/CreateWorkflow',
+            imagegen_dot_v1_dot_workflow__pb2.CreateWorkflowRequest.SerializeToString,
+            imagegen_dot_v1_dot_workflow__pb2.CreateWorkflowResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateWorkflow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/imagegen.v1.WorkflowService/UpdateWorkflow',
+            imagegen_dot_v1_dot_workflow__pb2.UpdateWorkflowRequest.SerializeToString,
+            imagegen_dot_v1_dot_workflow__pb2.UpdateWorkflowResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteWorkflow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/imagegen.v1.WorkflowService/DeleteWorkflow',
+            imagegen_dot_v1_dot_workflow__pb2.DeleteWorkflowRequest.SerializeToString,
+            imagegen_dot_v1_dot_workflow__pb2.DeleteWorkflowResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListWorkflowRevisions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/imagegen.v1.WorkflowService/ListWorkflowRevisions',
+            imagegen_dot_v1_dot_workflow__pb2.ListWorkflowRevisionsRequest.SerializeToString,
+            imagegen_dot_v1_dot_workflow__pb2.ListWorkflowRevisionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportWorkflow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/imagegen.v1.WorkflowService/ImportWorkflow',
+            imagegen_dot_v1_dot_workflow__pb2.ImportWorkflowRequest.SerializeToString,
+            imagegen_dot_v1_dot_workflow__pb2.ImportWorkflowResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ValidateWorkflow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/imagegen.v1.WorkflowService/ValidateWorkflow',
+            imagegen_dot_v1_dot_workflow__pb2.ValidateWorkflowRequest.SerializeToString,
+            imagegen_dot_v1_dot_workflow__pb2.ValidateWorkflowResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenderWorkflow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/imagegen.v1.WorkflowService/RenderWorkflow',
+            imagegen_dot_v1_dot_workflow__pb2.RenderWorkflowRequest.SerializeToString,
+            imagegen_dot_v1_dot_workflow__pb2.RenderWorkflowResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def GetNodeDefinitions(request,

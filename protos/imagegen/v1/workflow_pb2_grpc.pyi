@@ -27,12 +27,67 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class WorkflowServiceStub:
-    """Tells about ComfyUI graphs: what they can be made of."""
+    """Keeps workflows: ComfyUI graphs, or the built-in ways to make pictures, with named and typed inputs.
+
+    Built-in workflows (`text-to-image`, `image-to-image`, `inpaint`, `upscale`) are always there and cannot be changed.
+    Their graph is chosen by what a backend has; the first three run on every kind of backend.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> WorkflowServiceAsyncStub: ...
+    ListWorkflows: _grpc.UnaryUnaryMultiCallable[_workflow_pb2.ListWorkflowsRequest, _workflow_pb2.ListWorkflowsResponse]
+    """Lists workflows: the built-in ones first, then by title. Without graphs."""
+    GetWorkflow: _grpc.UnaryUnaryMultiCallable[_workflow_pb2.GetWorkflowRequest, _workflow_pb2.GetWorkflowResponse]
+    """Gives a workflow, in its newest revision or in another one.
+
+    Errors: NOT_FOUND (WORKFLOW_NOT_FOUND).
+    """
+    CreateWorkflow: _grpc.UnaryUnaryMultiCallable[_workflow_pb2.CreateWorkflowRequest, _workflow_pb2.CreateWorkflowResponse]
+    """Stores a new workflow. It need not run anywhere yet: see ValidateWorkflow.
+
+    Errors: ALREADY_EXISTS (WORKFLOW_EXISTS); INVALID_ARGUMENT (INVALID_REQUEST, INVALID_GRAPH) for a graph that is none,
+    and for inputs that name nodes which it has not.
+    """
+    UpdateWorkflow: _grpc.UnaryUnaryMultiCallable[_workflow_pb2.UpdateWorkflowRequest, _workflow_pb2.UpdateWorkflowResponse]
+    """Stores a new revision of a workflow; earlier ones stay as they are. What is left out is as in the newest.
+    A revision equal to the newest is not stored again.
+
+    Errors: NOT_FOUND (WORKFLOW_NOT_FOUND); FAILED_PRECONDITION (WORKFLOW_BUILT_IN); ABORTED (CHANGED_MEANWHILE); those
+    of CreateWorkflow.
+    """
+    DeleteWorkflow: _grpc.UnaryUnaryMultiCallable[_workflow_pb2.DeleteWorkflowRequest, _workflow_pb2.DeleteWorkflowResponse]
+    """Takes a workflow out of the list. Jobs that ran it keep their record of it and can still be repeated; a new workflow
+    may take its id, and goes on counting its revisions.
+
+    Errors: NOT_FOUND (WORKFLOW_NOT_FOUND); FAILED_PRECONDITION (WORKFLOW_BUILT_IN).
+    """
+    ListWorkflowRevisions: _grpc.UnaryUnaryMultiCallable[_workflow_pb2.ListWorkflowRevisionsRequest, _workflow_pb2.ListWorkflowRevisionsResponse]
+    """Lists the revisions of a workflow, newest first. Without graphs.
+
+    Errors: NOT_FOUND (WORKFLOW_NOT_FOUND).
+    """
+    ImportWorkflow: _grpc.UnaryUnaryMultiCallable[_workflow_pb2.ImportWorkflowRequest, _workflow_pb2.ImportWorkflowResponse]
+    """Reads a workflow in whatever form it comes, and proposes inputs for it. Stores nothing: CreateWorkflow does, with
+    the answer's `workflow` as it is, or changed.
+
+    Forms: a ComfyUI graph in API format, or in UI format (as its page saves it); a PNG, WebP or JPEG that ComfyUI wrote;
+    Open WebUI's workflow with its node mapping; A1111's `parameters` text, also out of a picture.
+
+    Errors: INVALID_ARGUMENT (NOT_A_WORKFLOW); NOT_FOUND (ASSET_NOT_FOUND, BACKEND_NOT_FOUND).
+    """
+    ValidateWorkflow: _grpc.UnaryUnaryMultiCallable[_workflow_pb2.ValidateWorkflowRequest, _workflow_pb2.ValidateWorkflowResponse]
+    """Finds out which backends can run a workflow, and what keeps the others from it.
+
+    Errors: NOT_FOUND (WORKFLOW_NOT_FOUND, BACKEND_NOT_FOUND); INVALID_ARGUMENT for values of inputs.
+    """
+    RenderWorkflow: _grpc.UnaryUnaryMultiCallable[_workflow_pb2.RenderWorkflowRequest, _workflow_pb2.RenderWorkflowResponse]
+    """Gives the graph that a backend would be sent for a job, without running it. Files are named by their digests.
+
+    Errors: NOT_FOUND (WORKFLOW_NOT_FOUND, BACKEND_NOT_FOUND, ASSET_NOT_FOUND); INVALID_ARGUMENT as CreateJob, and where
+    the backend takes no graphs.
+    """
     GetNodeDefinitions: _grpc.UnaryUnaryMultiCallable[_workflow_pb2.GetNodeDefinitionsRequest, _workflow_pb2.GetNodeDefinitionsResponse]
     """Gives the definitions of the node classes that graphs can use, as ComfyUI's own `/object_info` does.
 
@@ -41,9 +96,64 @@ class WorkflowServiceStub:
 
 @_typing.type_check_only
 class WorkflowServiceAsyncStub(WorkflowServiceStub):
-    """Tells about ComfyUI graphs: what they can be made of."""
+    """Keeps workflows: ComfyUI graphs, or the built-in ways to make pictures, with named and typed inputs.
+
+    Built-in workflows (`text-to-image`, `image-to-image`, `inpaint`, `upscale`) are always there and cannot be changed.
+    Their graph is chosen by what a backend has; the first three run on every kind of backend.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    ListWorkflows: _aio.UnaryUnaryMultiCallable[_workflow_pb2.ListWorkflowsRequest, _workflow_pb2.ListWorkflowsResponse]  # type: ignore[assignment]
+    """Lists workflows: the built-in ones first, then by title. Without graphs."""
+    GetWorkflow: _aio.UnaryUnaryMultiCallable[_workflow_pb2.GetWorkflowRequest, _workflow_pb2.GetWorkflowResponse]  # type: ignore[assignment]
+    """Gives a workflow, in its newest revision or in another one.
+
+    Errors: NOT_FOUND (WORKFLOW_NOT_FOUND).
+    """
+    CreateWorkflow: _aio.UnaryUnaryMultiCallable[_workflow_pb2.CreateWorkflowRequest, _workflow_pb2.CreateWorkflowResponse]  # type: ignore[assignment]
+    """Stores a new workflow. It need not run anywhere yet: see ValidateWorkflow.
+
+    Errors: ALREADY_EXISTS (WORKFLOW_EXISTS); INVALID_ARGUMENT (INVALID_REQUEST, INVALID_GRAPH) for a graph that is none,
+    and for inputs that name nodes which it has not.
+    """
+    UpdateWorkflow: _aio.UnaryUnaryMultiCallable[_workflow_pb2.UpdateWorkflowRequest, _workflow_pb2.UpdateWorkflowResponse]  # type: ignore[assignment]
+    """Stores a new revision of a workflow; earlier ones stay as they are. What is left out is as in the newest.
+    A revision equal to the newest is not stored again.
+
+    Errors: NOT_FOUND (WORKFLOW_NOT_FOUND); FAILED_PRECONDITION (WORKFLOW_BUILT_IN); ABORTED (CHANGED_MEANWHILE); those
+    of CreateWorkflow.
+    """
+    DeleteWorkflow: _aio.UnaryUnaryMultiCallable[_workflow_pb2.DeleteWorkflowRequest, _workflow_pb2.DeleteWorkflowResponse]  # type: ignore[assignment]
+    """Takes a workflow out of the list. Jobs that ran it keep their record of it and can still be repeated; a new workflow
+    may take its id, and goes on counting its revisions.
+
+    Errors: NOT_FOUND (WORKFLOW_NOT_FOUND); FAILED_PRECONDITION (WORKFLOW_BUILT_IN).
+    """
+    ListWorkflowRevisions: _aio.UnaryUnaryMultiCallable[_workflow_pb2.ListWorkflowRevisionsRequest, _workflow_pb2.ListWorkflowRevisionsResponse]  # type: ignore[assignment]
+    """Lists the revisions of a workflow, newest first. Without graphs.
+
+    Errors: NOT_FOUND (WORKFLOW_NOT_FOUND).
+    """
+    ImportWorkflow: _aio.UnaryUnaryMultiCallable[_workflow_pb2.ImportWorkflowRequest, _workflow_pb2.ImportWorkflowResponse]  # type: ignore[assignment]
+    """Reads a workflow in whatever form it comes, and proposes inputs for it. Stores nothing: CreateWorkflow does, with
+    the answer's `workflow` as it is, or changed.
+
+    Forms: a ComfyUI graph in API format, or in UI format (as its page saves it); a PNG, WebP or JPEG that ComfyUI wrote;
+    Open WebUI's workflow with its node mapping; A1111's `parameters` text, also out of a picture.
+
+    Errors: INVALID_ARGUMENT (NOT_A_WORKFLOW); NOT_FOUND (ASSET_NOT_FOUND, BACKEND_NOT_FOUND).
+    """
+    ValidateWorkflow: _aio.UnaryUnaryMultiCallable[_workflow_pb2.ValidateWorkflowRequest, _workflow_pb2.ValidateWorkflowResponse]  # type: ignore[assignment]
+    """Finds out which backends can run a workflow, and what keeps the others from it.
+
+    Errors: NOT_FOUND (WORKFLOW_NOT_FOUND, BACKEND_NOT_FOUND); INVALID_ARGUMENT for values of inputs.
+    """
+    RenderWorkflow: _aio.UnaryUnaryMultiCallable[_workflow_pb2.RenderWorkflowRequest, _workflow_pb2.RenderWorkflowResponse]  # type: ignore[assignment]
+    """Gives the graph that a backend would be sent for a job, without running it. Files are named by their digests.
+
+    Errors: NOT_FOUND (WORKFLOW_NOT_FOUND, BACKEND_NOT_FOUND, ASSET_NOT_FOUND); INVALID_ARGUMENT as CreateJob, and where
+    the backend takes no graphs.
+    """
     GetNodeDefinitions: _aio.UnaryUnaryMultiCallable[_workflow_pb2.GetNodeDefinitionsRequest, _workflow_pb2.GetNodeDefinitionsResponse]  # type: ignore[assignment]
     """Gives the definitions of the node classes that graphs can use, as ComfyUI's own `/object_info` does.
 
@@ -51,7 +161,116 @@ class WorkflowServiceAsyncStub(WorkflowServiceStub):
     """
 
 class WorkflowServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Tells about ComfyUI graphs: what they can be made of."""
+    """Keeps workflows: ComfyUI graphs, or the built-in ways to make pictures, with named and typed inputs.
+
+    Built-in workflows (`text-to-image`, `image-to-image`, `inpaint`, `upscale`) are always there and cannot be changed.
+    Their graph is chosen by what a backend has; the first three run on every kind of backend.
+    """
+
+    @_abc_1.abstractmethod
+    def ListWorkflows(
+        self,
+        request: _workflow_pb2.ListWorkflowsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_workflow_pb2.ListWorkflowsResponse, _abc.Awaitable[_workflow_pb2.ListWorkflowsResponse]]:
+        """Lists workflows: the built-in ones first, then by title. Without graphs."""
+
+    @_abc_1.abstractmethod
+    def GetWorkflow(
+        self,
+        request: _workflow_pb2.GetWorkflowRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_workflow_pb2.GetWorkflowResponse, _abc.Awaitable[_workflow_pb2.GetWorkflowResponse]]:
+        """Gives a workflow, in its newest revision or in another one.
+
+        Errors: NOT_FOUND (WORKFLOW_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def CreateWorkflow(
+        self,
+        request: _workflow_pb2.CreateWorkflowRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_workflow_pb2.CreateWorkflowResponse, _abc.Awaitable[_workflow_pb2.CreateWorkflowResponse]]:
+        """Stores a new workflow. It need not run anywhere yet: see ValidateWorkflow.
+
+        Errors: ALREADY_EXISTS (WORKFLOW_EXISTS); INVALID_ARGUMENT (INVALID_REQUEST, INVALID_GRAPH) for a graph that is none,
+        and for inputs that name nodes which it has not.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateWorkflow(
+        self,
+        request: _workflow_pb2.UpdateWorkflowRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_workflow_pb2.UpdateWorkflowResponse, _abc.Awaitable[_workflow_pb2.UpdateWorkflowResponse]]:
+        """Stores a new revision of a workflow; earlier ones stay as they are. What is left out is as in the newest.
+        A revision equal to the newest is not stored again.
+
+        Errors: NOT_FOUND (WORKFLOW_NOT_FOUND); FAILED_PRECONDITION (WORKFLOW_BUILT_IN); ABORTED (CHANGED_MEANWHILE); those
+        of CreateWorkflow.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteWorkflow(
+        self,
+        request: _workflow_pb2.DeleteWorkflowRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_workflow_pb2.DeleteWorkflowResponse, _abc.Awaitable[_workflow_pb2.DeleteWorkflowResponse]]:
+        """Takes a workflow out of the list. Jobs that ran it keep their record of it and can still be repeated; a new workflow
+        may take its id, and goes on counting its revisions.
+
+        Errors: NOT_FOUND (WORKFLOW_NOT_FOUND); FAILED_PRECONDITION (WORKFLOW_BUILT_IN).
+        """
+
+    @_abc_1.abstractmethod
+    def ListWorkflowRevisions(
+        self,
+        request: _workflow_pb2.ListWorkflowRevisionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_workflow_pb2.ListWorkflowRevisionsResponse, _abc.Awaitable[_workflow_pb2.ListWorkflowRevisionsResponse]]:
+        """Lists the revisions of a workflow, newest first. Without graphs.
+
+        Errors: NOT_FOUND (WORKFLOW_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def ImportWorkflow(
+        self,
+        request: _workflow_pb2.ImportWorkflowRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_workflow_pb2.ImportWorkflowResponse, _abc.Awaitable[_workflow_pb2.ImportWorkflowResponse]]:
+        """Reads a workflow in whatever form it comes, and proposes inputs for it. Stores nothing: CreateWorkflow does, with
+        the answer's `workflow` as it is, or changed.
+
+        Forms: a ComfyUI graph in API format, or in UI format (as its page saves it); a PNG, WebP or JPEG that ComfyUI wrote;
+        Open WebUI's workflow with its node mapping; A1111's `parameters` text, also out of a picture.
+
+        Errors: INVALID_ARGUMENT (NOT_A_WORKFLOW); NOT_FOUND (ASSET_NOT_FOUND, BACKEND_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def ValidateWorkflow(
+        self,
+        request: _workflow_pb2.ValidateWorkflowRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_workflow_pb2.ValidateWorkflowResponse, _abc.Awaitable[_workflow_pb2.ValidateWorkflowResponse]]:
+        """Finds out which backends can run a workflow, and what keeps the others from it.
+
+        Errors: NOT_FOUND (WORKFLOW_NOT_FOUND, BACKEND_NOT_FOUND); INVALID_ARGUMENT for values of inputs.
+        """
+
+    @_abc_1.abstractmethod
+    def RenderWorkflow(
+        self,
+        request: _workflow_pb2.RenderWorkflowRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_workflow_pb2.RenderWorkflowResponse, _abc.Awaitable[_workflow_pb2.RenderWorkflowResponse]]:
+        """Gives the graph that a backend would be sent for a job, without running it. Files are named by their digests.
+
+        Errors: NOT_FOUND (WORKFLOW_NOT_FOUND, BACKEND_NOT_FOUND, ASSET_NOT_FOUND); INVALID_ARGUMENT as CreateJob, and where
+        the backend takes no graphs.
+        """
 
     @_abc_1.abstractmethod
     def GetNodeDefinitions(

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from imagegen_adapters.comfyui.nodes import NodeClasses, read_node_classes
 from imagegen_adapters.comfyui.protocol import Frame, FrameDecoder
+from imagegen_adapters.graphs.node_classes import NodeClasses, read_node_classes
 
 _FOLDER = Path(__file__).parents[2] / "recordings" / "comfyui"
 _OBJECT_INFO = Path(__file__).parents[2] / "fakes" / "comfyui" / "object_info.json"

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from imagegen_adapters.comfyui.backend import CAPABILITIES
-from imagegen_adapters.comfyui.nodes import NodeClasses, parse_node_classes, read_node_classes
-from imagegen_adapters.comfyui.validation import check_graph, check_parameters, unknown_name
+from imagegen_adapters.comfyui.validation import check_parameters
 from imagegen_adapters.contract import Catalog, HiresParameters, ImageParameters, NamedModel, RawGraph
 from imagegen_adapters.errors import Unintelligible, Violation
+from imagegen_adapters.graphs.checking import check_graph
+from imagegen_adapters.graphs.naming import unknown_name
+from imagegen_adapters.graphs.node_classes import NodeClasses, parse_node_classes, read_node_classes
 from tests.adapters.comfyui.recordings import answers, recorded_classes
 
 CLASSES = recorded_classes()

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from imagegen_adapters.comfyui.graph import Graph
 from imagegen_adapters.comfyui.progress import GraphProgress, checkpoint_of, model_named_by, phase_of
-from imagegen_adapters.comfyui.validation import check_graph
 from imagegen_adapters.comfyui.workflow import Workflow, build, build_raw
 from imagegen_adapters.contract import HiresParameters, ImageParameters, Phase, RawGraph
+from imagegen_adapters.graphs.checking import check_graph
+from imagegen_adapters.graphs.graph import Graph
 from tests.adapters.comfyui.recordings import recorded_classes
 
 CLASSES = recorded_classes()

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imagegen_adapters.comfyui.nodes import read_node_classes
 from imagegen_adapters.contract import (
     Adapter,
     ModelLoading,
@@ -24,6 +23,7 @@ from imagegen_adapters.demo.graphs.definitions import CLASSES, DEFINITIONS
 from imagegen_adapters.demo.graphs.nodes import NODES
 from imagegen_adapters.demo.graphs.sampling import SAMPLERS
 from imagegen_adapters.errors import Rejected
+from imagegen_adapters.graphs.node_classes import read_node_classes
 from tests.adapters.conformance.observing import performed, photograph, pixels_of, png_of, task_of, until_moving
 from tests.adapters.demo.graphs import (
     Graph,

@@ -5,9 +5,7 @@ from collections import Counter
 from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
-from imagegen_adapters.comfyui.graph import Graph, Node, is_link
 from imagegen_adapters.comfyui.progress import GraphProgress, phase_of
-from imagegen_adapters.comfyui.workflow import input_path, node_path, upload_target
 from imagegen_adapters.contract import (
     ImageReady,
     ModelLoading,
@@ -28,6 +26,7 @@ from imagegen_adapters.demo.graphs.nodes import NODES, Inputs, Outputs
 from imagegen_adapters.demo.graphs.sampling import SAMPLERS, sampling_of
 from imagegen_adapters.demo.painter import Order, paint
 from imagegen_adapters.errors import Rejected, Violation
+from imagegen_adapters.graphs.graph import Graph, Node, input_path, is_link, node_path, upload_target
 
 _PICTURE_INPUTS = frozenset({"image", "images", "latent_image", "pixels", "samples"})
 

@@ -8,15 +8,15 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from imagegen_adapters.comfyui.graph import Graph, Link, Node
-from imagegen_adapters.comfyui.nodes import InputKind
-from imagegen_adapters.comfyui.validation import check_graph, unknown_name
-from imagegen_adapters.comfyui.workflow import input_path, upload_target
 from imagegen_adapters.contract import RawGraph
 from imagegen_adapters.demo.graphs.batch import MAX_HELD_PIXELS
 from imagegen_adapters.demo.graphs.definitions import CLASSES, output_type
 from imagegen_adapters.demo.requests import MAX_PIXELS
 from imagegen_adapters.errors import Violation
+from imagegen_adapters.graphs.checking import check_graph
+from imagegen_adapters.graphs.graph import Graph, Link, Node, input_path, upload_target
+from imagegen_adapters.graphs.naming import unknown_name
+from imagegen_adapters.graphs.node_classes import InputKind
 
 MAX_NODES: Final = 500
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from imagegen_adapters.comfyui.nodes import read_node_classes
 from imagegen_adapters.contract import NamedModel
 from imagegen_adapters.demo.requests import CATALOG, MIN_SIDE
+from imagegen_adapters.graphs.node_classes import read_node_classes
 
 MAX_SIDE: Final = 16384
 MAX_BATCH: Final = 64

@@ -9,10 +9,10 @@ from typing import Any
 
 from imagegen_adapters.comfyui.adapter import open_comfyui
 from imagegen_adapters.comfyui.client import ComfyClient, Timing, open_client
-from imagegen_adapters.comfyui.nodes import parse_node_classes
 from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import Adapter, ImageParameters, RawGraph
 from imagegen_adapters.errors import Interrupted, Lost, NodeFailed, OutOfMemory, Unreachable
+from imagegen_adapters.graphs.node_classes import parse_node_classes
 from tests.adapters.conformance.subject import SUCCESS, Ending, Fault, Promises
 from tests.fakes.comfyui import CHECKPOINTS, FakeComfyUI, open_fake
 

@@ -1,12 +1,13 @@
 """A graph in API format: its nodes, links and order. Pure."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from imagegen_adapters.comfyui.nodes import NodeClasses
+from imagegen_adapters.graphs.node_classes import NodeClasses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +96,20 @@ def is_link(value: Any) -> bool:
         and isinstance(value[1], int)
         and not isinstance(value[1], bool)
     )
+
+
+def node_path(node_id: str) -> str:
+    return f"graph.json[{json.dumps(node_id)}]"
+
+
+def input_path(node_id: str, input_name: str) -> str:
+    return f"{node_path(node_id)}.inputs.{input_name}"
+
+
+def upload_target(key: str) -> tuple[str, str]:
+    """Node and input of a key of `RawGraph.images`. Node ids may hold dots, inputs do not."""
+    node_id, _, input_name = key.rpartition(".")
+    return node_id, input_name
 
 
 def _node(node_id: str, entry: Mapping[str, Any]) -> Node:
