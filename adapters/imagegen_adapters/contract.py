@@ -46,6 +46,17 @@ class HiresParameters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lora:
+    """A LoRA and how strongly it is applied."""
+
+    name: str
+    """As `Catalog.loras` lists it."""
+    weight: float = 1.0
+    text_encoder_weight: float | None = None
+    """None: as `weight`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageParameters:
     """Text-to-image, image-to-image with `init_image`, inpainting with `init_image` and `mask`. All defaults resolved.
 
@@ -56,7 +67,7 @@ class ImageParameters:
     prompt: str
     negative_prompt: str = ""
     model: str = ""
-    """As `Catalog.checkpoints` lists it; empty: the resident or first one."""
+    """As `Catalog.checkpoints` or `Catalog.diffusion_models` lists it; empty: the resident or first checkpoint."""
     vae: str = ""
     """As `Catalog.vaes` lists it; empty: the model's own."""
     width: int = 512
@@ -84,6 +95,12 @@ class ImageParameters:
     mask_blur: int = 4
     """Pixels."""
     hires: HiresParameters | None = None
+    loras: tuple[Lora, ...] = ()
+    """In the order in which they are applied."""
+    text_encoders: tuple[str, ...] = ()
+    """As `Catalog.text_encoders` lists them, for a diffusion model; empty: those that fit its family."""
+    distilled_cfg_scale: float | None = None
+    """Guidance of models that were distilled with it; None: 3.5 where there is such a thing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +270,10 @@ class Capabilities:
     """Takes mask."""
     hires: bool = False
     """Takes hires."""
+    loras: bool = False
+    """Takes loras."""
+    model_loading: bool = False
+    """Can load a model on request."""
     previews: bool = False
     """Sends preview frames, where the backend has them switched on."""
     max_batch_size: int = 1
@@ -290,6 +311,10 @@ class NamedModel:
     name: str
     """As requests name it."""
     description: str = ""
+    sha256: str = ""
+    """64 lower-case hexadecimal digits; empty: not told."""
+    size_bytes: int = 0
+    """0: not told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,6 +328,11 @@ class Catalog:
     upscalers: tuple[NamedModel, ...] = ()
     samplers: tuple[NamedModel, ...] = ()
     schedulers: tuple[NamedModel, ...] = ()
+    diffusion_models: tuple[NamedModel, ...] = ()
+    """Without text encoder and VAE."""
+    text_encoders: tuple[NamedModel, ...] = ()
+    controlnets: tuple[NamedModel, ...] = ()
+    clip_visions: tuple[NamedModel, ...] = ()
 
 
 class Run(Protocol):
@@ -345,6 +375,22 @@ class Adapter(Protocol):
 
         Before the first successful `catalog` only capabilities and the request itself are checked.
         Called in threads, too, as large graphs take their time.
+        """
+
+    def render(self, source: ImageParameters | RawGraph) -> RawGraph:
+        """The graph that `run` would hand over for a source that `validate` finds nothing wrong with, with files named
+        by their digests, which are in `images` too. No I/O. Only where `Capabilities.graphs`.
+        """
+
+    async def model_metadata(self, kind: str, name: str) -> Mapping[str, str]:
+        """What a model's file says about itself; empty: nothing, or it cannot be asked. `kind` is the name of a list of
+        `Catalog`, as "checkpoints". Raises AdapterError.
+        """
+
+    async def load_model(self, name: str) -> None:
+        """Has a checkpoint or diffusion model loaded and waits until it is. Raises AdapterError.
+
+        Only where `Capabilities.model_loading`. What runs goes on; it may wait for that.
         """
 
     async def free_memory(self) -> None:

@@ -32,6 +32,7 @@ SECTIONS: Final = {
     "BackendService": "Backends",
     "ModelService": "Models",
     "WorkflowService": "Workflows",
+    "SettingsService": "Settings",
 }
 KEY: Final = parameter("header", "Idempotency-Key", "The same as `request_id` in the body.", {"maxLength": 128})
 SECURITY: Final[Schema] = {

@@ -21,6 +21,7 @@ WELL_KNOWN: dict[str, Schema] = {
         "examples": ["3.5s"],
     },
     "google.protobuf.Struct": {"type": "object", "additionalProperties": True},
+    "google.protobuf.Value": {},
     "google.rpc.Status": {
         "type": "object",
         "description": "A google.rpc.Status whose details hold exactly one google.rpc.ErrorInfo.",

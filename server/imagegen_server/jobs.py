@@ -130,10 +130,23 @@ class PreviewOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """The stored workflow that a job runs, with the values of its inputs, defaults and seeds resolved."""
+
+    workflow_id: str
+    revision: int
+    inputs: Mapping[str, Any]
+    """By name, as JSON has them: of whole numbers beyond 2^53 their digits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
     """What was asked for, all defaults resolved but the model, which the first attempt resolves."""
 
     source: ImageParameters | RawGraph
+    """What is handed to backends; of an invocation what it was made into."""
+    invocation: Invocation | None = None
+    """Where `source` comes from; None: the caller gave it as it is."""
     preview: PreviewOptions = PreviewOptions()
     backend: str = ""
     """The only backend that may run the job; empty: any that can."""

@@ -171,7 +171,7 @@ def test_rules_of_the_proto_are_rules_of_the_schema() -> None:
     assert schemas["HiresParameters"]["properties"]["scale"]["exclusiveMinimum"] == 1
     assert schemas["JobSpec"]["properties"]["labels"]["maxProperties"] == 32
     assert schemas["CreateJobRequest"]["required"] == ["spec"]
-    assert "Exactly one of `image`, `graph`" in schemas["JobSpec"]["description"]
+    assert "Exactly one of `image`, `workflow`, `graph`" in schemas["JobSpec"]["description"]
     move = DOCUMENT["paths"]["/api/v1/queue/entries/{job_id}:move"]["post"]["requestBody"]["content"]
     assert "Exactly one of `end`, `before_job_id`" in move["application/json"]["schema"]["description"]
     assert "job_id" not in move["application/json"]["schema"]["properties"]

@@ -99,6 +99,11 @@ class ImageGenService:
             raise job_finished(request.job_id) from error
         return pb.UpdateJobResponse(job=await self.views.by_id(request.job_id))
 
+    async def get_generation_metadata(
+        self, request: pb.GetGenerationMetadataRequest, _: Context
+    ) -> pb.GetGenerationMetadataResponse:
+        raise NotImplementedError
+
     async def delete_job(self, request: pb.DeleteJobRequest, _: Context) -> pb.DeleteJobResponse:
         await self.ledger.delete(request.job_id)
         return pb.DeleteJobResponse()

@@ -42,3 +42,9 @@ class ModelService:
             models=encode_models(backends),
             unreachable_backends=[backend.name for backend in backends if not backend.is_healthy],
         )
+
+    async def load_model(self, request: pb.LoadModelRequest, _: Context) -> pb.LoadModelResponse:
+        raise NotImplementedError
+
+    async def unload_models(self, request: pb.UnloadModelsRequest, _: Context) -> pb.UnloadModelsResponse:
+        raise NotImplementedError

@@ -28,6 +28,35 @@ class WorkflowService:
         self._union = _Union()
         self._turn = asyncio.Lock()
 
+    async def list_workflows(self, request: pb.ListWorkflowsRequest, _: Context) -> pb.ListWorkflowsResponse:
+        raise NotImplementedError
+
+    async def get_workflow(self, request: pb.GetWorkflowRequest, _: Context) -> pb.GetWorkflowResponse:
+        raise NotImplementedError
+
+    async def create_workflow(self, request: pb.CreateWorkflowRequest, _: Context) -> pb.CreateWorkflowResponse:
+        raise NotImplementedError
+
+    async def update_workflow(self, request: pb.UpdateWorkflowRequest, _: Context) -> pb.UpdateWorkflowResponse:
+        raise NotImplementedError
+
+    async def delete_workflow(self, request: pb.DeleteWorkflowRequest, _: Context) -> pb.DeleteWorkflowResponse:
+        raise NotImplementedError
+
+    async def list_workflow_revisions(
+        self, request: pb.ListWorkflowRevisionsRequest, _: Context
+    ) -> pb.ListWorkflowRevisionsResponse:
+        raise NotImplementedError
+
+    async def import_workflow(self, request: pb.ImportWorkflowRequest, _: Context) -> pb.ImportWorkflowResponse:
+        raise NotImplementedError
+
+    async def validate_workflow(self, request: pb.ValidateWorkflowRequest, _: Context) -> pb.ValidateWorkflowResponse:
+        raise NotImplementedError
+
+    async def render_workflow(self, request: pb.RenderWorkflowRequest, _: Context) -> pb.RenderWorkflowResponse:
+        raise NotImplementedError
+
     async def get_node_definitions(self, request: pb.GetNodeDefinitionsRequest, _: Context) -> bytes:
         """Gives the serialized response: large installations have 10 MB of definitions."""
         chosen = [self._fleet.find(request.backend, field="backend")] if request.backend else list(self._fleet)

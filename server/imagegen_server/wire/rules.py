@@ -15,6 +15,11 @@ PATTERNS: Final[Mapping[str, str]] = {
     "^[ -~]*$": "must be printable ASCII characters",
     "^[^=]*$": "must not hold '='",
     "^[a-z0-9-]*$": "must be lower-case letters, digits and hyphens",
+    "^[a-z0-9][a-z0-9-]{0,63}$": "must be 1 to 64 lower-case letters, digits and hyphens, not beginning with a hyphen",
+    "^([a-z0-9][a-z0-9-]{0,63})?$": "must be empty, or lower-case letters, digits and hyphens, at most 64, not beginning "
+    "with a hyphen",
+    "^[a-z][a-z0-9_]{0,63}$": "must be a lower-case letter, then letters, digits and underscores, at most 64",
+    r"^[a-z_]+(\.[a-z_]+)*$": "must be the path of a field, as defaults.steps",
     "^[0-9a-f]{64}$": "must be a digest: 64 lower-case hexadecimal digits",
     "^([0-9a-f]{64})?$": "must be empty or a digest: 64 lower-case hexadecimal digits",
     r"^.+\.[^.]+$": "must be NODE.INPUT, as 10.image",
