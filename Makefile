@@ -6,12 +6,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OPENWEBUI_VENV ?= .venv-openwebui
 OPENWEBUI := $(OPENWEBUI_VENV)/bin/open-webui
+COMFYUI_PAGE_VENV ?= .venv-comfyui-page
 # Test processes: tests wait for half of their time, so four keep two cores busy. A live backend has one test at a time.
 WORKERS ?= $(if $(IMAGEGEN_TEST_COMFYUI_URL)$(IMAGEGEN_TEST_A1111_URL),0,4)
 export IMAGEGEN_DATA_DIR ?= $(CURDIR)/data
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check chaos bench bench-scheduling bench-recovery e2e-openwebui format protos requirements node-example screenshots openwebui-screenshots clean
+.PHONY: help setup run test check chaos bench bench-scheduling bench-recovery e2e-openwebui e2e-comfyui-page format protos requirements node-example screenshots openwebui-screenshots clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 28
@@ -58,6 +59,14 @@ $(OPENWEBUI): tests/openwebui/requirements.txt
 
 e2e-openwebui: setup $(OPENWEBUI) ## test with the real Open WebUI (installs several GB; five minutes after that)
 	OPENWEBUI_VENV=$(abspath $(OPENWEBUI_VENV)) $(BIN)/python -m pytest tests/openwebui -m openwebui $(TESTS)
+
+$(COMFYUI_PAGE_VENV)/.ready: tests/comfyui_page/requirements.txt
+	$(PYTHON) -m venv $(COMFYUI_PAGE_VENV)
+	$(COMFYUI_PAGE_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	touch $@
+
+e2e-comfyui-page: setup $(COMFYUI_PAGE_VENV)/.ready ## compare our reading of workflows with ComfyUI's own page (fetches 100 MB, needs Chromium)
+	COMFYUI_PAGE_VENV=$(abspath $(COMFYUI_PAGE_VENV)) $(BIN)/python -m pytest tests/comfyui_page -m comfyui_page $(TESTS)
 
 format: setup ## put the code into its form
 	$(BIN)/ruff check --fix .
