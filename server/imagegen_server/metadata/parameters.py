@@ -1,4 +1,4 @@
-"""A1111's `parameters` text, both ways: how a picture was made, for people, and for programs that read it again. Pure."""
+"""A1111's `parameters` text, both ways: how a picture was made, for people and programs. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ def is_parameters(text: str) -> bool:
     raise NotImplementedError
 
 
-def parse(text: str, known: Known = Known()) -> Parsed:  # noqa: B008  # immutable
+def parse(text: str, known: Known = Known()) -> Parsed:
     """What a text asks for; one without a line of settings is a prompt. Never raises.
 
     Names are told as a backend has them where `known` has one, and as written otherwise.
