@@ -2,9 +2,10 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable, Sequence
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from PIL import Image
 
@@ -132,6 +133,11 @@ class ScriptedAdapter:
     """What `reattach` finds, by remote id; called with the run."""
     status_calls: int = 0
     catalog_calls: int = 0
+    metadata: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+    """What `model_metadata` tells, by list and name."""
+    metadata_calls: int = 0
+    load_failure: AdapterError | None = None
+    """What `load_model` raises."""
     memory_freed: int = 0
     concurrent_calls: int = 0
     most_concurrent_calls: int = 0
@@ -167,8 +173,30 @@ class ScriptedAdapter:
             return [] if "class_type" in source.json else [Violation('graph.json["1"]', "has no class_type")]
         return [*self._beyond(source), *self._unknown(source)]
 
+    def render(self, source: ImageParameters | RawGraph) -> RawGraph:
+        """Not a graph that runs, but one that tells what it was made of."""
+        if isinstance(source, RawGraph):
+            return source
+        graph = {"1": {"class_type": "Scripted", "inputs": {"prompt": source.prompt, "model": source.model}}}
+        images = {f"1.{name}": digest for name in ("init_image", "mask") if (digest := getattr(source, name))}
+        return RawGraph(json=json.dumps(graph), images=images)
+
+    async def model_metadata(self, kind: str, name: str) -> Mapping[str, str]:
+        self.metadata_calls += 1
+        if not self.is_reachable:
+            raise Unreachable("connection refused")
+        return self.metadata.get((kind, name), {})
+
+    async def load_model(self, name: str) -> None:
+        if self.load_failure is not None:
+            raise self.load_failure
+        self.current_status = replace(self.current_status, resident_model=name)
+
     async def free_memory(self) -> None:
+        if not self.is_reachable:
+            raise Unreachable("connection refused")
         self.memory_freed += 1
+        self.current_status = replace(self.current_status, resident_model="")
 
     def handle_for(self, attempt_id: str) -> Handle:
         return Handle(remote_id=attempt_id, client_id="scripted-client")

@@ -1,7 +1,7 @@
 """The adapter for servers that speak the API of A1111."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 
@@ -96,6 +96,15 @@ class A1111Adapter:
             return [NO_GRAPHS]
         catalog = self._knowledge.catalog
         return [*find_request_violations(source), *(find_violations(source, catalog) if catalog else ())]
+
+    def render(self, source: ImageParameters | RawGraph) -> RawGraph:
+        raise NotImplementedError("A1111 servers take no graphs")
+
+    async def model_metadata(self, kind: str, name: str) -> Mapping[str, str]:
+        raise NotImplementedError
+
+    async def load_model(self, name: str) -> None:
+        raise NotImplementedError
 
     async def free_memory(self) -> None:
         # Unloading waits for nobody: in the middle of a job it would take the model away under it. One that waits for

@@ -1,7 +1,7 @@
 """The ComfyUI adapter of the contract."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from uuid import uuid4
@@ -63,6 +63,15 @@ class ComfyUIAdapter:
 
     def validate(self, source: ImageParameters | RawGraph) -> Sequence[Violation]:
         return self._backend.validate(source)
+
+    def render(self, source: ImageParameters | RawGraph) -> RawGraph:
+        raise NotImplementedError
+
+    async def model_metadata(self, kind: str, name: str) -> Mapping[str, str]:
+        raise NotImplementedError
+
+    async def load_model(self, name: str) -> None:
+        raise NotImplementedError
 
     async def free_memory(self) -> None:
         await self._backend.free_memory()

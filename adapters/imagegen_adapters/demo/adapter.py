@@ -110,6 +110,15 @@ class _DemoAdapter:
     def validate(self, source: ImageParameters | RawGraph) -> Sequence[Violation]:
         return _violations(source)
 
+    def render(self, source: ImageParameters | RawGraph) -> RawGraph:
+        raise NotImplementedError
+
+    async def model_metadata(self, kind: str, name: str) -> Mapping[str, str]:
+        raise NotImplementedError
+
+    async def load_model(self, name: str) -> None:
+        raise NotImplementedError
+
     async def free_memory(self) -> None:
         """Nothing is held beyond the picture at work."""
 
