@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Double,
     ForeignKey,
@@ -43,6 +44,10 @@ jobs = Table(
     Column("first_position", _Number, nullable=False, unique=True),
     Column("end_position", _Number),
     Column("record", LargeBinary, nullable=False),
+    # The stored workflow that it runs; empty: none.
+    Column("workflow_id", String(64), nullable=False, server_default="", index=True),
+    # Of what it makes, seeds included; NULL: it cannot be told, or nothing can be made alike.
+    Column("spec_digest", LargeBinary, index=True),
     UniqueConstraint("owner", "request_id"),
     Index(None, "state", "first_position"),
     # In the order of their ends; NULL: not ended.
@@ -111,4 +116,35 @@ named_values = Table(
     metadata,
     Column("name", String(64), primary_key=True),
     Column("value", LargeBinary, nullable=False),
+)
+
+workflows = Table(
+    "workflows",
+    metadata,
+    Column("workflow_id", String(64), primary_key=True),
+    # The newest; it goes on counting when the id is used again.
+    Column("revision", Integer, nullable=False),
+    # The revisions of a deleted one stay: jobs ran them.
+    Column("is_deleted", Boolean, nullable=False),
+)
+
+# Never changed.
+workflow_revisions = Table(
+    "workflow_revisions",
+    metadata,
+    Column("workflow_id", ForeignKey("workflows.workflow_id"), primary_key=True),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("time", Double, nullable=False),
+    Column("owner", String(256), nullable=False),
+    Column("document", LargeBinary, nullable=False),
+)
+
+# Who set what to what.
+settings_changes = Table(
+    "settings_changes",
+    metadata,
+    Column("version", _Number, primary_key=True, autoincrement=False),
+    Column("time", Double, nullable=False),
+    Column("owner", String(256), nullable=False),
+    Column("record", LargeBinary, nullable=False),
 )
