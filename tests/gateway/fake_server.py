@@ -25,6 +25,7 @@ from imagegen.v1 import (
     job_pb2,
     model_pb2_grpc,
     queue_pb2_grpc,
+    settings_pb2_grpc,
     workflow_pb2_grpc,
 )
 from imagegen_gateway.descriptors import load_package
@@ -323,6 +324,7 @@ async def serve_fake(fake: FakeServer, address: str = "127.0.0.1:0") -> AsyncIte
         ),
         "ModelService": (Plain(), model_pb2_grpc.add_ModelServiceServicer_to_server),
         "QueueService": (Plain(), queue_pb2_grpc.add_QueueServiceServicer_to_server),
+        "SettingsService": (Plain(), settings_pb2_grpc.add_SettingsServiceServicer_to_server),
         "WorkflowService": (Plain(), workflow_pb2_grpc.add_WorkflowServiceServicer_to_server),
     }
     for service in load_package().services:

@@ -5,14 +5,28 @@ from typing import Any
 import aiohttp
 import pytest
 from google.api import annotations_pb2  # type: ignore[import-untyped]  # ships no annotations
+from google.protobuf import struct_pb2
 from yarl import URL
 
-from imagegen.v1 import asset_pb2, backend_pb2, image_gen_pb2, job_pb2, model_pb2, queue_pb2, workflow_pb2
+from imagegen.v1 import (
+    asset_pb2,
+    backend_pb2,
+    image_gen_pb2,
+    job_pb2,
+    model_pb2,
+    queue_pb2,
+    settings_pb2,
+    workflow_pb2,
+)
 from imagegen_gateway.descriptors import load_package
 from imagegen_gateway.transcoding import bindings
 from tests.gateway.fake_server import FakeServer
 
 DIGEST = "ab" * 32
+INVOCATION = job_pb2.WorkflowInvocation(
+    workflow_id="w-1",
+    inputs=struct_pb2.Struct(fields={"seed": struct_pb2.Value(string_value="18446744073709551615")}),
+)
 IMAGE_SPEC = job_pb2.JobSpec(image=job_pb2.ImageParameters(prompt="a fox", seed=2**60))
 
 CASES: list[tuple[str, str, Any, str, Any]] = [
@@ -138,6 +152,97 @@ CASES: list[tuple[str, str, Any, str, Any]] = [
         workflow_pb2.GetNodeDefinitionsRequest(backend="b", class_type="KSampler"),
     ),
     ("POST", "/api/v1/models:refresh", {"backend": "b"}, "RefreshModels", model_pb2.RefreshModelsRequest(backend="b")),
+    ("POST", "/api/v1/models:load", {"name": "a/b"}, "LoadModel", model_pb2.LoadModelRequest(name="a/b")),
+    ("POST", "/api/v1/models:unload", None, "UnloadModels", model_pb2.UnloadModelsRequest()),
+    (
+        "GET",
+        f"/api/v1/assets/{DIGEST}/metadata",
+        None,
+        "GetGenerationMetadata",
+        image_gen_pb2.GetGenerationMetadataRequest(digest=DIGEST),
+    ),
+    ("GET", "/api/v1/workflows?text=x", None, "ListWorkflows", workflow_pb2.ListWorkflowsRequest(text="x")),
+    (
+        "GET",
+        "/api/v1/workflows/w-1?revision=2",
+        None,
+        "GetWorkflow",
+        workflow_pb2.GetWorkflowRequest(workflow_id="w-1", revision=2),
+    ),
+    (
+        "POST",
+        "/api/v1/workflows",
+        {"workflow": {"title": "W", "inputs": [{"name": "a", "type": "INT", "default_value": 3}]}},
+        "CreateWorkflow",
+        workflow_pb2.CreateWorkflowRequest(
+            workflow=workflow_pb2.Workflow(
+                title="W",
+                inputs=[
+                    workflow_pb2.WorkflowInput(
+                        name="a",
+                        type=workflow_pb2.WORKFLOW_INPUT_TYPE_INT,
+                        default_value=struct_pb2.Value(number_value=3),
+                    )
+                ],
+            )
+        ),
+    ),
+    (
+        "PATCH",
+        "/api/v1/workflows/w-1",
+        {"title": "", "inputs": {}, "expected_revision": 2},
+        "UpdateWorkflow",
+        workflow_pb2.UpdateWorkflowRequest(
+            workflow_id="w-1", title="", inputs=workflow_pb2.WorkflowInputs(), expected_revision=2
+        ),
+    ),
+    ("DELETE", "/api/v1/workflows/w-1", None, "DeleteWorkflow", workflow_pb2.DeleteWorkflowRequest(workflow_id="w-1")),
+    (
+        "GET",
+        "/api/v1/workflows/w-1/revisions",
+        None,
+        "ListWorkflowRevisions",
+        workflow_pb2.ListWorkflowRevisionsRequest(workflow_id="w-1"),
+    ),
+    (
+        "POST",
+        "/api/v1/workflows:import",
+        {"text": "{}", "name": "w.json"},
+        "ImportWorkflow",
+        workflow_pb2.ImportWorkflowRequest(text="{}", name="w.json"),
+    ),
+    (
+        "POST",
+        "/api/v1/workflows:validate",
+        {"workflow": {"workflow_id": "w-1", "inputs": {"seed": "18446744073709551615"}}},
+        "ValidateWorkflow",
+        workflow_pb2.ValidateWorkflowRequest(workflow=INVOCATION),
+    ),
+    (
+        "POST",
+        "/api/v1/workflows:render",
+        {"spec": {"workflow": {"workflow_id": "w-1", "inputs": {"seed": "18446744073709551615"}}}},
+        "RenderWorkflow",
+        workflow_pb2.RenderWorkflowRequest(spec=job_pb2.JobSpec(workflow=INVOCATION)),
+    ),
+    ("GET", "/api/v1/settings", None, "GetSettings", settings_pb2.GetSettingsRequest()),
+    (
+        "PATCH",
+        "/api/v1/settings",
+        {"settings": {"defaults": {"steps": 30}}, "update_mask": ["defaults.steps", "defaults.model"]},
+        "UpdateSettings",
+        settings_pb2.UpdateSettingsRequest(
+            settings=settings_pb2.Settings(defaults=settings_pb2.GenerationDefaults(steps=30)),
+            update_mask=["defaults.steps", "defaults.model"],
+        ),
+    ),
+    (
+        "GET",
+        "/api/v1/settings/changes?limit=5",
+        None,
+        "ListSettingsChanges",
+        settings_pb2.ListSettingsChangesRequest(limit=5),
+    ),
 ]
 
 
