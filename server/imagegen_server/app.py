@@ -19,7 +19,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from sqlalchemy import URL
 
-from imagegen.v1 import asset_pb2, backend_pb2, image_gen_pb2, model_pb2, queue_pb2, workflow_pb2
+from imagegen.v1 import asset_pb2, backend_pb2, image_gen_pb2, model_pb2, queue_pb2, settings_pb2, workflow_pb2
 from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.registry import open_adapter
 from imagegen_server.assets import AssetStore
@@ -44,6 +44,7 @@ from imagegen_server.services.image_gen import ImageGenService
 from imagegen_server.services.models import ModelService
 from imagegen_server.services.queue import QueueService
 from imagegen_server.services.rpc import bind
+from imagegen_server.services.settings import SettingsService
 from imagegen_server.services.streams import Streams
 from imagegen_server.services.views import JobViews
 from imagegen_server.services.workflows import WorkflowService
@@ -203,6 +204,7 @@ def _services(parts: _Parts, *, heartbeat_s: float) -> dict[ModuleType, object]:
         asset_pb2: AssetService(assets=parts.assets, store=store, tokens=tokens),
         backend_pb2: BackendService(fleet=parts.fleet, runner=runner),
         model_pb2: ModelService(fleet=parts.fleet),
+        settings_pb2: SettingsService(),
         workflow_pb2: WorkflowService(fleet=parts.fleet),
     }
 
