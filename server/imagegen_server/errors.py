@@ -106,6 +106,12 @@ def job_not_queued(job_id: str) -> Refused:
     return Refused("JOB_NOT_QUEUED", message, metadata={"job_id": job_id})
 
 
+def changed_meanwhile(what: str, version: int) -> Refused:
+    """`what` in the plural, as "the settings"; `version` is the one that there is now."""
+    message = f"{what} were changed meanwhile and are at version {version} now; read them again"
+    return Refused("CHANGED_MEANWHILE", message, metadata={"version": str(version)})
+
+
 def store_unavailable() -> Refused:
     message = "the server cannot store anything at the moment; try again later"
     return Refused("STORE_UNAVAILABLE", message, retry_after_s=5.0)

@@ -81,3 +81,15 @@ class AssetFilter:
 
     origin: AssetOrigin | None = None
     job_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredChange:
+    """A change of the settings."""
+
+    version: int
+    """That it made."""
+    time: float
+    owner: str
+    record: bytes
+    """What was changed."""

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from imagegen_server.history import Record, Scope
 from imagegen_server.jobs import Asset, Job
-from imagegen_server.stores import asset_rows, history_rows, job_rows, meta_rows, named_values
+from imagegen_server.stores import asset_rows, history_rows, job_rows, meta_rows, named_values, settings_rows
 from imagegen_server.stores.database import open_database
 from imagegen_server.stores.model import (
     AssetFilter,
@@ -23,6 +23,7 @@ from imagegen_server.stores.model import (
     JobFilter,
     JobWrite,
     KeptAsset,
+    StoredChange,
     StoredJob,
     StoreError,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "KeptAsset",
     "Store",
     "StoreError",
+    "StoredChange",
     "StoredJob",
     "open_store",
 ]
@@ -178,6 +180,18 @@ class Store:
         if len(value) > named_values.MAX_VALUE_BYTES:
             raise StoreError(f"{key!r} is too large to be kept: {len(value)} bytes")
         await self._write(lambda c: named_values.set_value(c, key, value))
+
+    async def settings(self) -> bytes | None:
+        """The document that `change_settings` stored last; None: none was."""
+        return await self._read(lambda c: named_values.get_value(c, settings_rows.NAME))
+
+    async def change_settings(self, document: bytes, change: StoredChange, *, keep: int) -> None:
+        """Stores both together, and forgets the changes before the newest `keep`."""
+        await self._write(lambda c: settings_rows.change_settings(c, document, change, keep))
+
+    async def settings_changes(self, *, limit: int) -> list[StoredChange]:
+        """The newest first."""
+        return await self._read(lambda c: settings_rows.newest_changes(c, limit))
 
     async def _read(self, query: Callable[[Connection], T]) -> T:
         def run() -> T:
