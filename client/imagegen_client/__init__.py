@@ -16,7 +16,7 @@ from imagegen_client.errors import (
     Violation,
 )
 from imagegen_client.retrying import Backoff
-from imagegen_client.specs import JobOptions
+from imagegen_client.specs import JobOptions, invocation
 from imagegen_client.watching import Watch
 
 __all__ = [
@@ -36,4 +36,5 @@ __all__ = [
     "Violation",
     "Watch",
     "__version__",
+    "invocation",
 ]

@@ -4,9 +4,11 @@ from imagegen_client.calls.assets import AssetCalls
 from imagegen_client.calls.catalog import CatalogCalls
 from imagegen_client.calls.jobs import JobCalls
 from imagegen_client.calls.queue import QueueCalls
+from imagegen_client.calls.settings import SettingsCalls
+from imagegen_client.calls.workflows import WorkflowCalls
 
 
-class Client(JobCalls, QueueCalls, AssetCalls, CatalogCalls):
+class Client(JobCalls, WorkflowCalls, QueueCalls, AssetCalls, CatalogCalls, SettingsCalls):
     """Speaks to one server; `async with` opens and closes its connection, and every stream with it.
 
         async with Client("127.0.0.1:50051") as client:

@@ -1,14 +1,20 @@
 """From what a caller says to a job's specification. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypedDict, assert_never
 
 from google.protobuf.duration_pb2 import Duration
 
-from imagegen.v1.job_pb2 import ImageParameters, JobSpec, UncertainPolicy
+from imagegen.v1.job_pb2 import ImageParameters, JobSpec, UncertainPolicy, WorkflowInvocation
 
-Source = str | ImageParameters | JobSpec
-"""What to make: a prompt, the parameters of images, or a whole specification."""
+Source = str | ImageParameters | WorkflowInvocation | JobSpec
+"""What to make: a prompt, the parameters of images, a workflow with its inputs, or a whole specification."""
+
+InputValue = str | int | float | bool | Sequence["InputValue"] | Mapping[str, "InputValue"]
+"""A value of a workflow's input."""
+
+_EXACT = 2**53
+"""Up to here a JSON number holds every whole number; beyond it they go as strings of digits."""
 
 
 class JobOptions(TypedDict, total=False):
@@ -26,8 +32,33 @@ class JobOptions(TypedDict, total=False):
     """It expires if it has not begun so long after it was accepted."""
     execution_deadline_s: float | None
     """It expires if it has not ended so long after it began."""
+    reuse: bool
+    """Answer with the outputs of an earlier job that made exactly this, where there is one."""
     on_uncertain: UncertainPolicy.ValueType
     """What to do after an attempt of which its backend cannot tell whether it still runs."""
+
+
+def invocation(
+    workflow_id: str, inputs: Mapping[str, InputValue] | None = None, *, revision: int = 0
+) -> WorkflowInvocation:
+    """A workflow with values for its inputs; 0: its newest revision. Pictures are digests of assets."""
+    made = WorkflowInvocation(workflow_id=workflow_id, revision=revision)
+    made.inputs.update({name: _sendable(value) for name, value in (inputs or {}).items()})
+    return made
+
+
+def _sendable(value: InputValue) -> InputValue:
+    match value:
+        case bool() | str():
+            return value
+        case int():
+            return value if abs(value) <= _EXACT else str(value)
+        case float():
+            return value
+        case Mapping():
+            return {name: _sendable(item) for name, item in value.items()}
+        case _:
+            return [_sendable(item) for item in value]
 
 
 def spec_of(
@@ -39,6 +70,7 @@ def spec_of(
     priority: int | None = None,
     start_deadline_s: float | None = None,
     execution_deadline_s: float | None = None,
+    reuse: bool = False,
     on_uncertain: UncertainPolicy.ValueType = UncertainPolicy.UNCERTAIN_POLICY_UNSPECIFIED,
 ) -> JobSpec:
     """The source's specification with the options of JobOptions; the source is left as it is."""
@@ -51,6 +83,7 @@ def spec_of(
             priority=priority,
             start_deadline=_duration(start_deadline_s),
             execution_deadline=_duration(execution_deadline_s),
+            reuse=reuse,
             on_uncertain=on_uncertain,
         )
     )
@@ -65,6 +98,8 @@ def _spec_of_source(source: Source) -> JobSpec:
             return spec
         case ImageParameters():
             return JobSpec(image=source)
+        case WorkflowInvocation():
+            return JobSpec(workflow=source)
         case str():
             return JobSpec(image=ImageParameters(prompt=source))
         case _ as never:

@@ -1,4 +1,4 @@
-"""The calls of BackendService, ModelService and WorkflowService."""
+"""The calls of BackendService and ModelService, and the node definitions of WorkflowService."""
 
 from imagegen.v1.backend_pb2 import (
     Backend,
@@ -11,13 +11,20 @@ from imagegen.v1.backend_pb2 import (
 from imagegen.v1.model_pb2 import (
     GetModelRequest,
     ListModelsRequest,
+    LoadModelRequest,
+    LoadModelResponse,
     Model,
     ModelType,
     RefreshModelsRequest,
     RefreshModelsResponse,
+    UnloadModelsRequest,
+    UnloadModelsResponse,
 )
 from imagegen.v1.workflow_pb2 import GetNodeDefinitionsRequest, GetNodeDefinitionsResponse
 from imagegen_client.calls.connection import Connection
+
+LOAD_TIMEOUT_S = 600.0
+"""A model may be tens of gigabytes on a slow disk, and wait for what runs."""
 
 
 class CatalogCalls(Connection):
@@ -61,6 +68,15 @@ class CatalogCalls(Connection):
     async def refresh_models(self, *, backend: str = "") -> RefreshModelsResponse:
         """Has the backends asked for their lists again: the models, and the backends that did not answer."""
         return await self._call(self._models.RefreshModels, RefreshModelsRequest(backend=backend))
+
+    async def load_model(self, name: str, *, backend: str = "") -> LoadModelResponse:
+        """Has backends load a checkpoint or a diffusion model, and waits until they have."""
+        request = LoadModelRequest(name=name, backend=backend)
+        return await self._call(self._models.LoadModel, request, LOAD_TIMEOUT_S)
+
+    async def unload_models(self, *, backend: str = "") -> UnloadModelsResponse:
+        """Has backends give back the memory that models take; nothing that runs is harmed."""
+        return await self._call(self._models.UnloadModels, UnloadModelsRequest(backend=backend))
 
     async def node_definitions(self, *, backend: str = "", class_type: str = "") -> GetNodeDefinitionsResponse:
         """What graphs can be made of, as JSON text of the form of ComfyUI's `/object_info`, and which backends say so.

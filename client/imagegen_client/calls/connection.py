@@ -9,6 +9,7 @@ from imagegen.v1.backend_pb2_grpc import BackendServiceStub
 from imagegen.v1.image_gen_pb2_grpc import ImageGenServiceStub
 from imagegen.v1.model_pb2_grpc import ModelServiceStub
 from imagegen.v1.queue_pb2_grpc import QueueServiceStub
+from imagegen.v1.settings_pb2_grpc import SettingsServiceStub
 from imagegen.v1.workflow_pb2_grpc import WorkflowServiceStub
 from imagegen_client.channel import open_channel
 from imagegen_client.errors import ImagegenError, translated_errors
@@ -21,6 +22,7 @@ if TYPE_CHECKING:  # these names are in the stubs only
     from imagegen.v1.image_gen_pb2_grpc import ImageGenServiceAsyncStub
     from imagegen.v1.model_pb2_grpc import ModelServiceAsyncStub
     from imagegen.v1.queue_pb2_grpc import QueueServiceAsyncStub
+    from imagegen.v1.settings_pb2_grpc import SettingsServiceAsyncStub
     from imagegen.v1.workflow_pb2_grpc import WorkflowServiceAsyncStub
 
 CALL_TIMEOUT_S = 60.0
@@ -60,19 +62,23 @@ class Connection:
         self._backends: BackendServiceAsyncStub = BackendServiceStub(self._channel)
         self._models: ModelServiceAsyncStub = ModelServiceStub(self._channel)
         self._workflows: WorkflowServiceAsyncStub = WorkflowServiceStub(self._channel)
+        self._settings: SettingsServiceAsyncStub = SettingsServiceStub(self._channel)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self._channel.close()
 
     async def _call(
-        self, method: grpc.aio.UnaryUnaryMultiCallable[_Request, _Response], request: _Request
+        self,
+        method: grpc.aio.UnaryUnaryMultiCallable[_Request, _Response],
+        request: _Request,
+        timeout_s: float = CALL_TIMEOUT_S,
     ) -> _Response:
         retry = self._new_retry()
         while True:
             try:
                 with translated_errors():
-                    return await method(request, timeout=CALL_TIMEOUT_S, metadata=self._metadata)
+                    return await method(request, timeout=timeout_s, metadata=self._metadata)
             except ImagegenError as error:
                 await pause(retry, error)
 

@@ -122,10 +122,13 @@ class JobCalls(Connection):
         owner: str = "",
         label: str = "",
         text: str = "",
+        workflow_id: str = "",
         page_size: int = 0,
     ) -> AsyncIterator[Job]:
         """Jobs, newest first; pages are fetched as the iteration gets there."""
-        request = ListJobsRequest(states=states, owner=owner, label=label, text=text, page_size=page_size)
+        request = ListJobsRequest(
+            states=states, owner=owner, label=label, text=text, workflow_id=workflow_id, page_size=page_size
+        )
         while True:
             page = await self._call(self._jobs.ListJobs, request)
             for job in page.jobs:
