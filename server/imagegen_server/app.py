@@ -30,8 +30,6 @@ from imagegen_server.fleet import Fleet, Intervals, Member, OpenAdapter, open_fl
 from imagegen_server.hub import Hub
 from imagegen_server.janitor import FIRST_ROUND_S, ROUND_S, Janitor
 from imagegen_server.ledger import Ledger
-from imagegen_server.quotas import Quotas
-from imagegen_server.retention import Policy
 from imagegen_server.running.experience import open_experience
 from imagegen_server.running.orphans import Orphans
 from imagegen_server.running.retrying import Limits
@@ -48,6 +46,8 @@ from imagegen_server.services.settings import SettingsService
 from imagegen_server.services.streams import Streams
 from imagegen_server.services.views import JobViews
 from imagegen_server.services.workflows import WorkflowService
+from imagegen_server.settings.layers import layer_of
+from imagegen_server.settings.runtime import RuntimeSettings, open_settings
 from imagegen_server.stores.store import Store, open_store
 from imagegen_server.tasks import running
 from imagegen_server.tokens import TokenCodec
@@ -55,6 +55,7 @@ from imagegen_server.validation import SpecChecker
 from imagegen_server.watching import HEARTBEAT_S
 from imagegen_server.wire.events import encode_durable
 from imagegen_server.wire.jobs import JobCodec
+from imagegen_server.workflows.library import Library
 
 log = structlog.get_logger(__name__)
 
@@ -112,7 +113,7 @@ async def serve(
         hub = Hub(tokens, position=store.last_position, max_watchers=settings.max_watchers)
         ledger = await Ledger.open(store, hub, tokens=tokens, encode_event=encode_durable, clock=time.time)
         assets = AssetStore(settings.data_dir / "assets", store, max_bytes=settings.max_asset_bytes)
-        changed = asyncio.Event()
+        changed, policy_changed = asyncio.Event(), asyncio.Event()
         fleet = await stack.enter_async_context(
             open_fleet(
                 _members(settings, store),
@@ -122,7 +123,14 @@ async def serve(
                 intervals=rhythm.intervals,
             )
         )
-        quotas = Quotas(max_queued_jobs=settings.max_queued_jobs, owners=settings.owners)
+
+        def take_effect() -> None:
+            changed.set()
+            policy_changed.set()
+
+        runtime = await stack.enter_async_context(
+            open_settings(store, configured=layer_of(settings), clock=time.time, on_change=take_effect)
+        )
         surroundings = Surroundings(
             ledger=ledger,
             hub=hub,
@@ -135,9 +143,23 @@ async def serve(
             patience=rhythm.patience,
         )
         runner = await stack.enter_async_context(
-            open_runner(surroundings, fleet, store=store, quotas=quotas, changed=changed, new_id=_new_id)
+            open_runner(
+                surroundings,
+                fleet,
+                store=store,
+                quotas=lambda: runtime.current.quotas,
+                changed=changed,
+                new_id=_new_id,
+            )
         )
-        janitor = Janitor(policy=_policy(settings), store=store, assets=assets, ledger=ledger, clock=time.time)
+        janitor = Janitor(
+            policy=lambda: runtime.current.retention,
+            store=store,
+            assets=assets,
+            ledger=ledger,
+            clock=time.time,
+            woken=policy_changed,
+        )
         await stack.enter_async_context(running(janitor.work(first_s=rhythm.first_tidying_s, every_s=rhythm.tidying_s)))
         parts = _Parts(
             store=store,
@@ -146,8 +168,9 @@ async def serve(
             ledger=ledger,
             assets=assets,
             fleet=fleet,
-            quotas=quotas,
+            settings=runtime,
             runner=runner,
+            library=Library(store, clock=time.time),
         )
         services = _services(parts, heartbeat_s=rhythm.heartbeat_s)
         described = {_descriptor(module): service for module, service in services.items()}
@@ -167,8 +190,9 @@ class _Parts:
     ledger: Ledger
     assets: AssetStore
     fleet: Fleet
-    quotas: Quotas
+    settings: RuntimeSettings
     runner: Runner
+    library: Library
 
 
 def _services(parts: _Parts, *, heartbeat_s: float) -> dict[ModuleType, object]:
@@ -181,7 +205,7 @@ def _services(parts: _Parts, *, heartbeat_s: float) -> dict[ModuleType, object]:
         store=store,
         runner=runner,
         checker=SpecChecker(parts.fleet, parts.assets, choose_seed=_choose_seed),
-        quotas=parts.quotas,
+        settings=parts.settings,
         choose_seed=_choose_seed,
         clock=time.time,
     )
@@ -199,12 +223,17 @@ def _services(parts: _Parts, *, heartbeat_s: float) -> dict[ModuleType, object]:
     return {
         image_gen_pb2: image_gen,
         queue_pb2: QueueService(
-            ledger=ledger, runner=runner, quotas=parts.quotas, views=views, tokens=tokens, clock=time.time
+            ledger=ledger,
+            runner=runner,
+            quotas=lambda: parts.settings.current.quotas,
+            views=views,
+            tokens=tokens,
+            clock=time.time,
         ),
         asset_pb2: AssetService(assets=parts.assets, store=store, tokens=tokens),
         backend_pb2: BackendService(fleet=parts.fleet, runner=runner),
         model_pb2: ModelService(fleet=parts.fleet),
-        settings_pb2: SettingsService(),
+        settings_pb2: SettingsService(settings=parts.settings, fleet=parts.fleet, library=parts.library),
         workflow_pb2: WorkflowService(fleet=parts.fleet),
     }
 
@@ -245,16 +274,6 @@ def _executor() -> Iterator[Executor]:
         yield executor
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
-
-
-def _policy(settings: ServerSettings) -> Policy:
-    return Policy(
-        keep_jobs=settings.keep_jobs,
-        keep_jobs_s=settings.keep_jobs_days * 86_400,
-        keep_events_s=settings.keep_events_hours * 3600,
-        keep_assets_s=settings.keep_assets_days * 86_400,
-        keep_assets_bytes=settings.keep_assets_bytes,
-    )
 
 
 def _database_url(settings: ServerSettings) -> str:

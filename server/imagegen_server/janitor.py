@@ -5,7 +5,8 @@ Each step reads what is oldest, lets `retention` decide, and writes a bounded pa
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from typing import Final
 
 import structlog
@@ -40,19 +41,23 @@ class Tidied:
 class Janitor:
     """One for a data folder. `clock` gives seconds since the Unix epoch."""
 
-    policy: Policy
+    policy: Callable[[], Policy]
+    """Gives what counts now."""
     store: Store
     assets: AssetStore
     ledger: Ledger
     clock: Callable[[], float]
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    """To be set when the policy has changed: the next round begins at once."""
 
     async def work(self, *, first_s: float = FIRST_ROUND_S, every_s: float = ROUND_S) -> None:
         """Goes round until it is cancelled. What fails is logged, and tried again at the next round."""
         await asyncio.sleep(first_s)
         await _logging_faults(self._sweep())
         while True:
+            self.woken.clear()
             await _logging_faults(self._round())
-            await asyncio.sleep(every_s)
+            await self._rest(every_s)
 
     async def tidy(self) -> Tidied:
         """One round. Raises StoreError."""
@@ -60,6 +65,11 @@ class Janitor:
         events = await self._compact_jobs()
         gone = await self._delete_assets()
         return Tidied(jobs=jobs, events=events, assets=len(gone), bytes=sum(asset.size_bytes for asset in gone))
+
+    async def _rest(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.woken.wait()
 
     async def _sweep(self) -> None:
         removed = await self.assets.sweep()
@@ -76,7 +86,7 @@ class Janitor:
         while True:
             count = await self.store.count_ended()
             oldest = await self.store.oldest_ended(limit=JOBS_AT_ONCE)
-            going = jobs_to_delete(self.policy, self.clock(), oldest, count=count)
+            going = jobs_to_delete(self.policy(), self.clock(), oldest, count=count)
             if not going:
                 return deleted
             deleted += await self.store.delete_ended([job.job_id for job in going])
@@ -85,7 +95,7 @@ class Janitor:
         events = 0
         while True:
             oldest = await self.store.oldest_uncompacted(limit=JOBS_AT_ONCE)
-            going = jobs_to_compact(self.policy, self.clock(), oldest)
+            going = jobs_to_compact(self.policy(), self.clock(), oldest)
             if not going:
                 return events
             events += await self.store.compact(going)
@@ -94,8 +104,8 @@ class Janitor:
         gone: list[KeptAsset] = []
         total_bytes = await self.store.total_asset_bytes()
         page = await self.store.oldest_assets(limit=ASSETS_AT_ONCE)
-        while page and is_surplus(self.policy, self.clock(), page[0], total_bytes=total_bytes):
-            going = assets_to_delete(self.policy, self.clock(), page, total_bytes=total_bytes, needed=self._needed())
+        while page and is_surplus(self.policy(), self.clock(), page[0], total_bytes=total_bytes):
+            going = assets_to_delete(self.policy(), self.clock(), page, total_bytes=total_bytes, needed=self._needed())
             retired = await self.assets.retire(going)
             gone += retired
             total_bytes -= sum(asset.size_bytes for asset in retired)

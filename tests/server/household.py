@@ -46,7 +46,7 @@ class Household:
 
     def janitor(self, **policy: float) -> Janitor:
         return Janitor(
-            policy=Policy(**policy),  # type: ignore[arg-type]  # a table of keywords
+            policy=lambda: Policy(**policy),  # type: ignore[arg-type]  # a table of keywords
             store=self.store,
             assets=self.assets,
             ledger=self.ledger,

@@ -207,7 +207,7 @@ async def living(folder: Path, world: World, *, writes: int = WITHOUT_END) -> As
                 surroundings,
                 fleet,
                 store=store,
-                quotas=Quotas(max_queued_jobs=100),
+                quotas=lambda: Quotas(max_queued_jobs=100),
                 changed=changed,
                 new_id=lambda: str(uuid.uuid4()),
             )

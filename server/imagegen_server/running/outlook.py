@@ -35,7 +35,7 @@ class Outlook:
         estimator: Estimator,
         orphans: Orphans,
         control: QueueControl,
-        quotas: Quotas,
+        quotas: Callable[[], Quotas],
         clock: Callable[[], float],
         max_pause_s: float,
     ) -> None:
@@ -47,7 +47,7 @@ class Outlook:
         self._quotas = quotas
         self._clock = clock
         self._max_pause_s = max_pause_s
-        self._shares = FairShares(lambda owner: quotas.of(owner).weight)
+        self._shares = FairShares(lambda owner: quotas().of(owner).weight)
         self._works: dict[str, Work] = {}
         self._waiting: dict[str, tuple[Job, WaitingJob]] = {}
         self._loaded: dict[str, tuple[str, float, str]] = {}
@@ -180,7 +180,7 @@ class Outlook:
         )
 
     def _room(self, owner: str, taken: Mapping[str, int]) -> int:
-        may = self._quotas.of(owner).max_running_jobs
+        may = self._quotas().of(owner).max_running_jobs
         return may - taken.get(owner, 0) if may else _NO_LIMIT
 
 

@@ -60,7 +60,7 @@ class Runner:
         tasks: asyncio.TaskGroup,
         *,
         control: QueueControl,
-        quotas: Quotas,
+        quotas: Callable[[], Quotas],
         changed: asyncio.Event,
         new_id: Callable[[], str],
     ) -> None:
@@ -389,13 +389,14 @@ async def open_runner(
     fleet: Fleet,
     *,
     store: Store,
-    quotas: Quotas,
+    quotas: Callable[[], Quotas],
     changed: asyncio.Event,
     new_id: Callable[[], str],
 ) -> AsyncIterator[Runner]:
     """Runs jobs while the block is open. At its end attempts that can be found again stay at their backends.
 
-    `changed` is set by whoever has news that may start, move or stop a job. Raises StoreError.
+    `quotas` gives those that count now. `changed` is set by whoever has news that may start, move or stop a job.
+    Raises StoreError.
     """
     async with task_group() as tasks:
         control = await QueueControl.open(store, fleet, tasks=tasks, changed=changed)

@@ -12,9 +12,10 @@ from imagegen_server.errors import Excess, invalid, job_not_finished, request_id
 from imagegen_server.hub import Hub, ShuttingDown
 from imagegen_server.jobs import Job, JobSpec, JobState
 from imagegen_server.ledger import Ledger
-from imagegen_server.quotas import Quotas, refusal
+from imagegen_server.quotas import refusal
 from imagegen_server.reseeding import with_new_seeds
 from imagegen_server.running.runner import Runner
+from imagegen_server.settings.runtime import RuntimeSettings
 from imagegen_server.stores.store import Store
 from imagegen_server.validation import SpecChecker
 from imagegen_server.wire.specs import encode_spec
@@ -43,7 +44,7 @@ class Admission:
     store: Store
     runner: Runner
     checker: SpecChecker
-    quotas: Quotas
+    settings: RuntimeSettings
     choose_seed: Callable[[], int]
     clock: Callable[[], float]
 
@@ -118,7 +119,7 @@ class Admission:
             # A twin of this call is being stored: this one needs no room of its own.
             return None
         queued, of_owner = self.runner.queued_of(), self.runner.queued_of(wanted.owner)
-        return self.quotas.excess(wanted.owner, queued=queued, queued_of_owner=of_owner)
+        return self.settings.current.quotas.excess(wanted.owner, queued=queued, queued_of_owner=of_owner)
 
     def _starts(self, excess: Excess, owner: str) -> list[float | None]:
         """When the jobs will start of which there are too many."""

@@ -9,6 +9,7 @@ from imagegen_server.services.rpc import Context
 
 OWNER_KEY: Final = "imagegen-owner"
 MAX_OWNER_CHARS: Final = 256
+OWNER_RULE: Final = f"must be at most {MAX_OWNER_CHARS} printable ASCII characters"
 _PRINTABLE = re.compile(r"[ -~]*")
 
 
@@ -18,6 +19,11 @@ def owner_of(context: Context) -> str:
     if len(values) > 1:
         raise invalid([Violation(OWNER_KEY, "must be given once")])
     owner = values[0].strip() if values else ""
-    if len(owner) > MAX_OWNER_CHARS or not _PRINTABLE.fullmatch(owner):
-        raise invalid([Violation(OWNER_KEY, f"must be at most {MAX_OWNER_CHARS} printable ASCII characters")])
+    if not is_owner(owner):
+        raise invalid([Violation(OWNER_KEY, OWNER_RULE)])
     return owner
+
+
+def is_owner(name: str) -> bool:
+    """Whether an owner can be called so."""
+    return len(name) <= MAX_OWNER_CHARS and name == name.strip() and bool(_PRINTABLE.fullmatch(name))

@@ -23,7 +23,7 @@ DEFAULT_PAGE_SIZE = 100
 class QueueService:
     ledger: Ledger
     runner: Runner
-    quotas: Quotas
+    quotas: Callable[[], Quotas]
     views: JobViews
     tokens: TokenCodec
     clock: Callable[[], float]
@@ -70,5 +70,5 @@ class QueueService:
     def _queue(self) -> pb.Queue:
         control = self.runner.control
         return encode_queue(
-            self.ledger.unfinished(), self.quotas, is_paused=control.is_paused, paused_owners=control.paused_owners
+            self.ledger.unfinished(), self.quotas(), is_paused=control.is_paused, paused_owners=control.paused_owners
         )

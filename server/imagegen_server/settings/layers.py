@@ -61,15 +61,20 @@ def layer_of(settings: ServerSettings) -> Layer:
     }
 
 
-def paths_of(mask: Iterable[str]) -> frozenset[str]:
-    """The fields that a mask names, whole groups taken apart. Raises UnknownPath."""
-    return frozenset(path for each in mask for path in _paths_at(each))
+def paths_of(path: str) -> frozenset[str]:
+    """The fields that an entry of a mask names: one, or those of a group. Raises UnknownPath."""
+    if path in GROUPS:
+        return frozenset(f"{path}.{name}" for name in GROUPS[path])
+    if path not in PATHS:
+        raise UnknownPath(_unknown(path))
+    return frozenset({path})
 
 
 def changed(stored: Layer, given: Layer, paths: Iterable[str]) -> Layer:
     """The stored layer after a change of these paths: what is not given is no longer set."""
-    rest = {path: value for path, value in stored.items() if path not in set(paths)}
-    return rest | {path: given[path] for path in paths if path in given}
+    named = set(paths)
+    rest = {path: value for path, value in stored.items() if path not in named}
+    return rest | {path: value for path, value in given.items() if path in named}
 
 
 def effective(*layers: Layer) -> Layer:
@@ -90,17 +95,12 @@ def settings_of(values: Layer) -> Settings:
     )
 
 
-def _paths_at(path: str) -> Iterable[str]:
-    if path in GROUPS:
-        return [f"{path}.{name}" for name in GROUPS[path]]
-    if path in PATHS:
-        return [path]
-    known = [*GROUPS, *PATHS]
-    near = difflib.get_close_matches(path, known, n=3, cutoff=0.5)
+def _unknown(path: str) -> str:
+    near = difflib.get_close_matches(path, [*GROUPS, *PATHS], n=3, cutoff=0.5)
     group = path.partition(".")[0]
-    allowed = [f"{group}.{name}" for name in GROUPS[group]] if group in GROUPS else list(GROUPS)
-    meant = f"; did you mean {' or '.join(near)}?" if near else ""
-    raise UnknownPath(f"there is no setting {path!r}{meant} Allowed: {', '.join(allowed)}")
+    allowed = [each for each in PATHS if each.startswith(f"{group}.")] or GROUPS
+    meant = f"; did you mean {' or '.join(near)}?" if near else ";"
+    return f"there is no setting {path!r}{meant} allowed: {', '.join(allowed)}"
 
 
 def _preview(values: Mapping[str, Any]) -> PreviewOptions:
