@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -11,8 +11,37 @@ from imagegen_adapters.errors import Violation
 from imagegen_adapters.graphs.graph import Graph, Node, input_path, is_link, node_path, upload_target
 from imagegen_adapters.graphs.naming import unknown_name
 from imagegen_adapters.graphs.node_classes import InputKind, NodeClasses, takes_value
+from imagegen_adapters.graphs.problems import GraphProblem
 
+MOST_PROBLEMS = 200
 _MOST_VIOLATIONS = 50
+
+
+def find_problems(
+    graph: Graph,
+    classes: NodeClasses | None,
+    uploads: Collection[tuple[str, str]] = frozenset(),
+    *,
+    limit: int = MOST_PROBLEMS,
+) -> tuple[GraphProblem, ...]:
+    """What is wrong with a graph, errors first, then by node; at most `limit`.
+
+    `uploads` are the inputs (node, name) that a file will be uploaded for. Without classes only the graph itself is
+    looked at. Faults in nodes that no output needs are warnings, as the server does not look at those. What a custom
+    node's class may take although it does not say so is a warning, too.
+    """
+    raise NotImplementedError
+
+
+def find_problems_of_json(
+    api_format: Any,
+    classes: NodeClasses | None,
+    uploads: Collection[tuple[str, str]] = frozenset(),
+    *,
+    limit: int = MOST_PROBLEMS,
+) -> tuple[GraphProblem, ...]:
+    """As `find_problems`, of JSON that has not been looked at yet: it may be no graph at all."""
+    raise NotImplementedError
 
 
 def check_graph(source: RawGraph, classes: NodeClasses | None) -> tuple[Violation, ...]:
