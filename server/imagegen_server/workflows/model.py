@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from imagegen_adapters.graphs.inputs import GraphInput
 
@@ -31,8 +32,7 @@ class Workflow:
     """Empty: the id."""
     description: str = ""
     graph_json: str = ""
-    """The graph in API format. Empty for built-in ones that are made into ImageParameters, their variants, and in
-    lists."""
+    """The graph in API format; empty for what is made into ImageParameters, for variants, and in lists."""
     base: str = ""
     """The built-in workflow that it is a variant of; empty: none."""
     inputs: tuple[GraphInput, ...] = ()
@@ -53,8 +53,13 @@ class Workflow:
     @property
     def makes_parameters(self) -> bool:
         """Whether a job of it is made into ImageParameters rather than a graph."""
-        return (self.base or self.workflow_id) in PARAMETER_WORKFLOWS and not self.graph_json
+        return self.is_of_ours and (self.base or self.workflow_id) in PARAMETER_WORKFLOWS
+
+    @property
+    def is_of_ours(self) -> bool:
+        """Whether it is a built-in one, or a variant of one."""
+        return self.is_built_in or bool(self.base)
 
 
-PARAMETER_WORKFLOWS = frozenset({"text-to-image", "image-to-image", "inpaint"})
+PARAMETER_WORKFLOWS: Final = frozenset({"text-to-image", "image-to-image", "inpaint"})
 """The built-in workflows that every kind of backend can run."""
