@@ -132,6 +132,24 @@ def read_uploaded(answer: Any) -> str:
         return f"{subfolder}/{name}" if subfolder else name
 
 
+def read_names(answer: Any) -> tuple[str, ...]:
+    """Folders of models, and files in them."""
+    with _reading("/models"):
+        return tuple(str(name) for name in answer)
+
+
+def read_sizes(answer: Any) -> dict[str, int]:
+    """Bytes of each file of a folder, by its name."""
+    with _reading("/experiment/models"):
+        return {str(entry["name"]): int(entry.get("size") or 0) for entry in answer}
+
+
+def read_metadata(answer: Any) -> dict[str, str]:
+    """What a file says about itself. Its writers may have put in other values than texts."""
+    with _reading("/view_metadata"):
+        return {str(key): value if isinstance(value, str) else str(value) for key, value in answer.items()}
+
+
 def _queue_entry(item: Any, place: Place, ahead: int) -> QueueEntry:
     return QueueEntry(prompt_id=str(item[1]), place=place, ahead=ahead, attempt_id=_tag(item))
 

@@ -76,7 +76,7 @@ class Attempt:
             raise Lost("the backend does not know the attempt any more")
         await insist(self._backend.learn, timing, self._wish)
         handle = Handle(remote_id=prompt_id, client_id=handle.client_id)
-        await self._follow(self._accept(recall(self._task), handle, submitted_at=None), handle)
+        await self._follow(self._accept(recall(self._backend, self._task), handle, submitted_at=None), handle)
 
     def _accept(self, workflow: Workflow, handle: Handle, *, submitted_at: int | None) -> Follower:
         """From here on the prompt's frames are heard."""

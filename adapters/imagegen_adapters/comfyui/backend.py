@@ -2,15 +2,15 @@
 
 import asyncio
 import zlib
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 
 from imagegen_adapters.comfyui.answers import ServerInfo
 from imagegen_adapters.comfyui.client import ComfyClient, Timing
+from imagegen_adapters.comfyui.completing import complete
 from imagegen_adapters.comfyui.link import Link
+from imagegen_adapters.comfyui.listing import FOLDERS, IGNORED_FOLDERS, catalog_of
 from imagegen_adapters.comfyui.validation import check_parameters
-from imagegen_adapters.comfyui.workflow import LATENT_UPSCALER
-from imagegen_adapters.contract import Capabilities, Catalog, ImageParameters, NamedModel, RawGraph
+from imagegen_adapters.contract import Capabilities, Catalog, ImageParameters, RawGraph
 from imagegen_adapters.errors import Rejected, Violation
 from imagegen_adapters.graphs.checking import check_graph
 from imagegen_adapters.graphs.node_classes import NodeClasses, parse_node_classes
@@ -21,14 +21,13 @@ CAPABILITIES = Capabilities(
     image_to_image=True,
     inpainting=True,
     hires=True,
+    loras=True,
+    model_loading=True,
     previews=True,
     max_batch_size=16,
     reattach=True,
     max_concurrent_runs=2,  # the second one waits in the server's own queue, so that the device never idles
 )
-
-_USUAL_SAMPLER = "euler"
-_USUAL_SCHEDULER = "normal"
 
 
 class Backend:
@@ -45,6 +44,8 @@ class Backend:
         """What runs the attempts that are open now."""
         self._definitions = zlib.compress(b"{}")
         self._informed_at = -1
+        self._listed: tuple[Mapping[str, tuple[str, ...]] | None, int] = (None, -1)
+        """The files when the catalogue was made, and the generation of the link."""
         self._resident = ("", -1)
 
     @property
@@ -68,11 +69,26 @@ class Backend:
         return self.info
 
     async def refresh_catalog(self) -> Catalog:
+        """The same object as before where neither the server's process nor its model files are others: the node classes
+        are megabytes, the names of files are not.
+        """
+        listed = await self.client.model_lists(IGNORED_FOLDERS), self.link.generation
+        if self.catalog is None or listed[0] is None or listed != self._listed:
+            self.catalog = await self._read_catalog()
+            self._listed = listed
+        return self.catalog
+
+    def forget_catalog(self) -> None:
+        """Has the next refresh read everything."""
+        self._listed = (None, -1)
+
+    async def _read_catalog(self) -> Catalog:
         answer = await self.client.object_info()
         classes, self._definitions = await asyncio.to_thread(_understood, answer)
         self.classes = classes
-        self.catalog = _catalog_of(classes, await self.client.embeddings())
-        return self.catalog
+        folders = tuple(FOLDERS.values())
+        sizes = await asyncio.gather(*(self.client.model_sizes(folder) for folder in folders))
+        return catalog_of(classes, await self.client.embeddings(), dict(zip(folders, sizes, strict=True)))
 
     async def node_definitions(self) -> bytes:
         return await asyncio.to_thread(zlib.decompress, self._definitions)
@@ -92,7 +108,7 @@ class Backend:
     def validate(self, source: ImageParameters | RawGraph) -> Sequence[Violation]:
         match source:
             case ImageParameters():
-                return check_parameters(source, CAPABILITIES, self.catalog)
+                return check_parameters(self.completed(source), CAPABILITIES, self.catalog, self.classes)
             case RawGraph():
                 return check_graph(source, self.classes)
 
@@ -106,43 +122,13 @@ class Backend:
         if violations:
             reasons = "; ".join(f"{violation.field}: {violation.description}" for violation in violations[:3])
             raise Rejected(f"the request cannot run at this backend: {reasons}", violations)
-        return self._with_defaults(source) if isinstance(source, ImageParameters) else source
+        return self.completed(source) if isinstance(source, ImageParameters) else source
 
-    def _with_defaults(self, parameters: ImageParameters) -> ImageParameters:
-        catalog = self.catalog or Catalog()
-        checkpoints = _names(catalog.checkpoints)
-        resident = self.resident_model
-        model = parameters.model or (resident if resident in checkpoints else next(iter(checkpoints), ""))
-        sampler = parameters.sampler or _preferred(_USUAL_SAMPLER, _names(catalog.samplers))
-        scheduler = parameters.scheduler or _preferred(_USUAL_SCHEDULER, _names(catalog.schedulers))
-        return replace(parameters, model=model, sampler=sampler, scheduler=scheduler)
+    def completed(self, parameters: ImageParameters) -> ImageParameters:
+        """With every name filled in, as far as the catalogue is known."""
+        return complete(parameters, self.catalog or Catalog(), resident=self.resident_model)
 
 
 def _understood(answer: bytes) -> tuple[NodeClasses, bytes]:
     """The answer to `/object_info`, understood, and compressed: large installations have 10 MB of it."""
     return parse_node_classes(answer), zlib.compress(answer, level=1)
-
-
-def _catalog_of(classes: NodeClasses, embeddings: Sequence[str]) -> Catalog:
-    latent = NamedModel(name=LATENT_UPSCALER, description="scales the latent image, without a model")
-    return Catalog(
-        checkpoints=_listed(classes.options("CheckpointLoaderSimple", "ckpt_name")),
-        vaes=_listed(classes.options("VAELoader", "vae_name")),
-        loras=_listed(classes.options("LoraLoader", "lora_name")),
-        embeddings=_listed(embeddings),
-        upscalers=(latent, *_listed(classes.options("UpscaleModelLoader", "model_name"))),
-        samplers=_listed(classes.options("KSampler", "sampler_name")),
-        schedulers=_listed(classes.options("KSampler", "scheduler")),
-    )
-
-
-def _listed(names: Sequence[str]) -> tuple[NamedModel, ...]:
-    return tuple(NamedModel(name=name) for name in dict.fromkeys(names))
-
-
-def _names(models: Sequence[NamedModel]) -> tuple[str, ...]:
-    return tuple(model.name for model in models)
-
-
-def _preferred(usual: str, allowed: Sequence[str]) -> str:
-    return usual if usual in allowed else next(iter(allowed), usual)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,9 +18,12 @@ from imagegen_adapters.comfyui.answers import (
     QueueEntry,
     ServerInfo,
     read_history,
+    read_metadata,
+    read_names,
     read_queue,
     read_queue_remaining,
     read_server_info,
+    read_sizes,
     read_uploaded,
 )
 from imagegen_adapters.comfyui.protocol import FEATURE_FLAGS, OutputFile
@@ -102,6 +105,26 @@ class ComfyClient:
         answer = await self._get("embeddings")
         return tuple(str(name) for name in answer) if isinstance(answer, list) else ()
 
+    async def model_lists(self, ignored: Collection[str]) -> Mapping[str, tuple[str, ...]] | None:
+        """The files of every folder of models but the ignored ones; None: the server is too old to tell.
+
+        Cheap: the server looks which of its folders were changed.
+        """
+        answer = await self._get_if_any("models")
+        if answer is None:
+            return None
+        folders = [folder for folder in read_names(answer) if folder not in ignored]
+        listed = await asyncio.gather(*(self._get_if_any("models", folder) for folder in folders))
+        return {folder: read_names(names or ()) for folder, names in zip(folders, listed, strict=True)}
+
+    async def model_sizes(self, folder: str) -> Mapping[str, int]:
+        """Bytes of the folder's files by name; nothing where the server does not tell."""
+        return read_sizes(await self._get_if_any("experiment", "models", folder) or ())
+
+    async def model_metadata(self, folder: str, name: str) -> Mapping[str, str]:
+        """What a file says about itself; nothing where it is no safetensors file or says nothing."""
+        return read_metadata(await self._get_if_any("view_metadata", folder, query={"filename": name}) or {})
+
     async def submit(
         self, graph: Mapping[str, Any], *, client_id: str, attempt_id: str, extra_data: Mapping[str, Any]
     ) -> tuple[int, Any]:
@@ -174,6 +197,14 @@ class ComfyClient:
 
     async def _get(self, *path: str, query: Mapping[str, str] | None = None, timeout_s: float | None = None) -> Any:
         async with self._request("GET", *path, query=query, timeout_s=timeout_s) as response:
+            _check(response)
+            return await _json(response)
+
+    async def _get_if_any(self, *path: str, query: Mapping[str, str] | None = None) -> Any:
+        """None where the server does not have it."""
+        async with self._request("GET", *path, query=query) as response:
+            if response.status == 404:
+                return None
             _check(response)
             return await _json(response)
 

@@ -28,9 +28,16 @@ async def prepare(backend: Backend, task: Task) -> Workflow:
     return _workflow(source, prefix=f"imagegen/{task.attempt_id[:8]}", uploads=names)
 
 
-def recall(task: Task) -> Workflow:
+def recall(backend: Backend, task: Task) -> Workflow:
     """The graph of a task that was handed over earlier: its nodes and links are the same, names of files are not."""
-    return _workflow(task.source, prefix="", uploads={digest: digest for digest in _digests(task.source)})
+    return rendered(backend, task.source, prefix="")
+
+
+def rendered(backend: Backend, source: ImageParameters | RawGraph, *, prefix: str) -> Workflow:
+    """The graph of a source, with files named by their digests."""
+    if isinstance(source, ImageParameters):
+        source = backend.completed(source)
+    return _workflow(source, prefix=prefix, uploads={digest: digest for digest in _digests(source)})
 
 
 async def submit(backend: Backend, task: Task, workflow: Workflow) -> str:

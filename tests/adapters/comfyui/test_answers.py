@@ -15,9 +15,10 @@ from imagegen_adapters.comfyui.answers import (
     read_submitted,
     read_uploaded,
 )
+from imagegen_adapters.comfyui.built_in.drawing import Pass
 from imagegen_adapters.comfyui.faults import error_of, readable, rejection_of
 from imagegen_adapters.comfyui.protocol import ExecutionFailed
-from imagegen_adapters.comfyui.workflow import Pass, Workflow
+from imagegen_adapters.comfyui.workflow import Workflow
 from imagegen_adapters.errors import AdapterError, GpuFault, NodeFailed, OutOfMemory, Unintelligible
 from imagegen_adapters.graphs.graph import Graph
 from tests.adapters.comfyui.recordings import answers, recorded_classes

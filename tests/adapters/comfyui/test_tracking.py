@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagegen_adapters.comfyui.answers import HistoryEntry, read_history
+from imagegen_adapters.comfyui.built_in.drawing import Pass
 from imagegen_adapters.comfyui.protocol import FeatureFlags, Frame, ServerStatus
 from imagegen_adapters.comfyui.tracking import PromptEnded, ResultsShown, Step, Tracker
-from imagegen_adapters.comfyui.workflow import Pass, Workflow
+from imagegen_adapters.comfyui.workflow import Workflow
 from imagegen_adapters.contract import ImageReady, ModelLoading, Phase, PhaseChanged, Planned, PreviewFrame, Progressed
 from imagegen_adapters.errors import Cancelled, Interrupted, Lost, NodeFailed, NoOutput, OutOfMemory
 from imagegen_adapters.graphs.graph import Graph

@@ -187,7 +187,7 @@ def test_odd_node_classes_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("change", "field", "description"),
     [
-        ({"model": "sd51.safetensors"}, "image.model", "no such checkpoint 'sd51.safetensors'; allowed: sd15"),
+        ({"model": "sd51.safetensors"}, "image.model", "no such model 'sd51.safetensors'; allowed: sd15"),
         ({"sampler": "eulr"}, "image.sampler", "no such sampler 'eulr'; allowed: euler, heun"),
         ({"scheduler": "karras"}, "image.scheduler", "allowed: normal"),
         ({"vae": "x"}, "image.vae", "the backend has none"),
@@ -198,7 +198,7 @@ def test_odd_node_classes_are_left_out() -> None:
     ],
 )
 def test_names_are_checked_against_the_catalogue(change: dict[str, Any], field: str, description: str) -> None:
-    (violation,) = check_parameters(replace(ImageParameters(prompt="x"), **change), CAPABILITIES, CATALOG)
+    (violation,) = check_parameters(replace(ImageParameters(prompt="x"), **change), CAPABILITIES, CATALOG, None)
 
     assert violation.field == field
     assert description in violation.description
@@ -210,15 +210,15 @@ def test_good_parameters_pass(upscaler: str) -> None:
         prompt="x", model="sdxl.safetensors", sampler="heun", hires=HiresParameters(scale=2, upscaler=upscaler)
     )
 
-    assert check_parameters(parameters, CAPABILITIES, CATALOG) == ()
+    assert check_parameters(parameters, CAPABILITIES, CATALOG, None) == ()
 
 
 def test_without_a_catalogue_names_pass() -> None:
-    assert check_parameters(ImageParameters(prompt="x", model="any"), CAPABILITIES, None) == ()
+    assert check_parameters(ImageParameters(prompt="x", model="any"), CAPABILITIES, None, None) == ()
 
 
 def test_a_backend_without_checkpoints_makes_no_images() -> None:
-    found = check_parameters(ImageParameters(prompt="x"), CAPABILITIES, Catalog())
+    found = check_parameters(ImageParameters(prompt="x"), CAPABILITIES, Catalog(), None)
 
     assert found == (Violation("image.model", "the backend has no checkpoint"),)
 
