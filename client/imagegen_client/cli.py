@@ -11,7 +11,19 @@ import typer
 
 from imagegen_client.__about__ import __version__
 from imagegen_client.calls.connection import checked_owner
-from imagegen_client.commands import assets, backends, generate, jobs, models, openwebui, queue, retry, up
+from imagegen_client.commands import (
+    assets,
+    backends,
+    generate,
+    jobs,
+    models,
+    openwebui,
+    queue,
+    retry,
+    settings,
+    up,
+    workflows,
+)
 from imagegen_client.commands.exits import EPILOG
 from imagegen_client.commands.printing import give
 from imagegen_client.commands.session import Session
@@ -69,9 +81,11 @@ app.command(epilog=EPILOG)(retry.retry)
 app.command(epilog=EPILOG)(jobs.update)
 app.command(epilog=EPILOG)(jobs.delete)
 app.add_typer(queue.app, name="queue", epilog=EPILOG)
-app.command(epilog=EPILOG)(models.models)
+app.add_typer(workflows.app, name="workflows", epilog=EPILOG)
+app.add_typer(models.app, name="models", epilog=EPILOG)
 app.add_typer(backends.app, name="backends", epilog=EPILOG)
 app.add_typer(assets.app, name="assets", epilog=EPILOG)
+app.add_typer(settings.app, name="settings", epilog=EPILOG)
 app.add_typer(openwebui.app, name="openwebui", epilog=EPILOG)
 app.command(epilog=EPILOG)(up.up)
 app.command(epilog=EPILOG)(up.server)

@@ -1,9 +1,11 @@
 """From what a caller says to a job's specification. Pure."""
 
 from collections.abc import Mapping, Sequence
-from typing import TypedDict, assert_never
+from typing import Any, TypedDict, assert_never
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.struct_pb2 import Value
 
 from imagegen.v1.job_pb2 import ImageParameters, JobSpec, UncertainPolicy, WorkflowInvocation
 
@@ -45,6 +47,33 @@ def invocation(
     made = WorkflowInvocation(workflow_id=workflow_id, revision=revision)
     made.inputs.update({name: _sendable(value) for name, value in (inputs or {}).items()})
     return made
+
+
+def input_of(spec: JobSpec, name: str) -> Any:
+    """What a job was asked for under a name that means the same everywhere, as "seed"; None: it does not say.
+
+    Whole numbers are ints, also those that go as digits. Of a raw graph nothing is known.
+    """
+    if spec.HasField("workflow"):
+        return _plain(name, spec.workflow.inputs.fields[name]) if name in spec.workflow.inputs.fields else None
+    image = spec.image
+    if not spec.HasField("image") or name not in image.DESCRIPTOR.fields_by_name:
+        return None
+    has_presence = image.DESCRIPTOR.fields_by_name[name].has_presence
+    return getattr(image, name) if not has_presence or image.HasField(name) else None  # type: ignore[arg-type]  # checked
+
+
+def count_of(spec: JobSpec) -> int:
+    """How many images a job makes; 0: not known."""
+    count = input_of(spec, "count")
+    return count if isinstance(count, int) else 0
+
+
+def _plain(name: str, value: Value) -> Any:
+    plain: Any = MessageToDict(value)  # of a Value: whatever it holds
+    if isinstance(plain, float) and plain.is_integer():
+        return int(plain)
+    return int(plain) if name == "seed" and isinstance(plain, str) and plain.isdecimal() else plain
 
 
 def _sendable(value: InputValue) -> InputValue:

@@ -17,6 +17,7 @@ from imagegen_client.commands.printing import give, give_json, give_one, give_ta
 from imagegen_client.commands.request import parse_labels
 from imagegen_client.commands.session import AsJson, first_of, run
 from imagegen_client.commands.wording import backends_text, queue_text, state_text
+from imagegen_client.specs import input_of
 
 _STATES = {state_text(value): value for value in JobState.values() if value != JobState.JOB_STATE_UNSPECIFIED}
 _PROMPT_WIDTH = 60
@@ -29,6 +30,7 @@ def jobs(
     ] = None,
     label: Annotated[str, typer.Option(metavar="KEY[=VALUE]", help="Only with this label.")] = "",
     owner: Annotated[str, typer.Option(metavar="NAME", help="Only this owner's.")] = "",
+    workflow: Annotated[str, typer.Option("-w", "--workflow", metavar="ID", help="Only what ran this workflow.")] = "",
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
     as_json: AsJson = False,
 ) -> None:
@@ -39,7 +41,9 @@ def jobs(
     states = [_STATES[name] for name in state or ()]
 
     async def body(client: Client) -> None:
-        listing = client.list_jobs(states=states, owner=owner, label=label, page_size=min(limit, 500))
+        listing = client.list_jobs(
+            states=states, owner=owner, label=label, workflow_id=workflow, page_size=min(limit, 500)
+        )
         found = await first_of(listing, limit)
         if as_json:
             for job in found:
@@ -57,7 +61,9 @@ def _row(job: Job) -> list[str]:
         state += f" {100 * job.progress.fraction:.0f} %"
     if job.HasField("queue"):
         state += f", {queue_text(job.queue)}"
-    prompt = " ".join(job.spec.image.prompt.split()) if job.spec.HasField("image") else "(graph)"
+    prompt = "(graph)" if job.spec.HasField("graph") else " ".join(str(input_of(job.spec, "prompt") or "").split())
+    if job.spec.HasField("workflow"):
+        prompt = f"{job.spec.workflow.workflow_id}: {prompt}".removesuffix(": ")
     shown = prompt if len(prompt) <= _PROMPT_WIDTH else prompt[: _PROMPT_WIDTH - 1] + "…"
     return [job.job_id[:8], job.owner, state, local_time(job.create_time), backends_text(job), shown]
 

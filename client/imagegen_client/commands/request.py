@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import typer
 
-from imagegen.v1.job_pb2 import HiresParameters, ImageParameters, JobSpec, RawGraph
-from imagegen_client.specs import JobOptions
+from imagegen.v1.job_pb2 import HiresParameters, ImageParameters, JobSpec, Lora, RawGraph
+from imagegen_client.commands.inputs import Given, input_named, inputs_of, lora_value, parse_lora
+from imagegen_client.specs import InputValue, JobOptions, invocation
 from imagegen_client.specs import spec_of as spec_with
 
 MAX_GRAPH_BYTES = 4 * 1024 * 1024
@@ -25,10 +27,12 @@ class Request:
     prompt: str | None = None
     negative: str = ""
     model: str = ""
+    vae: str = ""
     width: int = 0
     height: int = 0
     steps: int | None = None
     cfg: float | None = None
+    distilled_cfg: float | None = None
     sampler: str = ""
     scheduler: str = ""
     seed: int | None = None
@@ -38,6 +42,14 @@ class Request:
     mask: Path | None = None
     denoise: float | None = None
     hires: float | None = None
+    loras: Sequence[str] = ()
+    """Each "NAME" or "NAME:WEIGHT"."""
+    text_encoders: Sequence[str] = ()
+    workflow: str = ""
+    """A workflow that takes all this as values of its inputs; empty: the usual one."""
+    revision: int = 0
+    assignments: Sequence[str] = ()
+    """More values for its inputs, each "NAME=VALUE"."""
     graph: str | None = None
     """JSON text of a ComfyUI graph."""
     images: Mapping[str, Path]
@@ -47,16 +59,61 @@ class Request:
 
     @property
     def files(self) -> frozenset[Path]:
-        """Files to upload."""
+        """Files to upload, but for those of `assignments`."""
         return frozenset(path for path in (self.init_image, self.mask, *self.images.values()) if path is not None)
 
 
+_INPUTS: Mapping[str, tuple[str, str]] = {
+    "prompt": ("prompt", "PROMPT"),
+    "negative": ("negative_prompt", "--negative"),
+    "model": ("model", "--model"),
+    "vae": ("vae", "--vae"),
+    "width": ("width", "--width"),
+    "height": ("height", "--height"),
+    "steps": ("steps", "--steps"),
+    "cfg": ("cfg_scale", "--cfg"),
+    "distilled_cfg": ("distilled_cfg_scale", "--distilled-cfg-scale"),
+    "sampler": ("sampler", "--sampler"),
+    "scheduler": ("scheduler", "--scheduler"),
+    "seed": ("seed", "--seed"),
+    "count": ("count", "--count"),
+    "batch_size": ("batch_size", "--batch-size"),
+    "init_image": ("init_image", "--init-image"),
+    "mask": ("mask", "--mask"),
+    "denoise": ("denoise", "--denoise"),
+    "hires": ("hires_scale", "--hires"),
+    "loras": ("loras", "--lora"),
+    "text_encoders": ("text_encoders", "--text-encoder"),
+}
+"""The input of a workflow that each field of a request fills, and the option that says it."""
+_LEFT_OPEN: Mapping[str, Any] = {field.name: field.default for field in fields(Request)}
+
+
 def spec_of(request: Request, digests: Mapping[Path, str]) -> JobSpec:
-    """The specification; `digests` names the asset of every file of the request."""
+    """The specification without a workflow; `digests` names the asset of every file of the request."""
     if request.graph is None:
         return spec_with(_image_parameters(request, digests), **request.options)
     images = {target: digests[path] for target, path in request.images.items()}
     return spec_with(JobSpec(graph=RawGraph(json=request.graph, images=images)), **request.options)
+
+
+def workflow_inputs(request: Request, workflow_id: str, schema: Mapping[str, Any]) -> dict[str, Given]:
+    """The values that the request has for a workflow with these inputs."""
+    given = inputs_of(workflow_id, schema, request.assignments)
+    for field, (name, option) in _INPUTS.items():
+        value = getattr(request, field)
+        if value == _LEFT_OPEN[field]:
+            continue
+        input_named(name, workflow_id, schema, option)
+        if name in given:
+            raise typer.BadParameter(f"say it once: {option} or --set {name}=", param_hint=option)
+        given[name] = [lora_value(text) for text in value] if field == "loras" else value
+    return given
+
+
+def workflow_spec(request: Request, workflow_id: str, inputs: Mapping[str, InputValue]) -> JobSpec:
+    """The specification with a workflow and values for its inputs."""
+    return spec_with(invocation(workflow_id, inputs, revision=request.revision), **request.options)
 
 
 def _image_parameters(request: Request, digests: Mapping[Path, str]) -> ImageParameters:
@@ -64,10 +121,12 @@ def _image_parameters(request: Request, digests: Mapping[Path, str]) -> ImagePar
         prompt=request.prompt or "",
         negative_prompt=request.negative,
         model=request.model,
+        vae=request.vae,
         width=request.width,
         height=request.height,
         steps=request.steps,
         cfg_scale=request.cfg,
+        distilled_cfg_scale=request.distilled_cfg,
         sampler=request.sampler,
         scheduler=request.scheduler,
         seed=request.seed,
@@ -77,34 +136,40 @@ def _image_parameters(request: Request, digests: Mapping[Path, str]) -> ImagePar
         mask=digests[request.mask] if request.mask else "",
         denoise=request.denoise,
         hires=HiresParameters(scale=request.hires) if request.hires is not None else None,
+        loras=[Lora(name=name, weight=weight) for name, weight in map(parse_lora, request.loras)],
+        text_encoders=request.text_encoders,
     )
 
 
 def check_sources(request: Request) -> None:
-    """A prompt or a graph, and nothing that would be ignored."""
-    if request.graph is None:
-        if request.prompt is None:
-            raise typer.BadParameter("say what to make: a prompt, or --graph FILE")
-        if request.images:
-            raise typer.BadParameter("goes with --graph only", param_hint="--image")
-        if request.init_image is None and request.denoise is not None:
+    """A prompt, a workflow or a graph, and nothing that would be ignored."""
+    if request.graph is not None:
+        used = Request(graph=request.graph, images=request.images, options=request.options)
+        if request != used:
             raise typer.BadParameter(
-                "goes with --init-image: it is the share of that to replace", param_hint="--denoise"
+                "takes everything from the graph: leave out the prompt, the options of the picture and the workflow",
+                param_hint="--graph",
             )
-        if request.init_image is None and request.mask is not None:
-            raise typer.BadParameter("goes with --init-image: it says which part to repaint", param_hint="--mask")
         return
-    used = Request(graph=request.graph, images=request.images, options=request.options)
-    if request != used:
-        raise typer.BadParameter(
-            "takes everything from the graph: leave out the prompt and the options of the picture", param_hint="--graph"
-        )
+    if request.images:
+        raise typer.BadParameter("goes with --graph only", param_hint="--image")
+    if request.workflow or request.assignments:
+        return
+    if request.revision:
+        raise typer.BadParameter("goes with --workflow", param_hint="--revision")
+    if request.prompt is None:
+        raise typer.BadParameter("say what to make: a prompt, --workflow ID, or --graph FILE")
+    if request.init_image is None and request.denoise is not None:
+        raise typer.BadParameter("goes with --init-image: it is the share of that to replace", param_hint="--denoise")
+    if request.init_image is None and request.mask is not None:
+        raise typer.BadParameter("goes with --init-image: it says which part to repaint", param_hint="--mask")
 
 
 def check_values(request: Request) -> None:
     """What cannot even be sent: numbers of more than 32 or 64 bits, and text that is none."""
     try:
         spec_of(request, dict.fromkeys(request.files, ""))
+        workflow_spec(request, request.workflow, {"assignments": request.assignments})
     except UnicodeEncodeError:
         raise typer.BadParameter("not all of it is valid text") from None
     except ValueError as exc:

@@ -13,6 +13,7 @@ from imagegen_client.commands.job_ids import JobId, resolve
 from imagegen_client.commands.output import Force, OutputPath, check_free
 from imagegen_client.commands.printing import give_one
 from imagegen_client.commands.session import AsJson, run
+from imagegen_client.specs import count_of
 
 
 def retry(
@@ -42,10 +43,10 @@ def retry(
             new = await client.retry_job(first.job_id, new_seeds=new_seeds, request_id=request_id)
             give_one("job", new, new.job_id, as_json=as_json)
             return Exit.SUCCESS
-        check_free(output, first.spec.image.count, overwrite=force)
+        check_free(output, count_of(first.spec), overwrite=force)
         async with interruptions() as interrupted:
             new = await client.retry_job(first.job_id, new_seeds=new_seeds, request_id=request_id)
-            images = new.spec.image.count
+            images = count_of(new.spec)
             return await see_through(client, new.job_id, wish, interrupted=interrupted, images=images)
 
     run(context, body, as_json=as_json)

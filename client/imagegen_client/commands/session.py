@@ -23,6 +23,9 @@ CALL_PATIENCE_S = 3.0
 WATCH_PATIENCE_S = 60.0
 """How long a stream that has begun waits for a server that went away."""
 
+_INPUTS = "spec.workflow.inputs."
+"""Where the inputs of a workflow are; people know them by their names."""
+
 AsJson: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print one JSON object a line, errors included, for scripts.")
 ]
@@ -104,9 +107,9 @@ def sentences(error: ImagegenError, server: str) -> list[str]:
     if isinstance(error, Unavailable) and not error.reason:
         first = f"imagegen: cannot reach the server at {server}: {error.message}"
         return [first, "  is it running? `imagegen up` starts one; --server says where it is"]
-    lines = [f"imagegen: {error.message}"]
+    lines = [f"imagegen: {error.message.replace(_INPUTS, '')}"]
     untold = [violation for violation in error.violations if violation.description not in error.message]
-    lines += [f"  {violation.field}: {violation.description}" for violation in untold]
+    lines += [f"  {violation.field.removeprefix(_INPUTS)}: {violation.description}" for violation in untold]
     lines += [f"  {quota.subject}: {quota.description}" for quota in error.quotas if quota.description not in lines[0]]
     if error.retry_after_s is not None:
         lines.append(f"  try again in {error.retry_after_s:.0f} s")

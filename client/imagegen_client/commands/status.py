@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from imagegen.v1.event_pb2 import AttemptStarted, JobEvent
 from imagegen.v1.job_pb2 import AttemptState, Job, JobState, Output, OutputKind, Phase, Progress, QueueInfo
 from imagegen_client.commands.wording import broken_text, listed, phase_text, queue_text, state_text, warning_text
+from imagegen_client.specs import count_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +137,7 @@ def _of_job(job: Job) -> Status:
             for each in job.attempts
             if each.state == AttemptState.ATTEMPT_STATE_RUNNING
         ),
-        images=job.spec.image.count,
+        images=count_of(job.spec),
         delivered=len(results),
         queue=job.queue if job.HasField("queue") else None,
     )

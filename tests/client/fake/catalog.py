@@ -1,12 +1,11 @@
 # ruff: noqa: N802  # the names of rpcs are the proto's
-"""Two backends, two models and a node class."""
+"""Two backends and two models."""
 
 from typing import Any
 
-from imagegen.v1 import backend_pb2, model_pb2, workflow_pb2
+from imagegen.v1 import backend_pb2, model_pb2
 from imagegen.v1.backend_pb2_grpc import BackendServiceServicer
 from imagegen.v1.model_pb2_grpc import ModelServiceServicer
-from imagegen.v1.workflow_pb2_grpc import WorkflowServiceServicer
 from tests.client.fake.faults import NO_BACKEND
 from tests.client.fake.state import FakeServer
 
@@ -62,7 +61,9 @@ class FakeModels(ModelServiceServicer):
 
     async def ListModels(self, request: Any, context: Any) -> Any:
         await self._server.enter("ListModels", request, context)
-        models = [model for model in self._models if not request.type or model.type == request.type]
+        models = [
+            model for model in self._models if request.type in {0, model.type} and request.text.lower() in model.name
+        ]
         return model_pb2.ListModelsResponse(models=models)
 
     async def GetModel(self, request: Any, context: Any) -> Any:
@@ -73,11 +74,13 @@ class FakeModels(ModelServiceServicer):
         await self._server.enter("RefreshModels", request, context)
         return model_pb2.RefreshModelsResponse(models=self._models, unreachable_backends=["comfyui"])
 
+    async def LoadModel(self, request: Any, context: Any) -> Any:
+        await self._server.enter("LoadModel", request, context)
+        self._models[0].resident_backends[:] = ["demo"]
+        failure = model_pb2.BackendFailure(backend="comfyui", message="it does not answer")
+        return model_pb2.LoadModelResponse(model=self._models[0], failures=[] if request.backend else [failure])
 
-class FakeWorkflows(WorkflowServiceServicer):
-    def __init__(self, server: FakeServer) -> None:
-        self._server = server
-
-    async def GetNodeDefinitions(self, request: Any, context: Any) -> Any:
-        await self._server.enter("GetNodeDefinitions", request, context)
-        return workflow_pb2.GetNodeDefinitionsResponse(json='{"KSampler":{}}', backends=["comfyui"])
+    async def UnloadModels(self, request: Any, context: Any) -> Any:
+        await self._server.enter("UnloadModels", request, context)
+        self._models[0].resident_backends[:] = []
+        return model_pb2.UnloadModelsResponse(backends=[request.backend or "demo"])

@@ -11,6 +11,7 @@ from imagegen.v1.event_pb2 import JobEvent
 from imagegen.v1.image_gen_pb2_grpc import ImageGenServiceServicer
 from imagegen.v1.job_pb2 import Job, JobState
 from imagegen_client.delivery import DURABLE, FINAL
+from imagegen_client.specs import input_of
 from tests.client.fake.faults import FINISHED, NO_JOB, NOT_FINISHED, UNIMPLEMENTED, Fault
 from tests.client.fake.state import FakeServer, Record, owner_of
 from tests.client.fake.stories import completed, numbered, state_change
@@ -23,9 +24,10 @@ class FakeJobs(ImageGenServiceServicer):
     async def CreateJob(self, request: Any, context: Any) -> Any:
         server = self._server
         await server.enter("CreateJob", request, context)
-        prompt = request.spec.image.prompt
+        prompt = str(input_of(request.spec, "prompt") or "")
         if "invalid" in prompt:
-            violations = {"spec.image.width": "must be a multiple of 8"}
+            place = "image" if request.spec.HasField("image") else "workflow.inputs"
+            violations = {f"spec.{place}.width": "must be a multiple of 8"}
             await Fault(
                 code=grpc.StatusCode.INVALID_ARGUMENT,
                 message="the request breaks a rule",
@@ -159,6 +161,10 @@ class FakeJobs(ImageGenServiceServicer):
     def _now(self, record: Record) -> Job:
         last = record.story[record.happened - 1] if record.happened else JobEvent()
         return last.completed.job if last.HasField("completed") else record.job
+
+    async def GetGenerationMetadata(self, request: Any, context: Any) -> Any:
+        await self._server.enter("GetGenerationMetadata", request, context)
+        return image_gen_pb2.GetGenerationMetadataResponse(parameters="a red fox")
 
     async def GenerateImages(self, request: Any, context: Any) -> AsyncIterator[Any]:
         await UNIMPLEMENTED.raise_in(context)

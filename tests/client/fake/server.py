@@ -17,12 +17,15 @@ from imagegen.v1.backend_pb2_grpc import add_BackendServiceServicer_to_server
 from imagegen.v1.image_gen_pb2_grpc import add_ImageGenServiceServicer_to_server
 from imagegen.v1.model_pb2_grpc import add_ModelServiceServicer_to_server
 from imagegen.v1.queue_pb2_grpc import add_QueueServiceServicer_to_server
+from imagegen.v1.settings_pb2_grpc import add_SettingsServiceServicer_to_server
 from imagegen.v1.workflow_pb2_grpc import add_WorkflowServiceServicer_to_server
 from tests.client.fake.assets import FakeAssets
-from tests.client.fake.catalog import FakeBackends, FakeModels, FakeWorkflows
+from tests.client.fake.catalog import FakeBackends, FakeModels
 from tests.client.fake.jobs import FakeJobs
 from tests.client.fake.queue import FakeQueue
+from tests.client.fake.settings import FakeSettings
 from tests.client.fake.state import FakeServer
+from tests.client.fake.workflows import FakeWorkflows
 
 
 @asynccontextmanager
@@ -34,6 +37,7 @@ async def serve_fake(server: FakeServer, port: int = 0) -> AsyncIterator[int]:
     add_BackendServiceServicer_to_server(FakeBackends(server), grpc_server)
     add_ModelServiceServicer_to_server(FakeModels(server), grpc_server)
     add_QueueServiceServicer_to_server(FakeQueue(server), grpc_server)
+    add_SettingsServiceServicer_to_server(FakeSettings(server), grpc_server)
     add_WorkflowServiceServicer_to_server(FakeWorkflows(server), grpc_server)
     bound = grpc_server.add_insecure_port(f"127.0.0.1:{port}")
     await grpc_server.start()

@@ -1,0 +1,161 @@
+"""`imagegen settings`: what can be set while everything runs."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, TypeAlias
+
+import typer
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+
+from imagegen.v1.settings_pb2 import Settings, SettingsChange, UpdateSettingsResponse
+from imagegen_client.client import Client
+from imagegen_client.commands.printing import give, give_json, give_table, local_time, message_as_json
+from imagegen_client.commands.session import AsJson, is_alone, run
+
+app = typer.Typer(invoke_without_command=True)
+
+_GROUPS: dict[str, Any] = {group.name: group.message_type for group in Settings.DESCRIPTOR.fields}
+PATHS = tuple(f"{name}.{field.name}" for name, group in _GROUPS.items() for field in group.fields)
+"""What can be set."""
+
+Paths: TypeAlias = Annotated[
+    list[str], typer.Argument(metavar="PATH...", help="As `imagegen settings` shows them, or a whole group.")
+]
+ExpectedVersion: TypeAlias = Annotated[
+    int, typer.Option(min=0, metavar="VERSION", help="Only if nobody has changed anything since.", show_default=False)
+]
+
+
+@app.callback()
+def settings(context: typer.Context, as_json: AsJson = False) -> None:
+    """Show what counts now, and what of it was set here; set and unset it. The rest is in imagegen.toml."""
+    if not is_alone(context):
+        return
+
+    async def body(client: Client) -> None:
+        answer = await client.settings()
+        if as_json:
+            give_json({"settings": message_as_json(answer)})
+            return
+        effective, stored = _values(answer.effective), _values(answer.stored)
+        rows = [[path, _shown(effective.get(path)), "set here" if path in stored else ""] for path in PATHS]
+        give(f"version {answer.version}")
+        give_table(["SETTING", "VALUE", ""], rows)
+
+    run(context, body, as_json=as_json)
+
+
+@app.command("set")
+def set_settings(
+    context: typer.Context,
+    assignments: Annotated[list[str], typer.Argument(metavar="PATH=VALUE...", help="As defaults.steps=30.")],
+    expected_version: ExpectedVersion = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Set something. Lists are separated by commas; owners are JSON."""
+    wanted, mask = Settings(), []
+    for assignment in assignments:
+        path, separator, text = assignment.partition("=")
+        if not separator or path not in PATHS:
+            raise typer.BadParameter(f"{assignment!r} is no PATH=VALUE; there are {', '.join(PATHS)}")
+        _set(wanted, path, text)
+        mask.append(path)
+    _update(context, wanted, mask, expected_version, as_json=as_json)
+
+
+@app.command()
+def unset(context: typer.Context, paths: Paths, expected_version: ExpectedVersion = 0, as_json: AsJson = False) -> None:
+    """Let things be as imagegen.toml says, or else as built in."""
+    for path in paths:
+        if path not in PATHS and path not in _GROUPS:
+            raise typer.BadParameter(f"there is no setting {path!r}; there are {', '.join(PATHS)}")
+    _update(context, Settings(), paths, expected_version, as_json=as_json)
+
+
+def _update(context: typer.Context, wanted: Settings, mask: Sequence[str], version: int, *, as_json: bool) -> None:
+    async def body(client: Client) -> None:
+        answer: UpdateSettingsResponse = await client.update_settings(
+            wanted, update_mask=mask, expected_version=version
+        )
+        if as_json:
+            give_json({"settings": message_as_json(answer)})
+            return
+        effective = _values(answer.effective)
+        for path in PATHS:
+            if path in mask or path.partition(".")[0] in mask:
+                give(f"{path}={_shown(effective.get(path))}")
+
+    run(context, body, as_json=as_json)
+
+
+@app.command()
+def history(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List the changes, newest first: who set what to what."""
+
+    async def body(client: Client) -> None:
+        changes = await client.settings_changes(limit=limit)
+        if as_json:
+            for change in changes:
+                give_json({"change": message_as_json(change)})
+            return
+        rows = [row for change in changes for row in _change_rows(change)]
+        give_table(["VERSION", "WHEN", "WHO", "SETTING", "BEFORE", "AFTER"], rows, optional={"WHO"})
+
+    run(context, body, as_json=as_json)
+
+
+def _change_rows(change: SettingsChange) -> Iterator[list[str]]:
+    before, after = _values(change.before), _values(change.after)
+    for path in change.paths:
+        said = [_shown(values.get(path)) if path in values else "(not set)" for values in (before, after)]
+        yield [str(change.version), local_time(change.time), change.owner, path, *said]
+
+
+def _values(settings: Settings) -> dict[str, Any]:
+    """The values by path, as JSON has them; what is not set is not there."""
+    groups = MessageToDict(settings, preserving_proto_field_name=True)
+    return {f"{group}.{name}": value for group, values in groups.items() for name, value in values.items()}
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case dict() if not value:
+            return "(none)"
+        case {"patterns": list(patterns)}:
+            return ", ".join(patterns)
+        case {"owners": dict(owners)}:
+            return json.dumps(owners)
+        case str():
+            return value
+        case _:
+            return json.dumps(value)
+
+
+def _set(settings: Settings, path: str, text: str) -> None:
+    group, _, name = path.partition(".")
+    field: FieldDescriptor = _GROUPS[group].fields_by_name[name]
+    try:
+        ParseDict({group: {name: _value(field, text)}}, settings)
+    except (ParseError, ValueError, RecursionError) as exc:
+        raise typer.BadParameter(f"{path}: {text!r} cannot be: {_cause(exc)}") from None
+
+
+def _value(field: FieldDescriptor, text: str) -> Any:
+    """What JSON has for it. Raises ValueError."""
+    if field.message_type is None:
+        prefix = "" if field.enum_type is None else field.enum_type.values[0].name.removesuffix("UNSPECIFIED")
+        return prefix + text.upper().removeprefix(prefix) if prefix else text
+    if field.message_type.name == "PatternList":
+        return {"patterns": [part.strip() for part in text.split(",") if part.strip()]}
+    return {"owners": json.loads(text)}
+
+
+def _cause(error: Exception) -> str:
+    return str(error).rpartition(": ")[2].rstrip(".")
