@@ -96,13 +96,16 @@ def request(**said: Any) -> Request:
 
 
 def test_flags_fill_the_inputs_of_the_same_names() -> None:
-    wanted = request(prompt="fox", seed=0, init_image=Path("a.png"), loras=("a:1",), assignments=("strength=0.5",))
+    more: dict[str, Any] = {"loras": ("a:1",), "text_encoders": ("l", "g"), "assignments": ("strength=0.5",)}
+    wanted = request(prompt="fox", seed=0, init_image=Path("a.png"), **more)
     assert workflow_inputs(wanted, "portrait", PROPERTIES) == {
         "strength": 0.5,
         "prompt": "fox",
         "seed": 0,
         "init_image": Path("a.png"),
         "loras": [{"name": "a", "weight": 1.0}],
+        "text_encoder": "l",
+        "text_encoder_2": "g",
     }
 
 

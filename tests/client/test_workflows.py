@@ -58,7 +58,7 @@ def test_workflows_are_listed_and_shown(run: Run) -> None:
     ]
     text = " ".join(run("workflows", "show", "portrait").stdout.split())
     assert "a graph, revision 1" in text
-    assert "steps integer from 1 to 150 20" in text
+    assert "steps int from 1 to 150 20" in text
     assert "model dusk, dawn dusk" in text
     assert "strength number from 0 to 1 How much changes." in text
     assert run("workflows", "export", "portrait").stdout == '{"3":{}}\n'

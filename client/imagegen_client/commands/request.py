@@ -1,7 +1,7 @@
 """From options to a job's specification. Pure; what is wrong raises typer.BadParameter, which is exit status 2."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -82,8 +82,6 @@ _INPUTS: Mapping[str, tuple[str, str]] = {
     "mask": ("mask", "--mask"),
     "denoise": ("denoise", "--denoise"),
     "hires": ("hires_scale", "--hires"),
-    "loras": ("loras", "--lora"),
-    "text_encoders": ("text_encoders", "--text-encoder"),
 }
 """The input of a workflow that each field of a request fills, and the option that says it."""
 _LEFT_OPEN: Mapping[str, Any] = {field.name: field.default for field in fields(Request)}
@@ -100,15 +98,24 @@ def spec_of(request: Request, digests: Mapping[Path, str]) -> JobSpec:
 def workflow_inputs(request: Request, workflow_id: str, schema: Mapping[str, Any]) -> dict[str, Given]:
     """The values that the request has for a workflow with these inputs."""
     given = inputs_of(workflow_id, schema, request.assignments)
-    for field, (name, option) in _INPUTS.items():
-        value = getattr(request, field)
-        if value == _LEFT_OPEN[field]:
-            continue
+    for name, option, value in _said(request):
         input_named(name, workflow_id, schema, option)
         if name in given:
             raise typer.BadParameter(f"say it once: {option} or --set {name}=", param_hint=option)
-        given[name] = [lora_value(text) for text in value] if field == "loras" else value
+        given[name] = value
     return given
+
+
+def _said(request: Request) -> Iterator[tuple[str, str, Given]]:
+    """What options say: the input's name, the option, the value."""
+    for field, (name, option) in _INPUTS.items():
+        value = getattr(request, field)
+        if value != _LEFT_OPEN[field]:
+            yield name, option, value
+    if request.loras:
+        yield "loras", "--lora", [lora_value(text) for text in request.loras]
+    for number, encoder in enumerate(request.text_encoders, start=1):
+        yield "text_encoder" if number == 1 else f"text_encoder_{number}", "--text-encoder", encoder
 
 
 def workflow_spec(request: Request, workflow_id: str, inputs: Mapping[str, InputValue]) -> JobSpec:

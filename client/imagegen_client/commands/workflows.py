@@ -88,11 +88,9 @@ def _kind(about: dict[str, Any]) -> str:
     if "enum" in about:
         names = [_shown(value) for value in about["enum"]]
         return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
-    kinds = [about, *about.get("anyOf", ()), *about.get("oneOf", ())]
-    types = [kind for each in kinds for kind in ([each["type"]] if isinstance(each.get("type"), str) else [])]
+    kind = str(about.get("x-type") or about.get("type", ""))
     least, most = about.get("minimum"), about.get("maximum")
-    limits = f" from {least:g} to {most:g}" if least is not None and most is not None else ""
-    return (types[0] if types else "") + limits
+    return f"{kind} from {least:.12g} to {most:.12g}" if least is not None and most is not None else kind
 
 
 def _meaning(about: dict[str, Any]) -> str:
@@ -190,9 +188,9 @@ def read_workflow(path: Path) -> Workflow:
         content = file.read(3 * MAX_GRAPH_BYTES)
     try:
         value = json.loads(content)
-        if not isinstance(value, dict):
-            raise ValueError("it is no JSON object")
         return ParseDict(value.get("workflow", value), Workflow())
+    except AttributeError:
+        raise typer.BadParameter(f"{path} is no workflow: it is no JSON object", param_hint="FILE") from None
     except (ValueError, RecursionError, ParseError) as exc:
         raise typer.BadParameter(f"{path} is no workflow: {exc}", param_hint="FILE") from None
 

@@ -15,17 +15,19 @@ from tests.client.fake.stories import NOW
 NO_WORKFLOW = Fault(code=grpc.StatusCode.NOT_FOUND, message="no such workflow", reason="WORKFLOW_NOT_FOUND")
 EXISTS = Fault(code=grpc.StatusCode.ALREADY_EXISTS, message="there is one already", reason="WORKFLOW_EXISTS")
 CHANGED = Fault(code=grpc.StatusCode.ABORTED, message="it has changed meanwhile", reason="CHANGED_MEANWHILE")
-DIGEST = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
-SEED = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]{1,20}$"}]}
+DIGEST = {"type": "string", "pattern": "^[0-9a-f]{64}$", "contentMediaType": "image/*"}
+SEED = {"type": ["integer", "string"], "pattern": "^-?[0-9]{1,20}$", "minimum": 0}
 LORA = {"type": "object", "properties": {"name": {"type": "string"}, "weight": {"type": "number"}}}
 PROPERTIES: dict[str, Any] = {
     "prompt": {"type": "string", "title": "Prompt"},
     "model": {"type": "string", "enum": ["dusk", "dawn"], "default": "dusk"},
-    "steps": {"type": "integer", "minimum": 1, "maximum": 150, "default": 20},
+    "steps": {"type": "integer", "minimum": 1, "maximum": 150, "default": 20, "x-type": "int"},
     "seed": SEED,
     "strength": {"type": "number", "minimum": 0, "maximum": 1, "description": "How much changes."},
     "is_wide": {"type": "boolean"},
     "init_image": DIGEST,
+    "text_encoder": {"type": "string"},
+    "text_encoder_2": {"type": "string"},
     "loras": {"type": "array", "items": LORA},
     "settings": {"type": "object"},
 }
