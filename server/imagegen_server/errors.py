@@ -88,6 +88,27 @@ def node_class_not_found(class_type: str, backend: str) -> Refused:
     return Refused("NODE_CLASS_NOT_FOUND", message, metadata={"class_type": class_type})
 
 
+def workflow_not_found(workflow_id: str, field: str, message: str) -> Refused:
+    """`field` is the path of the field that names the workflow."""
+    metadata = {"workflow_id": workflow_id}
+    return Refused("WORKFLOW_NOT_FOUND", message, violations=[Violation(field, message)], metadata=metadata)
+
+
+def workflow_exists(workflow_id: str) -> Refused:
+    message = f"there is a workflow {workflow_id!r} already; choose another workflow_id, or update that one"
+    return Refused("WORKFLOW_EXISTS", message, metadata={"workflow_id": workflow_id})
+
+
+def workflow_built_in(workflow_id: str) -> Refused:
+    message = f"workflow {workflow_id!r} is built in and stays as it is; create a variant with it as the base"
+    return Refused("WORKFLOW_BUILT_IN", message, metadata={"workflow_id": workflow_id})
+
+
+def workflow_changed(workflow_id: str, seen: int, newest: int) -> Refused:
+    message = f"workflow {workflow_id!r} was changed meanwhile: revision {newest} is the newest, not {seen}"
+    return Refused("CHANGED_MEANWHILE", message, metadata={"workflow_id": workflow_id, "revision": str(newest)})
+
+
 def request_id_reused(request_id: str) -> Refused:
     message = "this request_id was used before for another request; choose a new one"
     return Refused("REQUEST_ID_REUSED", message, metadata={"request_id": request_id})

@@ -73,6 +73,7 @@ class JobFilter:
     """ "key=value", or "key" for any value."""
     text: str = ""
     """Part of the prompt, letter case ignored."""
+    workflow_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,3 +94,16 @@ class StoredChange:
     owner: str
     record: bytes
     """What was changed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRevision:
+    """A workflow as it was stored once."""
+
+    workflow_id: str
+    revision: int
+    time: float
+    owner: str
+    document: bytes
+    create_time: float
+    """When the first revision was stored."""

@@ -14,7 +14,15 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from imagegen_server.history import Record, Scope
 from imagegen_server.jobs import Asset, Job
-from imagegen_server.stores import asset_rows, history_rows, job_rows, meta_rows, named_values, settings_rows
+from imagegen_server.stores import (
+    asset_rows,
+    history_rows,
+    job_rows,
+    meta_rows,
+    named_values,
+    settings_rows,
+    workflow_rows,
+)
 from imagegen_server.stores.database import open_database
 from imagegen_server.stores.model import (
     AssetFilter,
@@ -25,6 +33,7 @@ from imagegen_server.stores.model import (
     KeptAsset,
     StoredChange,
     StoredJob,
+    StoredRevision,
     StoreError,
 )
 from imagegen_server.stores.writer import Writer
@@ -40,6 +49,7 @@ __all__ = [
     "StoreError",
     "StoredChange",
     "StoredJob",
+    "StoredRevision",
     "open_store",
 ]
 
@@ -94,6 +104,10 @@ class Store:
     ) -> tuple[list[Job], int | None]:
         """A page of jobs, newest first, and what to give as `before` for the next one; None: this is the last."""
         return await self._read(lambda c: job_rows.list_jobs(c, self._codec, wanted, limit, before))
+
+    async def find_alike(self, keys: Sequence[bytes], *, limit: int) -> list[Job]:
+        """The newest jobs that have made what has one of these keys (`reuse.key_of`), all of it."""
+        return await self._read(lambda c: job_rows.find_alike(c, self._codec, keys, limit))
 
     async def count_ended(self) -> int:
         """How many jobs there are that have ended."""
@@ -170,6 +184,33 @@ class Store:
     async def is_described(self, digest: str) -> bool:
         """Whether there is an asset with this digest, also one whose write is still queued."""
         return await self._write(lambda c: asset_rows.get_asset(c, digest) is not None)
+
+    async def newest_revisions(self) -> dict[str, int]:
+        """Of the workflows that were not deleted, by id."""
+        return await self._read(workflow_rows.newest_revisions)
+
+    async def get_revision(self, workflow_id: str, revision: int) -> StoredRevision | None:
+        """A revision, also of a workflow that was deleted."""
+        return await self._read(lambda c: workflow_rows.get_revision(c, workflow_id, revision))
+
+    async def revision_numbers(self, workflow_id: str) -> list[int]:
+        """Newest first, also of a workflow that was deleted."""
+        return await self._read(lambda c: workflow_rows.revision_numbers(c, workflow_id))
+
+    async def add_revision(
+        self, workflow_id: str, expected: int, *, time: float, owner: str, document: bytes
+    ) -> int | None:
+        """The number of the new revision; None: `expected` is not the newest. 0 expects that there is no such workflow.
+
+        A workflow that was deleted goes on counting.
+        """
+        return await self._write(
+            lambda c: workflow_rows.add_revision(c, workflow_id, expected, time=time, owner=owner, document=document)
+        )
+
+    async def delete_workflow(self, workflow_id: str) -> bool:
+        """Takes a workflow out of `newest_revisions`; whether there was one. Its revisions stay."""
+        return await self._write(lambda c: workflow_rows.delete_workflow(c, workflow_id))
 
     async def get_value(self, key: str) -> bytes | None:
         """What was kept under this name; None: nothing was."""

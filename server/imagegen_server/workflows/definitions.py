@@ -1,23 +1,87 @@
 """What graphs can be made of, at each backend and at all of them together, as their catalogues say now."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
-from imagegen_adapters.graphs.node_classes import NodeClasses
+import orjson
+
+from imagegen_adapters.graphs.node_classes import NodeClasses, read_node_classes
+from imagegen_server.definitions import united
 from imagegen_server.fleet import Backend, Fleet
-from imagegen_server.workflows.inputs import Allowed
+from imagegen_server.workflows.allowances import by_catalogs, by_classes
 from imagegen_server.workflows.model import Workflow
+from imagegen_server.workflows.values import Allowed
+
+Catalogs: TypeAlias = tuple[tuple[str, int], ...]
+"""Names of backends with the versions of their catalogues."""
 
 
 class Definitions:
-    """Parses each catalogue once, in a thread."""
+    """Reads each catalogue once, in a thread."""
 
     def __init__(self, fleet: Fleet) -> None:
-        raise NotImplementedError
+        self._fleet = fleet
+        self._classes: dict[Catalogs, NodeClasses] = {}
+        self._united: tuple[Catalogs, Mapping[str, bytes]] = ((), {})
+        self._turn = asyncio.Lock()
+
+    def tellers(self) -> list[Backend]:
+        """The backends that take graphs and have told what they have."""
+        return [backend for backend in self._fleet if has_told(backend)]
+
+    def catalogs(self) -> Catalogs:
+        """Changes whenever `allowed` may."""
+        return _catalogs([backend for backend in self._fleet if backend.health.catalog is not None])
+
+    async def by_class(self, backends: Sequence[Backend]) -> Mapping[str, bytes]:
+        """What the backends have together: the JSON of each class as ComfyUI's `/object_info` has it."""
+        # Held while the work is done: whoever comes meanwhile most likely wants the same.
+        async with self._turn:
+            catalogs = _catalogs(backends)
+            if catalogs != self._united[0]:
+                answers = await _answers(backends)
+                self._united = (catalogs, await asyncio.to_thread(_encoded, answers))
+            return self._united[1]
 
     async def classes(self, backend: Backend | None = None) -> NodeClasses:
-        """The node classes of a backend; None: of all that take graphs and have told what they have."""
-        raise NotImplementedError
+        """The node classes of a backend that has told them; None: of all such backends."""
+        backends = self.tellers() if backend is None else [backend]
+        async with self._turn:
+            catalogs = _catalogs(backends)
+            if catalogs not in self._classes:
+                self._classes[catalogs] = await asyncio.to_thread(_read, await _answers(backends))
+                current = set(_catalogs(self._fleet))
+                self._classes = {key: known for key, known in self._classes.items() if current.issuperset(key)}
+            return self._classes.get(catalogs, NodeClasses())
 
     async def allowed(self, workflow: Workflow) -> Mapping[str, Allowed]:
-        """What the backends allow for the workflow's inputs, by name."""
-        raise NotImplementedError
+        """What the backends allow for the workflow's inputs, by name; nothing is said of what they have not told."""
+        if workflow.makes_parameters:
+            return by_catalogs(workflow, [each.health.catalog for each in self._fleet if each.health.catalog])
+        classes = await self.classes()
+        return await asyncio.to_thread(by_classes, workflow.form, classes)
+
+
+def has_told(backend: Backend) -> bool:
+    return backend.adapter.capabilities.graphs and backend.health.catalog is not None
+
+
+def _catalogs(backends: Sequence[Backend] | Fleet) -> Catalogs:
+    return tuple((backend.name, backend.health.catalog_version) for backend in backends)
+
+
+async def _answers(backends: Sequence[Backend]) -> list[bytes]:
+    return [await backend.adapter.node_definitions() for backend in backends]
+
+
+def _together(answers: Sequence[bytes]) -> dict[str, Any]:
+    return united(orjson.loads(answer) for answer in answers)
+
+
+def _encoded(answers: Sequence[bytes]) -> dict[str, bytes]:
+    return {name: orjson.dumps(entry) for name, entry in _together(answers).items()}
+
+
+def _read(answers: Sequence[bytes]) -> NodeClasses:
+    return read_node_classes(_together(answers))
