@@ -1,0 +1,157 @@
+"""Where models come from: checkpoints, diffusion models, LoRAs, and what goes with them. Pure."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from imagegen_adapters.graphs.graph import Link, Node
+from imagegen_adapters.graphs.inputs import InputType, Target
+from imagegen_adapters.graphs.proposing.drafts import Drafts, label, spelled
+from imagegen_adapters.graphs.proposing.stages import Relation, Stage
+from imagegen_adapters.graphs.proposing.tracing import Spot, Tracer, Visit
+
+_LORA_LOADERS: Final = frozenset({"LoraLoader", "LoraLoaderModelOnly"})
+"""Those that can be put in place of each other."""
+_MODEL_INPUT: Final = re.compile(r".*(ckpt|checkpoint|unet|diffusion|model).*", re.IGNORECASE)
+_CHECKPOINT_INPUT: Final = re.compile(r".*(ckpt|checkpoint).*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """Something that is loaded beside the model."""
+
+    input: str
+    """Pattern of the input's name: loaders of ComfyUI and of its extensions use the same ones."""
+    class_type: str = ".*"
+    """Pattern of the class."""
+    name: str
+    model_type: str
+    title: str
+    group: str = "Models"
+
+    def is_loaded_by(self, node: Node, input_name: str) -> bool:
+        return bool(re.fullmatch(self.input, input_name) and re.fullmatch(self.class_type, node.class_type))
+
+
+_PARTS: Final = (
+    _Part(input="vae_name", name="vae", model_type="vaes", title="VAE"),
+    _Part(
+        input=r"clip_name\d*",
+        class_type="(?!.*CLIPVision).*",
+        name="text_encoder",
+        model_type="text_encoders",
+        title="Text encoder",
+    ),
+    _Part(
+        input="clip_name",
+        class_type=".*CLIPVision.*",
+        name="clip_vision",
+        model_type="clip_visions",
+        title="CLIP vision model",
+    ),
+    _Part(
+        input="control_net_name", name="controlnet", model_type="controlnets", title="ControlNet", group="ControlNet"
+    ),
+    _Part(
+        input="model_name",
+        class_type=".*Upscale.*",
+        name="upscaler",
+        model_type="upscalers",
+        title="Upscaler",
+        group="",
+    ),
+    # The other LoRA loaders are parts of a chain.
+    _Part(input="lora_name", class_type="(?!LoraLoader(ModelOnly)?$).*", name="lora", model_type="loras", title="LoRA"),
+)
+
+
+def propose_models(tracer: Tracer, stages: Sequence[Stage], drafts: Drafts) -> None:
+    """`model` and `loras` of each sampler."""
+    for stage in stages:
+        # Several nodes of a sampler can have the model, as guider and scheduler.
+        visits = list({visit.node.node_id: visit for visit in _model_walk(tracer, stage)}.values())
+        for visit in visits:
+            if not tracer.links(visit.node, "MODEL"):
+                _propose_loader(tracer, visit, drafts, stage)
+        _propose_loras(tracer, visits, drafts, stage)
+
+
+def propose_parts(tracer: Tracer, stages: Sequence[Stage], nodes: Sequence[Node], drafts: Drafts) -> None:
+    """VAE, text encoders, ControlNets, upscalers, and LoRAs that are no part of a chain."""
+    has_second_pass = any(stage.relation is Relation.AGAIN for stage in stages)
+    for node in nodes:
+        for input_name in node.inputs:
+            for part in _PARTS:
+                if part.is_loaded_by(node, input_name):
+                    drafts.add(
+                        part.name,
+                        InputType.MODEL,
+                        [_text_spot(tracer.spot(node, input_name))],
+                        reason=f"the file that {label(node)} loads",
+                        title=part.title,
+                        group="Second pass" if part.name == "upscaler" and has_second_pass else part.group,
+                        model_type=part.model_type,
+                    )
+
+
+def _model_walk(tracer: Tracer, stage: Stage) -> Iterator[Visit]:
+    def follow(node: Node) -> list[Link]:
+        return tracer.links(node, "MODEL")
+
+    for node, is_certain in stage.nodes:
+        yield from tracer.walk(node, follow(node), follow, is_certain=is_certain)
+
+
+def _propose_loader(tracer: Tracer, visit: Visit, drafts: Drafts, stage: Stage) -> None:
+    for input_name in visit.node.inputs:
+        spot = _text_spot(tracer.spot(visit.node, input_name, is_certain=visit.is_certain))
+        if spot is not None and _MODEL_INPUT.fullmatch(input_name):
+            list_name = "checkpoints" if _CHECKPOINT_INPUT.fullmatch(input_name) else "diffusion_models"
+            drafts.add(
+                f"{stage.relation.prefix}model",
+                InputType.MODEL,
+                [spot],
+                reason=f"{label(visit.node)} loads what reaches `model` of {label(stage.sampler)}",
+                title=f"Model{stage.relation.words}",
+                group=stage.relation.group(""),
+                model_type=list_name,
+            )
+            return
+
+
+def _propose_loras(tracer: Tracer, visits: Sequence[Visit], drafts: Drafts, stage: Stage) -> None:
+    # Seen from the sampler the last one comes first.
+    chain: dict[Target, tuple[Spot, Node]] = {}
+    for visit in reversed(visits):
+        if visit.node.class_type in _LORA_LOADERS:
+            spot = _text_spot(tracer.spot(visit.node, "lora_name", is_certain=visit.is_certain))
+            if spot is not None and spot.is_direct and drafts.is_free(spot):
+                chain[spot.target] = (spot, visit.node)
+    nodes = [node for _, node in chain.values()]
+    drafts.add(
+        f"{stage.relation.prefix}loras",
+        InputType.LORAS,
+        [spot for spot, _ in chain.values()],
+        reason=f"{spelled(nodes)} on the way of the model to {label(stage.sampler)}",
+        title=f"LoRAs{stage.relation.words}",
+        help_text="They take the place of those that the graph holds",
+        group=stage.relation.group(""),
+        default=[_lora(node) for node in nodes],
+    )
+
+
+def _lora(node: Node) -> dict[str, Any]:
+    """As `imagegen.v1.Lora`."""
+    weight = node.inputs.get("strength_model")
+    for_text = node.inputs.get("strength_clip", weight)
+    lora = {"name": node.inputs["lora_name"], "weight": weight if _is_number(weight) else 1.0}
+    return lora if for_text == weight or not _is_number(for_text) else {**lora, "text_encoder_weight": for_text}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _text_spot(spot: Spot | None) -> Spot | None:
+    return spot if spot is not None and isinstance(spot.value, str) else None

@@ -1,0 +1,139 @@
+"""The pictures and masks that a graph gets from the caller. Pure."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from imagegen_adapters.graphs.graph import Link, Node
+from imagegen_adapters.graphs.inputs import InputType
+from imagegen_adapters.graphs.proposing.drafts import Drafts, label
+from imagegen_adapters.graphs.proposing.stages import Stage
+from imagegen_adapters.graphs.proposing.tracing import Spot, Tracer, Visit
+
+_MOST_PICTURES: Final = 16
+_ALPHA_SLOT: Final = 1
+"""Of LoadImage: the mask that the picture itself holds."""
+_GENERIC_TITLE: Final = re.compile(r"load ?image.*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Mask:
+    """A loaded picture of which a mask is made."""
+
+    loader: Visit
+    of_alpha: bool
+    """Of its transparency, not of its colours."""
+    is_inverted: bool
+
+    @property
+    def help(self) -> str:
+        if self.of_alpha:
+            return f"Its {'opaque' if self.is_inverted else 'transparent'} parts are repainted"
+        return f"Its {'black' if self.is_inverted else 'white'} parts are repainted"
+
+
+def propose_pictures(tracer: Tracer, stages: Sequence[Stage], nodes: Sequence[Node], drafts: Drafts) -> None:
+    """`init_image`, `mask`, then all further pictures that the graph loads."""
+    for stage in stages[:1]:
+        mask = next(_masks(tracer, stage), None)
+        for visit in stage.start:
+            own_mask = mask if mask is not None and mask.loader.node is visit.node else None
+            reason = f"{label(visit.node)} gives what {label(stage.sampler)} starts from"
+            _add_picture(tracer, visit, drafts, reason=reason, help_text=own_mask.help if own_mask is not None else "")
+        if mask is not None:
+            reason = f"{label(mask.loader.node)} gives the mask of what {label(stage.sampler)} starts from"
+            _add_mask(tracer, mask, drafts, reason=reason)
+    masks_only = _masks_only(nodes)
+    for node in [node for node in nodes if _picture(tracer, node) is not None][:_MOST_PICTURES]:
+        visit = Visit(node=node, slot=0, type="IMAGE", is_certain=False)
+        if node.node_id in masks_only or not _gives_image(tracer, node):
+            mask = _Mask(loader=visit, of_alpha=_is_alpha(visit), is_inverted=False)
+            _add_mask(tracer, mask, drafts, reason=f"{label(node)} loads a mask")
+        else:
+            is_known = _is_known_file(_picture(tracer, node))
+            _add_picture(tracer, visit, drafts, reason=f"{label(node)} loads a picture", required=not is_known)
+
+
+def _add_picture(
+    tracer: Tracer, visit: Visit, drafts: Drafts, *, reason: str, help_text: str = "", required: bool = True
+) -> None:
+    title = visit.node.title
+    drafts.add(
+        "init_image",
+        InputType.IMAGE,
+        [_picture(tracer, visit.node, is_certain=visit.is_certain)],
+        reason=reason,
+        title="Picture" if _GENERIC_TITLE.fullmatch(title) else title,
+        help_text=help_text,
+        required=required,
+    )
+
+
+def _add_mask(tracer: Tracer, mask: _Mask, drafts: Drafts, *, reason: str) -> None:
+    # What is called `mask` is the same everywhere: white is repainted. Other masks go by another name.
+    is_usual = not mask.of_alpha and not mask.is_inverted
+    drafts.add(
+        "mask" if is_usual else "mask_image",
+        InputType.MASK if is_usual else InputType.IMAGE,
+        [_picture(tracer, mask.loader.node, is_certain=mask.loader.is_certain)],
+        reason=reason,
+        title="Mask",
+        help_text=mask.help,
+        required=True,
+    )
+
+
+def _masks(tracer: Tracer, stage: Stage) -> Iterator[_Mask]:
+    """The masks that lie over what a sampler starts from."""
+
+    def follow(node: Node) -> list[Link]:
+        return tracer.links(node, "MASK") or tracer.links(node, "IMAGE")
+
+    for start in stage.start:
+        is_inverted = is_of_colors = False
+        for visit in tracer.walk(start.node, tracer.links(start.node, "MASK"), follow, is_certain=start.is_certain):
+            is_inverted ^= "invert" in visit.node.class_type.lower()
+            is_of_colors |= visit.type == "IMAGE"
+            if _picture(tracer, visit.node) is not None:
+                yield _Mask(loader=visit, of_alpha=not is_of_colors and _is_alpha(visit), is_inverted=is_inverted)
+
+
+def _is_alpha(visit: Visit) -> bool:
+    """Whether a loader gives the transparency of its picture as the mask."""
+    return bool(visit.node.inputs.get("channel", "alpha") == "alpha")
+
+
+def _masks_only(nodes: Sequence[Node]) -> set[str]:
+    """Nodes of which nothing but the second output is used."""
+    slots: dict[str, set[int]] = {}
+    for node in nodes:
+        for link in node.links:
+            slots.setdefault(link.source, set()).add(link.slot)
+    return {node_id for node_id, used in slots.items() if used == {_ALPHA_SLOT}}
+
+
+def _gives_image(tracer: Tracer, node: Node) -> bool:
+    return tracer.gives(node, "IMAGE") and "channel" not in node.inputs
+
+
+def _picture(tracer: Tracer, node: Node, *, is_certain: bool = True) -> Spot | None:
+    """Where a loader of pictures has its file; None: it is none."""
+    if not tracer.gives(node, "IMAGE", "MASK"):
+        return None
+    is_unknown = tracer.classes.find(node.class_type) is None
+    for name, value in node.inputs.items():
+        kind = tracer.kind(node, name)
+        takes_picture = kind is not None and kind.upload == "image"
+        if isinstance(value, str) and (takes_picture or (is_unknown and _is_named_loader(node, name))):
+            return tracer.spot(node, name, is_certain=is_certain)
+    return None
+
+
+def _is_named_loader(node: Node, input_name: str) -> bool:
+    return input_name == "image" and _GENERIC_TITLE.fullmatch(node.class_type) is not None
+
+
+def _is_known_file(spot: Spot | None) -> bool:
+    """Whether the backend has the file that the graph names."""
+    return spot is not None and spot.kind is not None and spot.value in (spot.kind.options or ())

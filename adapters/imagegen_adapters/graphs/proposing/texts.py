@@ -1,0 +1,159 @@
+"""The texts that reach a sampler's `positive` and `negative`. Pure."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from imagegen_adapters.graphs.graph import Link, Node, is_link
+from imagegen_adapters.graphs.inputs import Confidence, InputType, Target
+from imagegen_adapters.graphs.proposing.drafts import Drafts, label
+from imagegen_adapters.graphs.proposing.stages import Stage
+from imagegen_adapters.graphs.proposing.tracing import Spot, Tracer, Visit
+
+_POSITIVE: Final = re.compile(r"(^|_)pos(itive)?(_|\d|$)")
+# The second of DualCFGGuider lies between both sides; what it has of text, it has of the negative one.
+_NEGATIVE: Final = re.compile(r"(^|_)neg(ative)?(_|\d|$)|^cond2$")
+_OF_A_PART: Final = re.compile(r"ConditioningSet(Area|Mask|Properties|TimestepRange)")
+_NO_PROMPT: Final = frozenset(
+    {"delimiter", "separator", "find", "replace", "regex_pattern", "substring", "filename_prefix", "lora_name"}
+)
+"""Inputs of nodes between a text and its encoder that shape it and are no text of their own."""
+_TITLE_OF_CORE: Final = re.compile(r"clip ?text ?encode.*|text ?encode.*|.*string.*|.*primitive.*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Text:
+    """A literal that an encoder gets."""
+
+    spot: Spot
+    text: str
+    writer: Node
+    """The node that it stands in."""
+    encoder: Node
+    field: str
+    """The encoder's input that it goes to."""
+    stage: Stage
+
+
+def propose_texts(tracer: Tracer, stages: Sequence[Stage], drafts: Drafts) -> None:
+    """`prompt` and `negative_prompt`, as many as there are different ones.
+
+    The positive ones come first: a text that both sides are made of is a prompt.
+    """
+    _propose(tracer, stages, drafts, name="prompt", title="Prompt", opposite=_NEGATIVE)
+    _propose(tracer, stages, drafts, name="negative_prompt", title="Negative prompt", opposite=_POSITIVE)
+
+
+def conditioning_walk(
+    tracer: Tracer, stage: Stage, *, opposite: re.Pattern[str] = _NEGATIVE, whole_only: bool = False
+) -> Iterator[Visit]:
+    """The nodes that make one side of a sampler's conditioning; if asked, only what counts for the whole picture."""
+
+    def follow(node: Node) -> list[Link]:
+        # What a zeroed one gives is empty, whatever it is made of.
+        is_left_out = node.class_type == "ConditioningZeroOut" or (whole_only and _OF_A_PART.match(node.class_type))
+        return [] if is_left_out else sided(node)
+
+    def sided(node: Node) -> list[Link]:
+        links = tracer.links(node, "CONDITIONING")
+        return [link for link in links if not opposite.search(link.input_name.lower())]
+
+    is_negative = opposite is _POSITIVE
+    for node, is_certain in stage.nodes:
+        # A guider without a negative side calls its only one `conditioning`.
+        links = [link for link in sided(node) if not is_negative or _NEGATIVE.search(link.input_name.lower())]
+        yield from tracer.walk(node, links, follow, is_certain=is_certain)
+
+
+def _propose(
+    tracer: Tracer, stages: Sequence[Stage], drafts: Drafts, *, name: str, title: str, opposite: re.Pattern[str]
+) -> None:
+    texts: dict[Target, _Text] = {}
+    for stage in stages:
+        # The first one is what people mean by the prompt.
+        for whole_only in (True, False):
+            for visit in conditioning_walk(tracer, stage, opposite=opposite, whole_only=whole_only):
+                for text in _texts(tracer, visit, stage, opposite):
+                    texts.setdefault(text.spot.target, text)
+    groups = _grouped(tuple(texts.values()))
+    confidence = Confidence.HIGH if len(groups) == 1 else Confidence.MEDIUM
+    for group in groups:
+        first = group[0]
+        side = "negative" if opposite is _POSITIVE else "positive"
+        reason = f"the text that {label(first.encoder)} encodes for `{side}` of {label(first.stage.sampler)}"
+        drafts.add(
+            name,
+            InputType.TEXT,
+            [text.spot for text in group],
+            reason=reason,
+            title=title if len(groups) == 1 else _title(first, title),
+            help_text=f"For {first.field}"
+            if len({text.encoder.node_id for text in texts.values()}) < len(groups)
+            else "",
+            confidence=confidence,
+        )
+
+
+def _texts(tracer: Tracer, visit: Visit, stage: Stage, opposite: re.Pattern[str]) -> Iterator[_Text]:
+    """The literals that a node encodes; none if it is no encoder."""
+    node = visit.node
+    is_encoder = tracer.links(node, "CLIP") or not tracer.links(node, "CONDITIONING")
+    if not is_encoder:
+        return
+    found = [
+        _Text(spot=spot, text=str(spot.value), writer=writer, encoder=node, field=name, stage=stage)
+        for name in _text_fields(tracer, node)
+        if not opposite.search(name.lower())
+        for spot, writer in _literals(tracer, node, name, is_certain=visit.is_certain)
+    ]
+    # Encoders of several models get the gist of it as well as all of it.
+    yield from sorted(found, key=lambda text: -len(text.text))
+
+
+def _literals(tracer: Tracer, node: Node, name: str, *, is_certain: bool) -> Iterator[tuple[Spot, Node]]:
+    """Where the text of an input is written: in place, or in the nodes that it is put together of."""
+    if not is_link(node.inputs[name]):
+        spot = tracer.spot(node, name, is_certain=is_certain)
+        if spot is not None and isinstance(spot.value, str):
+            yield spot, node
+        return
+    links = [link for link in node.links if link.input_name == name]
+    follow = lambda source: tracer.links(source, "STRING")  # noqa: E731
+    for visit in tracer.walk(node, links, follow, is_certain=is_certain):
+        for field in _text_fields(tracer, visit.node):
+            value = visit.node.inputs[field]
+            if isinstance(value, str):
+                target = Target(visit.node.node_id, field)
+                yield (
+                    Spot(target=target, value=value, kind=None, is_direct=False, is_certain=visit.is_certain),
+                    visit.node,
+                )
+
+
+def _text_fields(tracer: Tracer, node: Node) -> list[str]:
+    """The inputs of a node that take text for people to write."""
+    fields = [name for name in node.inputs if tracer.type_of(node, name) == "STRING" and name not in _NO_PROMPT]
+    long = [name for name in fields if (kind := tracer.kind(node, name)) is not None and kind.is_multiline]
+    return long or fields
+
+
+def _grouped(texts: Sequence[_Text]) -> list[list[_Text]]:
+    """Texts that are set together: equal ones, and empty ones beside another text of the same encoder."""
+    groups: dict[str, list[_Text]] = {}
+    spoken: dict[str, str] = {}
+    for text in texts:
+        if text.text.strip():
+            spoken.setdefault(text.encoder.node_id, text.text)
+    for text in texts:
+        key = text.text if text.text.strip() else spoken.get(text.encoder.node_id, "")
+        groups.setdefault(key, []).append(text)
+    return list(groups.values())
+
+
+def _title(text: _Text, title: str) -> str:
+    """What tells one of several texts from the others."""
+    own = text.writer.title
+    if own != text.writer.class_type and not _TITLE_OF_CORE.fullmatch(own):
+        return own
+    return f"{title}{text.stage.relation.words}"
