@@ -39,8 +39,10 @@ from imagegen_server.services.admission import Admission
 from imagegen_server.services.assets import AssetService
 from imagegen_server.services.backends import BackendService
 from imagegen_server.services.image_gen import ImageGenService
+from imagegen_server.services.metadata import GenerationMetadata
 from imagegen_server.services.models import ModelService
 from imagegen_server.services.queue import QueueService
+from imagegen_server.services.reusing import Reuse
 from imagegen_server.services.rpc import bind
 from imagegen_server.services.settings import SettingsService
 from imagegen_server.services.streams import Streams
@@ -55,6 +57,7 @@ from imagegen_server.validation import SpecChecker
 from imagegen_server.watching import HEARTBEAT_S
 from imagegen_server.wire.events import encode_durable
 from imagegen_server.wire.jobs import JobCodec
+from imagegen_server.workflows.definitions import Definitions
 from imagegen_server.workflows.library import Library
 
 log = structlog.get_logger(__name__)
@@ -171,6 +174,7 @@ async def serve(
             settings=runtime,
             runner=runner,
             library=Library(store, clock=time.time),
+            definitions=Definitions(fleet),
         )
         services = _services(parts, heartbeat_s=rhythm.heartbeat_s)
         described = {_descriptor(module): service for module, service in services.items()}
@@ -193,6 +197,7 @@ class _Parts:
     settings: RuntimeSettings
     runner: Runner
     library: Library
+    definitions: Definitions
 
 
 def _services(parts: _Parts, *, heartbeat_s: float) -> dict[ModuleType, object]:
@@ -204,11 +209,21 @@ def _services(parts: _Parts, *, heartbeat_s: float) -> dict[ModuleType, object]:
         ledger=ledger,
         store=store,
         runner=runner,
-        checker=SpecChecker(parts.fleet, parts.assets, choose_seed=_choose_seed),
+        checker=SpecChecker(
+            parts.fleet,
+            parts.assets,
+            parts.library,
+            parts.definitions,
+            settings=lambda: parts.settings.current,
+            choose_seed=_choose_seed,
+        ),
+        reuse=Reuse(store=store, assets=parts.assets, fleet=parts.fleet),
+        library=parts.library,
         settings=parts.settings,
         choose_seed=_choose_seed,
         clock=time.time,
     )
+    metadata = GenerationMetadata(assets=parts.assets, ledger=ledger, fleet=parts.fleet)
     image_gen = ImageGenService(
         hub=hub,
         ledger=ledger,
@@ -217,6 +232,7 @@ def _services(parts: _Parts, *, heartbeat_s: float) -> dict[ModuleType, object]:
         admission=admission,
         views=views,
         streams=Streams(ledger=ledger, hub=hub, store=store, views=views, clock=time.time, heartbeat_s=heartbeat_s),
+        metadata=metadata,
         tokens=tokens,
         new_id=_new_id,
     )
@@ -230,7 +246,7 @@ def _services(parts: _Parts, *, heartbeat_s: float) -> dict[ModuleType, object]:
             tokens=tokens,
             clock=time.time,
         ),
-        asset_pb2: AssetService(assets=parts.assets, store=store, tokens=tokens),
+        asset_pb2: AssetService(assets=parts.assets, store=store, tokens=tokens, metadata=metadata),
         backend_pb2: BackendService(fleet=parts.fleet, runner=runner),
         model_pb2: ModelService(fleet=parts.fleet),
         settings_pb2: SettingsService(settings=parts.settings, fleet=parts.fleet, library=parts.library),

@@ -162,6 +162,8 @@ class JobSpec:
     on_uncertain: UncertainPolicy = UncertainPolicy.RETRY
     backend_labels: Mapping[str, str] = field(default_factory=dict)
     """A backend must have all of them."""
+    reuse: bool = False
+    """It may be answered with the outputs of an earlier job that made exactly this."""
 
     @property
     def everything(self) -> Slice:
@@ -257,6 +259,8 @@ class Job:
     """Sequence number of the newest durable event."""
     retry_of: str = ""
     """The job that this one repeats; empty: none."""
+    reused_from: str = ""
+    """The job that had made the same before, whose outputs this one was answered with; empty: none."""
     is_paused: bool = False
     """It keeps its place in the queue and is not started."""
     lined_up: float | None = None

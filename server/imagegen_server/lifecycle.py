@@ -14,7 +14,9 @@ a job and their end, and RUNNING -> QUEUED when nothing runs and something is mi
    deadline that passes.
 7. In CANCELLING nothing begins. The first wish counts: when the last attempt has ended, the job ends as `ending` says,
    whatever was asked for meanwhile.
-8. What counts is what was delivered: a job that misses nothing when its last attempt ends is SUCCEEDED, even if that
+8. A new job that is answered with what another has made ends at once, without an attempt: QUEUED, its outputs,
+   Completed.
+9. What counts is what was delivered: a job that misses nothing when its last attempt ends is SUCCEEDED, even if that
    attempt broke, or was to be stopped.
 
 Times are seconds since the Unix epoch.
@@ -69,10 +71,18 @@ class InvalidHappening(Exception):
 
 
 def create(job: Job) -> tuple[Job, Events]:
-    """The first event of a new job; `job` is QUEUED with sequence 0."""
+    """The first event of a new job, which is QUEUED with sequence 0; all of them of one that has outputs already."""
     assert job.state is JobState.QUEUED
     assert job.sequence == 0
-    return _emit(job, job.create_time, StateChanged(before=None, after=JobState.QUEUED))
+    now = job.create_time
+    created, events = _emit(job, now, StateChanged(before=None, after=JobState.QUEUED))
+    if not job.reused_from:
+        return created, events
+    for output in job.outputs:
+        created, told = _emit(created, now, output)
+        events += told
+    ended, told = _complete(created, JobState.SUCCEEDED, now)
+    return ended, events + told
 
 
 def apply(job: Job, happening: Happening, now: float) -> tuple[Job, Events]:
@@ -154,7 +164,7 @@ def _begin(job: Job, began: AttemptBegan, now: float) -> tuple[Job, Events]:
         slice=began.slice,
     )
     start_time = now if job.start_time is None else job.start_time
-    spec = _with_model(job.spec, began.model)
+    spec = with_model(job.spec, began.model)
     # A place that somebody gave it is used up.
     begun = replace(job, spec=spec, attempts=(*job.attempts, attempt), start_time=start_time, move=None)
     begun, started = _emit(begun, now, AttemptStarted(attempt=attempt), attempt.number)
@@ -164,10 +174,14 @@ def _begin(job: Job, began: AttemptBegan, now: float) -> tuple[Job, Events]:
     return begun, started + changed
 
 
-def _with_model(spec: JobSpec, model: str) -> JobSpec:
+def with_model(spec: JobSpec, model: str) -> JobSpec:
+    """The spec with the model that was chosen written back; of a workflow, in its inputs too."""
     if not model or not isinstance(spec.source, ImageParameters):
         return spec
-    return replace(spec, source=replace(spec.source, model=model))
+    invocation = spec.invocation
+    if invocation is not None:
+        invocation = replace(invocation, inputs={**invocation.inputs, "model": model})
+    return replace(spec, source=replace(spec.source, model=model), invocation=invocation)
 
 
 def _store_output(job: Job, stored: OutputStored, now: float) -> tuple[Job, Events]:

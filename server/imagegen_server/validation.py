@@ -2,8 +2,8 @@
 
 import asyncio
 import difflib
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final
 
@@ -11,10 +11,17 @@ from imagegen.v1 import job_pb2
 from imagegen_adapters.contract import ImageParameters, RawGraph
 from imagegen_adapters.errors import Violation
 from imagegen_server.assets import AssetStore
+from imagegen_server.defaulting import NAMED, defaults_for, names_in
 from imagegen_server.errors import Refused, asset_not_found, invalid
 from imagegen_server.fleet import Backend, Fleet
-from imagegen_server.jobs import Asset, JobSpec
-from imagegen_server.wire.specs import DEFAULT_SIZE, Defaults, decode_spec
+from imagegen_server.invoking import Wanted, made
+from imagegen_server.jobs import Asset, JobSpec, PreviewOptions
+from imagegen_server.settings.model import GenerationDefaults, Settings
+from imagegen_server.wire.scalars import from_struct
+from imagegen_server.wire.specs import decode_graph, decode_image, decode_spec
+from imagegen_server.workflows.definitions import Definitions
+from imagegen_server.workflows.inputs import InvalidInputs, resolve
+from imagegen_server.workflows.library import Library
 
 READABLE_TYPES: Final = frozenset({"image/png", "image/jpeg", "image/webp"})
 """What every backend can be given as an input."""
@@ -25,29 +32,46 @@ _NAMES_SHOWN: Final = 20
 class SpecChecker:
     """Resolves and checks specs that have passed the rules of the proto."""
 
-    def __init__(self, fleet: Fleet, assets: AssetStore, *, choose_seed: Callable[[], int]) -> None:
-        """`choose_seed` gives the seed for a request without one."""
+    def __init__(
+        self,
+        fleet: Fleet,
+        assets: AssetStore,
+        library: Library,
+        definitions: Definitions,
+        *,
+        settings: Callable[[], Settings],
+        choose_seed: Callable[[], int],
+    ) -> None:
+        """`settings` gives those that count now, `choose_seed` the seed for a request without one."""
         self._fleet = fleet
         self._assets = assets
+        self._library = library
+        self._definitions = definitions
+        self._settings = settings
         self._choose_seed = choose_seed
 
-    def holding_inputs(self, encoded: job_pb2.JobSpec) -> AbstractAsyncContextManager[None]:
-        """Meanwhile the assets that the spec names are not deleted: for `check` and the storing of the job."""
-        return self._assets.holding([digest for _, digest in _named_assets(encoded)])
-
     async def check(self, encoded: job_pb2.JobSpec) -> JobSpec:
-        """The spec with every default resolved.
+        """As `checking`, for what is not to be stored."""
+        async with self.checking(encoded) as spec:
+            return spec
 
-        Refused: INVALID_REQUEST, INVALID_GRAPH, INVALID_IMAGE, ASSET_NOT_FOUND, BACKEND_NOT_FOUND.
+    @asynccontextmanager
+    async def checking(self, encoded: job_pb2.JobSpec, *, is_repeat: bool = False) -> AsyncIterator[JobSpec]:
+        """The spec with every default resolved. Until the end of the block the assets that it names are not deleted.
+
+        What `is_repeat` was resolved before, so that what it leaves open is to stay so.
+        Refused: INVALID_REQUEST, INVALID_GRAPH, INVALID_IMAGE, ASSET_NOT_FOUND, BACKEND_NOT_FOUND, WORKFLOW_NOT_FOUND.
         """
         candidates = self._candidates(encoded)
-        inputs = await self._inputs(encoded)
-        spec = decode_spec(encoded, self._defaults(inputs))
-        violations = [*_seed_violations(spec), *_option_violations(spec)]
-        if violations:
-            raise invalid(violations)
-        await _check_backends(spec, candidates)
-        return spec
+        wanted = await self._wanted(encoded)
+        async with self._assets.holding([digest for _, digest in wanted.assets()]):
+            images = await self._images(wanted)
+            spec = self._resolved(encoded, wanted, candidates, images, is_repeat=is_repeat)
+            violations = [*map(wanted.told, _seed_violations(spec)), *_option_violations(spec)]
+            if violations:
+                raise invalid(violations)
+            await _check_backends(spec, wanted, candidates)
+            yield spec
 
     def _candidates(self, encoded: job_pb2.JobSpec) -> list[Backend]:
         """The backends that the spec leaves open; there is at least one."""
@@ -59,13 +83,33 @@ class SpecChecker:
             raise invalid([Violation("spec.backend_labels", description)])
         return matching
 
-    async def _inputs(self, encoded: job_pb2.JobSpec) -> dict[str, Asset]:
-        """The assets that the spec names, by the path of the field."""
-        named = dict(_named_assets(encoded))
-        found = await asyncio.gather(*(self._input(path, digest) for path, digest in named.items()))
-        return dict(zip(named, found, strict=True))
+    async def _wanted(self, encoded: job_pb2.JobSpec) -> Wanted:
+        match encoded.WhichOneof("source"):
+            case "graph":
+                return Wanted(source=decode_graph(encoded.graph))
+            case "workflow":
+                return await self._made(encoded.workflow)
+            case _:
+                return Wanted(source=encoded.image)
 
-    async def _input(self, path: str, digest: str) -> Asset:
+    async def _made(self, encoded: job_pb2.WorkflowInvocation) -> Wanted:
+        # What a revision that is named explicitly has, is there although the workflow was deleted.
+        workflow = await self._library.get(encoded.workflow_id, encoded.revision, field="spec.workflow.workflow_id")
+        allowed = await self._definitions.allowed(workflow)
+        given = from_struct(encoded.inputs)
+        try:
+            inputs = resolve(workflow, given, choose_seed=self._choose_seed, allowed=allowed)
+        except InvalidInputs as error:
+            violations = [Violation(f"spec.workflow.{each.field}", each.description) for each in error.violations]
+            raise invalid(violations) from error
+        return await asyncio.to_thread(made, workflow, inputs)
+
+    async def _images(self, wanted: Wanted) -> dict[str, Asset]:
+        """The assets that are named, by their digests."""
+        found = await asyncio.gather(*(self._image(path, digest) for path, digest in wanted.assets()))
+        return {asset.digest: asset for asset in found}
+
+    async def _image(self, path: str, digest: str) -> Asset:
         try:
             asset = await self._assets.get(digest)
         except Refused as refused:
@@ -75,13 +119,25 @@ class SpecChecker:
             raise invalid([Violation(path, description)], reason="INVALID_IMAGE")
         return asset
 
-    def _defaults(self, inputs: dict[str, Asset]) -> Defaults:
-        initial = inputs.get("spec.image.init_image")
-        return Defaults(
-            seed=self._choose_seed(),
-            width=initial.width if initial is not None else DEFAULT_SIZE,
-            height=initial.height if initial is not None else DEFAULT_SIZE,
-        )
+    def _resolved(
+        self,
+        encoded: job_pb2.JobSpec,
+        wanted: Wanted,
+        candidates: Sequence[Backend],
+        images: Mapping[str, Asset],
+        *,
+        is_repeat: bool,
+    ) -> JobSpec:
+        settings = self._settings()
+        defaults = GenerationDefaults() if is_repeat else settings.defaults
+        preview = PreviewOptions() if is_repeat else settings.preview
+        if isinstance(wanted.source, RawGraph):
+            source: ImageParameters | RawGraph = wanted.source
+        else:
+            initial, seed = images.get(wanted.source.init_image), self._choose_seed()
+            chosen = defaults_for(wanted.source, defaults, candidates, initial=initial, seed=seed)
+            source = decode_image(wanted.source, chosen)
+        return decode_spec(encoded, source, invocation=wanted.invocation(source), preview=preview)
 
 
 def _shown_labels(backends: Iterable[Backend]) -> str:
@@ -93,19 +149,10 @@ def _shown_labels(backends: Iterable[Backend]) -> str:
     return ", ".join(f"{name} ({shown or 'none'})" for name, shown in labels.items())
 
 
-def _named_assets(encoded: job_pb2.JobSpec) -> Iterable[tuple[str, str]]:
-    if encoded.image.init_image:
-        yield "spec.image.init_image", encoded.image.init_image
-    if encoded.image.mask:
-        yield "spec.image.mask", encoded.image.mask
-    for key, digest in sorted(encoded.graph.images.items()):
-        yield f'spec.graph.images["{key}"]', digest
-
-
 def _seed_violations(spec: JobSpec) -> Iterable[Violation]:
     source = spec.source
     if isinstance(source, ImageParameters) and source.seed > MAX_SEED - (source.count - 1):
-        yield Violation("spec.image.seed", f"seed + count - 1 must not exceed {MAX_SEED}")
+        yield Violation("image.seed", f"seed + count - 1 must not exceed {MAX_SEED}")
 
 
 def _option_violations(spec: JobSpec) -> Iterable[Violation]:
@@ -114,7 +161,7 @@ def _option_violations(spec: JobSpec) -> Iterable[Violation]:
             yield Violation(f'spec.backend_options["{kind}"]', "must be an object with the values to pass through")
 
 
-async def _check_backends(spec: JobSpec, candidates: Sequence[Backend]) -> None:
+async def _check_backends(spec: JobSpec, wanted: Wanted, candidates: Sequence[Backend]) -> None:
     """Refuses what no candidate can run, with what keeps the one that comes nearest from it."""
     answers = []
     for backend in candidates:
@@ -127,11 +174,10 @@ async def _check_backends(spec: JobSpec, candidates: Sequence[Backend]) -> None:
     of_takers = [{each.field for each in answer[2]} for answer in answers if not answer[0]]
     # Each has something that another lacks: what one of them says of it alone would be a riddle.
     where = f" (at {nearest}; no backend has all of it)" if is_graph_fault and not set.intersection(*of_takers) else ""
-    prefixed = [Violation(f"spec.{each.field}", each.description + where) for each in violations]
-    raise invalid(
-        [_with_all_models(each, spec, candidates) for each in prefixed],
-        reason="INVALID_GRAPH" if is_graph_fault else "INVALID_REQUEST",
-    )
+    with_where = [Violation(each.field, each.description + where) for each in violations]
+    told = [wanted.told(_with_all_models(each, spec, candidates)) for each in with_where]
+    is_of_inputs = all(wanted.is_of_input(each) for each in told)
+    raise invalid(told, reason="INVALID_GRAPH" if is_graph_fault and not is_of_inputs else "INVALID_REQUEST")
 
 
 def _takes(backend: Backend, spec: JobSpec) -> bool:
@@ -141,10 +187,10 @@ def _takes(backend: Backend, spec: JobSpec) -> bool:
 
 def _with_all_models(violation: Violation, spec: JobSpec, candidates: Sequence[Backend]) -> Violation:
     """For an unknown model: what is allowed at any backend, and not only at the one that was asked."""
-    if violation.field != "spec.image.model" or not isinstance(spec.source, ImageParameters):
+    if violation.field != "image.model" or not isinstance(spec.source, ImageParameters):
         return violation
     catalogs = [backend.health.catalog for backend in candidates if backend.health.catalog is not None]
-    names = dict.fromkeys(model.name for catalog in catalogs for model in catalog.checkpoints)
+    names = {name: None for catalog in catalogs for name in names_in(catalog, NAMED["model"])}
     if not names or spec.source.model in names:
         return violation
     return replace(violation, description=f"no such model {spec.source.model!r}; allowed: {_shown(spec, names)}")

@@ -22,6 +22,7 @@ from imagegen.v1.job_pb2 import ImageParameters, Job, JobSpec, JobState
 from imagegen.v1.model_pb2 import RefreshModelsRequest
 from imagegen.v1.model_pb2_grpc import ModelServiceStub
 from imagegen.v1.queue_pb2_grpc import QueueServiceStub
+from imagegen.v1.settings_pb2_grpc import SettingsServiceStub
 from imagegen.v1.workflow_pb2_grpc import WorkflowServiceStub
 from imagegen_server.app import Rhythm, Server, serve
 from imagegen_server.config import BackendSettings, ServerSettings
@@ -35,6 +36,7 @@ if TYPE_CHECKING:  # these names are in the stubs only
     from imagegen.v1.image_gen_pb2_grpc import ImageGenServiceAsyncStub
     from imagegen.v1.model_pb2_grpc import ModelServiceAsyncStub
     from imagegen.v1.queue_pb2_grpc import QueueServiceAsyncStub
+    from imagegen.v1.settings_pb2_grpc import SettingsServiceAsyncStub
     from imagegen.v1.workflow_pb2_grpc import WorkflowServiceAsyncStub
 
 RHYTHM = Rhythm(
@@ -56,6 +58,7 @@ class Caller:
     models: "ModelServiceAsyncStub"
     queue: "QueueServiceAsyncStub"
     workflows: "WorkflowServiceAsyncStub"
+    settings: "SettingsServiceAsyncStub"
 
     async def create(self, spec: JobSpec | None = None, *, owner: str = "", **fields: Any) -> Job:
         request = pb.CreateJobRequest(spec=spec or text_to_image(), **fields)
@@ -217,6 +220,7 @@ async def calling(address: str) -> AsyncIterator[Caller]:
             models=ModelServiceStub(channel),
             queue=QueueServiceStub(channel),
             workflows=WorkflowServiceStub(channel),
+            settings=SettingsServiceStub(channel),
         )
 
 

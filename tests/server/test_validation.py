@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -13,12 +14,16 @@ from imagegen_adapters import contract
 from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import Capabilities, Catalog, NamedModel
 from imagegen_server.assets import AssetStore
+from imagegen_server.config import ServerSettings
 from imagegen_server.errors import Refused
 from imagegen_server.fleet import Backend, Fleet, Member
 from imagegen_server.jobs import AssetOrigin
+from imagegen_server.settings.layers import BUILT_IN, Layer, effective, layer_of, settings_of
 from imagegen_server.stores.store import Store
 from imagegen_server.tasks import running
 from imagegen_server.validation import MAX_SEED, SpecChecker
+from imagegen_server.workflows.definitions import Definitions
+from imagegen_server.workflows.library import Library
 from tests.server.scripted import ScriptedAdapter, picture
 from tests.server.serving import text_to_image
 
@@ -35,12 +40,14 @@ def member(name: str, labels: Mapping[str, str]) -> Member:
 
 
 @pytest.fixture
-async def checker_for(assets: AssetStore) -> AsyncIterator[MakeChecker]:
-    """Makes a checker over backends that have been asked, as far as they answer."""
+async def checker_for(assets: AssetStore, store: Store) -> AsyncIterator[MakeChecker]:
+    """Makes a checker over backends that have been asked, as far as they answer, with a layer of settings."""
     async with AsyncExitStack() as stack:
 
         async def make(
-            labels: Mapping[str, Mapping[str, str]] | None = None, **adapters: ScriptedAdapter
+            labels: Mapping[str, Mapping[str, str]] | None = None,
+            layer: Layer = MappingProxyType({}),
+            **adapters: ScriptedAdapter,
         ) -> SpecChecker:
             backends = [
                 Backend(member(name, (labels or {}).get(name, {})), adapter, clock=time.time, on_change=lambda: None)
@@ -49,7 +56,15 @@ async def checker_for(assets: AssetStore) -> AsyncIterator[MakeChecker]:
             for backend in backends:
                 await stack.enter_async_context(running(backend.keep_asking()))
                 await backend.refresh()
-            return SpecChecker(Fleet(backends), assets, choose_seed=lambda: 7)
+            fleet = Fleet(backends)
+            return SpecChecker(
+                fleet,
+                assets,
+                Library(store, clock=time.time),
+                Definitions(fleet),
+                settings=lambda: settings_of(effective(BUILT_IN, layer_of(ServerSettings()), layer)),
+                choose_seed=lambda: 7,
+            )
 
         yield make
 

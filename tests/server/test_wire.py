@@ -32,6 +32,7 @@ from imagegen_adapters.contract import (
     Handle,
     HiresParameters,
     ImageParameters,
+    Lora,
     Phase,
     Planned,
     PlanNode,
@@ -57,6 +58,7 @@ from imagegen_server.jobs import (
     AttemptState,
     Ending,
     Failure,
+    Invocation,
     Job,
     JobSpec,
     JobState,
@@ -73,7 +75,15 @@ from imagegen_server.wire import errors, events, rules
 from imagegen_server.wire.jobs import JobCodec, decode_update
 from imagegen_server.wire.queue import decode_move
 from imagegen_server.wire.scalars import from_duration, from_struct, from_timestamp, to_struct, to_timestamp
-from imagegen_server.wire.specs import Defaults, decode_spec, encode_spec
+from imagegen_server.wire.specs import (
+    Defaults,
+    decode_graph,
+    decode_image,
+    decode_spec,
+    encode_image,
+    encode_spec,
+    fields_of,
+)
 from tests.server.serving import refusal_in
 
 # --- scalars ---------------------------------------------------------------------------------------------------------
@@ -111,19 +121,64 @@ def test_whole_numbers_stay_whole() -> None:
 
 
 def test_defaults_are_resolved() -> None:
-    spec = decode_spec(job_pb2.JobSpec(image=job_pb2.ImageParameters(prompt="fox")), Defaults(seed=7))
-    assert spec == JobSpec(
-        source=ImageParameters(
-            prompt="fox", width=512, height=512, steps=20, cfg_scale=7.0, seed=7, count=1, batch_size=1, denoise=0.75
-        ),
-        preview=PreviewOptions(enabled=True, max_rate_hz=10.0, max_pixels=0, format="", quality=80),
+    assert decode_image(job_pb2.ImageParameters(prompt="fox"), Defaults(seed=7)) == ImageParameters(
+        prompt="fox", width=512, height=512, steps=20, cfg_scale=7.0, seed=7, count=1, batch_size=1, denoise=0.75
     )
+
+
+def test_what_is_left_open_is_as_the_defaults_say() -> None:
+    chosen = Defaults(
+        seed=7,
+        model="flux",
+        negative_prompt="blurry",
+        width=1024,
+        height=768,
+        steps=8,
+        cfg_scale=1.0,
+        sampler="euler",
+        scheduler="simple",
+    )
+    found = decode_image(job_pb2.ImageParameters(prompt="fox", steps=4, loras=[job_pb2.Lora(name="warm")]), chosen)
+    assert found == ImageParameters(
+        prompt="fox",
+        negative_prompt="blurry",
+        model="flux",
+        width=1024,
+        height=768,
+        steps=4,
+        cfg_scale=1.0,
+        sampler="euler",
+        scheduler="simple",
+        seed=7,
+        loras=(Lora(name="warm", weight=1.0, text_encoder_weight=None),),
+    )
+
+
+QUIET = PreviewOptions(enabled=False, max_rate_hz=2.0, max_pixels=256, format="webp", quality=50)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (job_pb2.PreviewOptions(), QUIET),
+        (job_pb2.PreviewOptions(mode=job_pb2.PREVIEW_MODE_ON), replace(QUIET, enabled=True)),
+        (job_pb2.PreviewOptions(max_rate_hz=5, quality=90), replace(QUIET, max_rate_hz=5.0, quality=90)),
+        (
+            job_pb2.PreviewOptions(max_pixels=64, format=job_pb2.PREVIEW_FORMAT_JPEG),
+            replace(QUIET, max_pixels=64, format="jpeg"),
+        ),
+    ],
+)
+def test_previews_are_as_the_defaults_say_where_they_are_left_open(
+    given: job_pb2.PreviewOptions, expected: PreviewOptions
+) -> None:
+    spec = decode_spec(job_pb2.JobSpec(preview=given), ImageParameters(prompt="fox"), preview=QUIET)
+    assert spec.preview == expected
 
 
 def test_zero_is_a_value_where_it_differs_from_unset() -> None:
     image = job_pb2.ImageParameters(cfg_scale=0.0, seed=0, init_image="a" * 64, denoise=0.0, mask="b" * 64, mask_blur=0)
-    source = decode_spec(job_pb2.JobSpec(image=image), Defaults(seed=7)).source
-    assert isinstance(source, ImageParameters)
+    source = decode_image(image, Defaults(seed=7))
     assert (source.cfg_scale, source.seed, source.denoise, source.mask_blur) == (0.0, 0, 0.0, 0)
 
 
@@ -132,14 +187,16 @@ def test_zero_is_a_value_where_it_differs_from_unset() -> None:
 )
 def test_the_size_is_that_of_the_initial_image(size: tuple[int, int], expected: tuple[int, int]) -> None:
     image = job_pb2.ImageParameters(init_image="a" * 64)
-    source = decode_spec(job_pb2.JobSpec(image=image), Defaults(seed=7, width=size[0], height=size[1])).source
-    assert isinstance(source, ImageParameters)
+    source = decode_image(image, Defaults(seed=7, width=size[0], height=size[1]))
     assert (source.width, source.height) == expected
 
 
 digests = st.just("a" * 64) | st.just("b" * 64)
 unit = st.floats(0, 1)
 names = st.text(max_size=5)
+
+
+loras = st.builds(Lora, name=names, weight=st.floats(-10, 10), text_encoder_weight=st.none() | st.floats(-10, 10))
 
 
 @st.composite
@@ -173,6 +230,9 @@ def images(draw: st.DrawFn) -> ImageParameters:
         denoise=draw(unit) if init_image else 0.75,
         mask_blur=draw(st.integers(0, 64)) if mask else 4,
         hires=hires,
+        loras=tuple(draw(st.lists(loras, max_size=2))),
+        text_encoders=tuple(draw(st.lists(names, max_size=2))),
+        distilled_cfg_scale=draw(st.none() | st.floats(0, 100)),
     )
 
 
@@ -198,12 +258,47 @@ specs = st.builds(
     execution_deadline_s=deadlines,
     on_uncertain=st.sampled_from(UncertainPolicy),
     backend_labels=st.dictionaries(st.text(min_size=1), st.text(), max_size=2),
+    reuse=st.booleans(),
+    invocation=st.none()
+    | st.builds(
+        Invocation,
+        workflow_id=names,
+        revision=st.integers(1, 9),
+        inputs=st.dictionaries(names, st.text() | st.integers(0, 2**53) | st.booleans() | st.lists(names), max_size=3),
+    ),
+)
+
+OTHERS = Defaults(
+    seed=99, model="m", negative_prompt="n", width=8, height=8, steps=9, cfg_scale=9, sampler="s", scheduler="s"
 )
 
 
 @given(specs)
 def test_a_resolved_spec_reads_back(spec: JobSpec) -> None:
-    assert decode_spec(encode_spec(spec), Defaults(seed=99, width=8, height=8)) == spec
+    """Texts that were resolved to nothing are those that a default would still fill."""
+    encoded = encode_spec(replace(spec, invocation=None))
+    graph = decode_graph(encoded.graph)
+    left_open = {"model", "negative_prompt", "sampler", "scheduler"}
+    kept = {name: "" for name in left_open if not getattr(encoded.image, name)}
+    image = decode_image(encoded.image, replace(OTHERS, **kept))  # type: ignore[arg-type]  # texts
+    source = graph if isinstance(spec.source, RawGraph) else image
+    assert decode_spec(encoded, source, invocation=spec.invocation) == spec
+
+
+@given(specs)
+def test_of_a_workflow_its_invocation_is_shown_and_not_what_it_was_made_into(spec: JobSpec) -> None:
+    encoded = encode_spec(spec)
+    assert (encoded.WhichOneof("source") == "workflow") == (spec.invocation is not None)
+    if spec.invocation is not None:
+        shown = encoded.workflow
+        assert Invocation(
+            workflow_id=shown.workflow_id, revision=shown.revision, inputs=from_struct(shown.inputs)
+        ) == replace(spec.invocation, inputs=dict(spec.invocation.inputs))
+
+
+@given(images())
+def test_the_fields_of_parameters_are_those_of_the_proto(image: ImageParameters) -> None:
+    assert job_pb2.ImageParameters(**fields_of(image)) == encode_image(image)
 
 
 # --- jobs ------------------------------------------------------------------------------------------------------------
@@ -265,6 +360,7 @@ jobs = st.builds(
     failure=st.none() | failures,
     sequence=st.integers(0, 2**40),
     retry_of=names,
+    reused_from=names,
     is_paused=st.booleans(),
     lined_up=st.none() | times,
     move=st.none() | st.builds(Move, kind=st.sampled_from(MoveKind), time=times, anchor=names),

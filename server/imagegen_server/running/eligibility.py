@@ -145,10 +145,15 @@ def is_selected(backend: Backend, spec: JobSpec) -> bool:
 
 def resolved(spec: JobSpec, backend: Backend) -> JobSpec:
     """The spec with the model that this backend takes where none was asked for."""
-    catalog, source = backend.health.catalog, spec.source
-    if not isinstance(source, ImageParameters) or source.model or catalog is None or not catalog.checkpoints:
+    model, source = default_model(backend), spec.source
+    if not isinstance(source, ImageParameters) or source.model or not model:
         return spec
-    names = [model.name for model in catalog.checkpoints]
-    resident = backend.health.status.resident_model
-    model = resident if resident in names else names[0]
     return replace(spec, source=replace(source, model=model))
+
+
+def default_model(backend: Backend) -> str:
+    """The model that it takes where none is asked for; empty: not known."""
+    catalog = backend.health.catalog
+    names = [model.name for model in catalog.checkpoints] if catalog is not None else []
+    resident = backend.health.status.resident_model
+    return resident if resident in names else next(iter(names), "")

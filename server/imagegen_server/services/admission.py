@@ -2,23 +2,29 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 
 from imagegen.v1 import image_gen_pb2 as pb
 from imagegen.v1 import job_pb2
 from imagegen_adapters.errors import Violation
+from imagegen_adapters.graphs.inputs import InputType
+from imagegen_server import lifecycle
 from imagegen_server.errors import Excess, invalid, job_not_finished, request_id_reused
 from imagegen_server.hub import Hub, ShuttingDown
-from imagegen_server.jobs import Job, JobSpec, JobState
+from imagegen_server.jobs import Invocation, Job, JobSpec, JobState
 from imagegen_server.ledger import Ledger
 from imagegen_server.quotas import refusal
 from imagegen_server.reseeding import with_new_seeds
+from imagegen_server.reuse import answered
 from imagegen_server.running.runner import Runner
+from imagegen_server.services.reusing import Reuse
 from imagegen_server.settings.runtime import RuntimeSettings
 from imagegen_server.stores.store import Store
 from imagegen_server.validation import SpecChecker
 from imagegen_server.wire.specs import encode_spec
+from imagegen_server.workflows.library import Library
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +50,8 @@ class Admission:
     store: Store
     runner: Runner
     checker: SpecChecker
+    reuse: Reuse
+    library: Library
     settings: RuntimeSettings
     choose_seed: Callable[[], int]
     clock: Callable[[], float]
@@ -51,7 +59,8 @@ class Admission:
     async def check(self, request: pb.CreateJobRequest, job_id: str, owner: str) -> Job:
         """The job as it would be. Refused: as the spec's check."""
         wanted = Request(job_id=job_id, owner=owner, request_id=request.request_id, digest=b"")
-        return self._new_job(await self.checker.check(request.spec), wanted)
+        async with self._made(request.spec, wanted) as job:
+            return lifecycle.create(job)[0] if job.reused_from else job
 
     async def create(
         self, request: pb.CreateJobRequest | pb.GenerateImagesRequest, job_id: str, owner: str
@@ -78,13 +87,22 @@ class Admission:
         job = await self.ledger.get(request.job_id)
         if not job.state.is_final:
             raise job_not_finished(request.job_id)
-        if not request.new_seeds:
-            return encode_spec(job.spec)
+        # Whoever repeats a job wants it made, not found.
+        spec = replace(job.spec, reuse=False)
+        return encode_spec(await self._reseeded(spec) if request.new_seeds else spec)
+
+    async def _reseeded(self, spec: JobSpec) -> JobSpec:
+        """Refused: INVALID_REQUEST."""
+        seed_inputs = await self._seed_inputs(spec.invocation) if spec.invocation is not None else ()
         # In a thread: a graph may be of 4 MB.
-        spec = await asyncio.to_thread(with_new_seeds, job.spec, self.choose_seed)
-        if spec is None:
+        new = await asyncio.to_thread(with_new_seeds, spec, self.choose_seed, seed_inputs=seed_inputs)
+        if new is None:
             raise invalid([Violation("new_seeds", "the graph has no input seed or noise_seed that holds a number")])
-        return encode_spec(spec)
+        return new
+
+    async def _seed_inputs(self, invocation: Invocation) -> list[str]:
+        workflow = await self.library.get(invocation.workflow_id, invocation.revision)
+        return [each.name for each in workflow.form if each.input.type is InputType.SEED]
 
     async def _earlier(self, wanted: Request) -> Job | None:
         """The job that an earlier call with this request_id made.
@@ -102,17 +120,27 @@ class Admission:
         return stored.job if stored is not None else None
 
     async def _admit(self, encoded: job_pb2.JobSpec, wanted: Request) -> tuple[Job, bool]:
-        async with self.checker.holding_inputs(encoded):
-            spec = await self.checker.check(encoded)
+        async with self._made(encoded, wanted) as job:
             # No await between the look at the room and its taking, so that nobody else takes it.
-            excess = self._excess(wanted)
+            excess = None if job.reused_from else self._excess(wanted)
             if excess is None:
-                return await self.runner.submit(self._new_job(spec, wanted), wanted.digest)
+                return await self.runner.submit(job, wanted.digest)
         # A twin of this call may have taken the last place meanwhile.
         earlier = await self._earlier(wanted)
         if earlier is None:
             raise refusal(excess, self._starts(excess, wanted.owner))
         return earlier, True
+
+    @asynccontextmanager
+    async def _made(self, encoded: job_pb2.JobSpec, wanted: Request) -> AsyncIterator[Job]:
+        """The new job. Until the end of the block the assets that it needs, or is answered with, are not deleted."""
+        async with AsyncExitStack() as stack:
+            checking = self.checker.checking(encoded, is_repeat=bool(wanted.retry_of))
+            spec = await stack.enter_async_context(checking)
+            # Where the server chose a seed, nothing is found: it is a new one.
+            earlier = await stack.enter_async_context(self.reuse.earlier(spec)) if spec.reuse else None
+            job = self._new_job(spec, wanted)
+            yield job if earlier is None else answered(job, earlier)
 
     def _excess(self, wanted: Request) -> Excess | None:
         if self.runner.is_submitting(wanted.owner, wanted.request_id):

@@ -1,13 +1,13 @@
 """SettingsService."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from imagegen.v1 import settings_pb2 as pb
-from imagegen_adapters.contract import Catalog, NamedModel
 from imagegen_adapters.errors import Violation
 from imagegen_adapters.graphs.naming import unknown_name
+from imagegen_server.defaulting import NAMED, names_in
 from imagegen_server.errors import invalid
 from imagegen_server.fleet import Fleet
 from imagegen_server.services.owners import OWNER_RULE, is_owner, owner_of
@@ -79,16 +79,8 @@ def _name_violations(given: Layer, fleet: Fleet) -> Iterator[Violation]:
     known = [catalog for catalog in catalogs if catalog is not None]
     if len(known) < len(catalogs):
         return
-    for name, lists in _LISTS.items():
+    for name, lists in NAMED.items():
         path = f"defaults.{name}"
-        names = {each.name: None for catalog in known for models in lists(catalog) for each in models}
+        names = {each: None for catalog in known for each in names_in(catalog, lists)}
         if path in given and given[path] not in names:
             yield Violation(f"settings.{path}", unknown_name(name, given[path], names))
-
-
-_LISTS: Final[Mapping[str, Callable[[Catalog], tuple[Sequence[NamedModel], ...]]]] = {
-    "model": lambda catalog: (catalog.checkpoints, catalog.diffusion_models),
-    "sampler": lambda catalog: (catalog.samplers,),
-    "scheduler": lambda catalog: (catalog.schedulers,),
-}
-"""Where the names of a default are from."""

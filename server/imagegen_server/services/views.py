@@ -37,7 +37,7 @@ class JobViews:
 
     def unborn(self, job: Job) -> job_pb2.Job:
         """A job that was not accepted, with the place that it would have, and without its id."""
-        queue = encode_place(self._runner.place_of_new(job))
+        queue = None if job.state.is_final else encode_place(self._runner.place_of_new(job))
         return encode_job(replace(job, job_id=""), queue=queue)
 
     def page(self, jobs: Iterable[Job]) -> list[job_pb2.Job]:

@@ -7,7 +7,8 @@ from sqlalchemy import Connection, Row, Select, bindparam, delete, exists, func,
 
 from imagegen_adapters.contract import ImageParameters
 from imagegen_server.history import Record, Scope
-from imagegen_server.jobs import Job
+from imagegen_server.jobs import Job, JobSpec
+from imagegen_server.reuse import is_complete, key_of
 from imagegen_server.stores import meta_rows
 from imagegen_server.stores.model import JobCodec, JobFilter, JobWrite, StoredJob
 from imagegen_server.stores.schema import events, job_assets, job_labels, jobs
@@ -20,7 +21,7 @@ _NEW_JOB, _NEW_EVENT, _LABEL, _HOLD_ASSET = insert(jobs), insert(events), insert
 _UPDATE = (
     update(jobs)
     .where(jobs.c.job_id == bindparam("of_job"))
-    .values({name: bindparam(name) for name in ("state", "end_time", "end_position", "record")})
+    .values({name: bindparam(name) for name in ("state", "end_time", "end_position", "spec_digest", "record")})
 )
 _UNLABEL = delete(job_labels).where(job_labels.c.job_id == bindparam("of_job"))
 _RELEASE_ASSETS = delete(job_assets).where(job_assets.c.job_id == bindparam("of_job"))
@@ -65,6 +66,11 @@ def find_request(connection: Connection, codec: JobCodec, owner: str, request_id
     return _one(connection, codec, _REQUEST, {"of_owner": owner, "of_request": request_id})
 
 
+def find_alike(connection: Connection, codec: JobCodec, keys: Sequence[bytes], limit: int) -> list[Job]:
+    query = _STORED.where(jobs.c.spec_digest.in_(keys)).order_by(jobs.c.first_position.desc()).limit(limit)
+    return [_stored(row, codec).job for row in connection.execute(query)]
+
+
 def list_jobs(
     connection: Connection, codec: JobCodec, wanted: JobFilter, limit: int, before: int | None
 ) -> tuple[list[Job], int | None]:
@@ -105,6 +111,8 @@ def _filtered(query: Select[Any], wanted: JobFilter) -> Select[Any]:
         query = query.where(jobs.c.owner == wanted.owner)
     if wanted.text:
         query = query.where(jobs.c.prompt.contains(wanted.text.casefold(), autoescape=True))
+    if wanted.workflow_id:
+        query = query.where(jobs.c.workflow_id == wanted.workflow_id)
     if wanted.label:
         key, has_value, value = wanted.label.partition("=")
         matching = exists().where(job_labels.c.job_id == jobs.c.job_id, job_labels.c.key == key)
@@ -114,17 +122,26 @@ def _filtered(query: Select[Any], wanted: JobFilter) -> Select[Any]:
 
 def _new_row(created: JobWrite, newest: JobWrite, codec: JobCodec) -> dict[str, Any]:
     job = created.job
-    source = job.spec.source
+    invocation = job.spec.invocation
     return {
         "job_id": job.job_id,
         "owner": job.owner,
         "request_id": job.request_id or None,
         "request_digest": created.request_digest,
         "create_time": job.create_time,
-        "prompt": source.prompt.casefold() if isinstance(source, ImageParameters) else "",
+        "prompt": _prompt(job.spec).casefold(),
+        "workflow_id": invocation.workflow_id if invocation is not None else "",
         "first_position": created.records[0].position,
         **_changing_columns(newest, codec),
     }
+
+
+def _prompt(spec: JobSpec) -> str:
+    """By which it is found; empty: none that is known as such."""
+    if isinstance(spec.source, ImageParameters):
+        return spec.source.prompt
+    prompt = spec.invocation.inputs.get("prompt") if spec.invocation is not None else None
+    return prompt if isinstance(prompt, str) else ""
 
 
 def _changing_columns(write: JobWrite, codec: JobCodec) -> dict[str, Any]:
@@ -132,6 +149,7 @@ def _changing_columns(write: JobWrite, codec: JobCodec) -> dict[str, Any]:
         "state": write.job.state.value,
         "end_time": write.job.end_time,
         "end_position": write.records[-1].position if write.job.state.is_final else None,
+        "spec_digest": key_of(write.job.spec) if is_complete(write.job) else None,
         "record": codec.encode(write.job),
     }
 

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -18,6 +19,7 @@ from imagegen_server.jobs import (
     Ending,
     Failure,
     Incident,
+    Invocation,
     Job,
     JobSpec,
     JobState,
@@ -28,7 +30,7 @@ from imagegen_server.jobs import (
 )
 from imagegen_server.wire.errors import decode_failure, encode_failure
 from imagegen_server.wire.scalars import from_timestamp, to_timestamp
-from imagegen_server.wire.specs import Defaults, decode_spec, encode_spec
+from imagegen_server.wire.specs import Defaults, decode_graph, decode_image, decode_spec, encode_spec
 
 JOB_STATES = {state: job_pb2.JobState.Value(f"JOB_STATE_{state.name}") for state in JobState}
 _JOB_STATES_BACK = {value: state for state, value in JOB_STATES.items()}
@@ -43,9 +45,13 @@ _NO_DEFAULTS = Defaults(seed=0)
 
 
 class JobCodec:
-    """A job as the store keeps it: what the proto leaves out as JSON with its length before it, then the proto."""
+    """A job as the store keeps it: what the proto leaves out as JSON with its length before it, then the proto.
+
+    Of a job that runs a workflow the proto holds what that was made into, and the JSON the invocation.
+    """
 
     def encode(self, job: Job) -> bytes:
+        as_made = replace(job, spec=replace(job.spec, invocation=None))
         private = {
             "attempts": [
                 {
@@ -58,15 +64,16 @@ class JobCodec:
             "lined_up": job.lined_up,
             "move": _move_to_json(job.move),
             "ending": _ending_to_json(job.ending),
+            "invocation": _invocation_to_json(job.spec.invocation),
         }
         head = orjson.dumps(private)
-        return _LENGTH.pack(len(head)) + head + encode_job(job).SerializeToString()
+        return _LENGTH.pack(len(head)) + head + encode_job(as_made).SerializeToString()
 
     def decode(self, data: bytes) -> Job:
         (length,) = _LENGTH.unpack_from(data)
         head = orjson.loads(data[_LENGTH.size : _LENGTH.size + length])
         job = job_pb2.Job.FromString(data[_LENGTH.size + length :])
-        spec = decode_spec(job.spec, _NO_DEFAULTS)
+        spec = _decode_spec(job.spec, _invocation_from_json(head.get("invocation")))
         return Job(
             job_id=job.job_id,
             spec=spec,
@@ -85,6 +92,7 @@ class JobCodec:
             failure=decode_failure(job.error) if job.HasField("error") else None,
             sequence=job.sequence,
             retry_of=job.retry_of,
+            reused_from=job.reused_from,
             is_paused=job.paused,
             lined_up=head.get("lined_up"),
             move=_move_from_json(head.get("move")),
@@ -139,6 +147,7 @@ def encode_job(
         sequence=job.sequence,
         resume_token=resume_token,
         retry_of=job.retry_of,
+        reused_from=job.reused_from,
         paused=job.is_paused,
     )
 
@@ -184,6 +193,12 @@ def encode_asset(asset: Asset) -> asset_pb2.Asset:
 
 def encode_warning(warning: Warned) -> job_pb2.Warning:
     return job_pb2.Warning(code=warning.code, message=warning.message)
+
+
+def _decode_spec(spec: job_pb2.JobSpec, invocation: Invocation | None) -> JobSpec:
+    is_graph = spec.WhichOneof("source") == "graph"
+    source = decode_graph(spec.graph) if is_graph else decode_image(spec.image, _NO_DEFAULTS)
+    return decode_spec(spec, source, invocation=invocation)
 
 
 def _decode_attempt(attempt: job_pb2.Attempt, spec: JobSpec, private: Mapping[str, str]) -> Attempt:
@@ -233,6 +248,20 @@ def _move_to_json(move: Move | None) -> dict[str, Any] | None:
 
 def _move_from_json(move: Mapping[str, Any] | None) -> Move | None:
     return None if move is None else Move(kind=MoveKind(move["kind"]), time=move["time"], anchor=move["anchor"])
+
+
+def _invocation_to_json(invocation: Invocation | None) -> dict[str, Any] | None:
+    if invocation is None:
+        return None
+    return {
+        "workflow_id": invocation.workflow_id,
+        "revision": invocation.revision,
+        "inputs": dict(invocation.inputs),
+    }
+
+
+def _invocation_from_json(invocation: Mapping[str, Any] | None) -> Invocation | None:
+    return None if invocation is None else Invocation(**invocation)
 
 
 def _ending_to_json(ending: Ending | None) -> dict[str, Any] | None:

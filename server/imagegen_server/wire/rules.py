@@ -16,8 +16,8 @@ PATTERNS: Final[Mapping[str, str]] = {
     "^[^=]*$": "must not hold '='",
     "^[a-z0-9-]*$": "must be lower-case letters, digits and hyphens",
     "^[a-z0-9][a-z0-9-]{0,63}$": "must be 1 to 64 lower-case letters, digits and hyphens, not beginning with a hyphen",
-    "^([a-z0-9][a-z0-9-]{0,63})?$": "must be empty, or lower-case letters, digits and hyphens, at most 64, not beginning "
-    "with a hyphen",
+    "^([a-z0-9][a-z0-9-]{0,63})?$": "must be empty, or at most 64 lower-case letters, digits and hyphens, the first "
+    "of them no hyphen",
     "^[a-z][a-z0-9_]{0,63}$": "must be a lower-case letter, then letters, digits and underscores, at most 64",
     r"^[a-z_]+(\.[a-z_]+)*$": "must be the path of a field, as defaults.steps",
     "^[0-9a-f]{64}$": "must be a digest: 64 lower-case hexadecimal digits",
