@@ -150,8 +150,7 @@ class AssetStore:
     async def read(self, digest: str, *, offset: int = 0, limit: int = 0) -> AsyncGenerator[bytes, None]:
         """Its bytes in chunks of CHUNK_BYTES; `limit` 0: to the end. Refused: ASSET_NOT_FOUND, INVALID_RANGE."""
         asset = await self.get(digest)
-        if offset > asset.size_bytes:
-            raise Refused("INVALID_RANGE", f"offset {offset} lies behind the end at {asset.size_bytes}")
+        _check_offset(offset, asset.size_bytes)
         left = min(limit or asset.size_bytes, asset.size_bytes - offset)
         file = self._open(digest)
         try:
@@ -281,6 +280,19 @@ class AssetStore:
     def _path(self, digest: str) -> Path:
         assert _DIGEST.fullmatch(digest)
         return self._folder / digest[:2] / digest[2:]
+
+
+async def slices(data: bytes, *, offset: int = 0, limit: int = 0) -> AsyncGenerator[bytes, None]:
+    """Bytes that are in memory in chunks, as AssetStore.read gives those of a file. Refused: INVALID_RANGE."""
+    _check_offset(offset, len(data))
+    end = min(offset + limit, len(data)) if limit else len(data)
+    for start in range(offset, end, CHUNK_BYTES):
+        yield data[start : min(start + CHUNK_BYTES, end)]
+
+
+def _check_offset(offset: int, size_bytes: int) -> None:
+    if offset > size_bytes:
+        raise Refused("INVALID_RANGE", f"offset {offset} lies behind the end at {size_bytes}")
 
 
 def _check_size(size_bytes: int, max_bytes: int, field: str) -> None:

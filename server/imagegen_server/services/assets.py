@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from imagegen.v1 import asset_pb2 as pb
 from imagegen_adapters.errors import Violation
-from imagegen_server.assets import AssetStore
+from imagegen_server.assets import AssetStore, slices
 from imagegen_server.errors import Refused, invalid
 from imagegen_server.jobs import Asset, AssetOrigin
+from imagegen_server.services.metadata import GenerationMetadata
 from imagegen_server.services.rpc import Context
 from imagegen_server.stores.store import AssetFilter, Store
 from imagegen_server.tokens import TokenCodec
@@ -22,6 +23,7 @@ class AssetService:
     assets: AssetStore
     store: Store
     tokens: TokenCodec
+    metadata: GenerationMetadata
 
     async def write_asset(self, requests: AsyncIterator[pb.WriteAssetRequest], _: Context) -> pb.WriteAssetResponse:
         first = await anext(requests, None)
@@ -48,7 +50,7 @@ class AssetService:
 
     async def read_asset(self, request: pb.ReadAssetRequest, context: Context) -> None:
         asset = await self.assets.get(request.digest)
-        chunks = self.assets.read(request.digest, offset=request.offset, limit=request.limit)
+        chunks = await self._chunks(request)
         # The first chunk is read before anything is sent, so that a refusal is the only answer.
         first = await anext(chunks, b"")
         await context.write(pb.ReadAssetResponse(asset=encode_asset(asset)))
@@ -56,6 +58,16 @@ class AssetService:
             await context.write(pb.ReadAssetResponse(chunk=first))
         async for chunk in chunks:
             await context.write(pb.ReadAssetResponse(chunk=chunk))
+
+    async def _chunks(self, request: pb.ReadAssetRequest) -> AsyncIterator[bytes]:
+        match request.metadata:
+            case pb.METADATA_POLICY_STRIP:
+                data = await self.metadata.stripped(request.digest)
+            case pb.METADATA_POLICY_A1111:
+                data = await self.metadata.with_parameters(request.digest)
+            case _:
+                return self.assets.read(request.digest, offset=request.offset, limit=request.limit)
+        return slices(data, offset=request.offset, limit=request.limit)
 
     async def get_asset(self, request: pb.GetAssetRequest, _: Context) -> pb.GetAssetResponse:
         return pb.GetAssetResponse(asset=encode_asset(await self.assets.get(request.digest)))

@@ -12,6 +12,7 @@ from imagegen_server.ledger import Ledger
 from imagegen_server.lifecycle import InvalidHappening
 from imagegen_server.running.runner import Runner
 from imagegen_server.services.admission import Admission
+from imagegen_server.services.metadata import GenerationMetadata
 from imagegen_server.services.owners import owner_of
 from imagegen_server.services.rpc import Context
 from imagegen_server.services.streams import Streams, decode_wish
@@ -33,6 +34,7 @@ class ImageGenService:
     admission: Admission
     views: JobViews
     streams: Streams
+    metadata: GenerationMetadata
     tokens: TokenCodec
     new_id: Callable[[], str]
 
@@ -62,11 +64,14 @@ class ImageGenService:
 
     async def list_jobs(self, request: pb.ListJobsRequest, _: Context) -> pb.ListJobsResponse:
         wanted = JobFilter(
-            states=decode_job_states(request.states), owner=request.owner, label=request.label, text=request.text
+            states=decode_job_states(request.states),
+            owner=request.owner,
+            label=request.label,
+            text=request.text,
+            workflow_id=request.workflow_id,
         )
-        scope = (
-            f"jobs {sorted(state.value for state in wanted.states)} {wanted.owner!r} {wanted.label!r} {wanted.text!r}"
-        )
+        states = sorted(state.value for state in wanted.states)
+        scope = f"jobs {states} {wanted.owner!r} {wanted.label!r} {wanted.text!r} {wanted.workflow_id!r}"
         before = self.tokens.decode_page(request.page_token, scope) if request.page_token else None
         jobs, next_before = await self.store.list_jobs(
             wanted, limit=request.page_size or DEFAULT_PAGE_SIZE, before=before
@@ -102,7 +107,7 @@ class ImageGenService:
     async def get_generation_metadata(
         self, request: pb.GetGenerationMetadataRequest, _: Context
     ) -> pb.GetGenerationMetadataResponse:
-        raise NotImplementedError
+        return await self.metadata.describe(request.digest)
 
     async def delete_job(self, request: pb.DeleteJobRequest, _: Context) -> pb.DeleteJobResponse:
         await self.ledger.delete(request.job_id)
