@@ -94,7 +94,12 @@ def _default(workflow: Workflow, field: Field, allowed: Allowed, choose_seed: Ca
         return {field.name: as_json(default) if type(default) is int else default}
     if field.input.type not in _NAMES:
         return {} if field.input.default is None else {field.name: field.input.default}
-    if field.input.type is InputType.MODEL and workflow.is_of_ours and allowed.choices:
+    if (
+        field.input.type is InputType.MODEL
+        and workflow.is_of_ours
+        and not workflow.makes_parameters
+        and allowed.choices
+    ):
         # The graphs that are built in name no files: nobody knows yet what a backend has.
         return {field.name: allowed.choices[0]}
     return {}

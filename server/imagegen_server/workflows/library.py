@@ -175,4 +175,5 @@ def _without_graphs(workflow: Workflow) -> Workflow:
 
 def _no_revision(workflow: Workflow, revision: int, field: str) -> Refused:
     message = f"workflow {workflow.workflow_id!r} has no revision {revision}; the newest is {workflow.revision}"
-    return workflow_not_found(workflow.workflow_id, field, message)
+    # Wherever a workflow is named, its revision stands beside it.
+    return workflow_not_found(workflow.workflow_id, field.removesuffix("workflow_id") + "revision", message)
