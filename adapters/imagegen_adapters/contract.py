@@ -362,7 +362,15 @@ class Adapter(Protocol):
         """Asks the backend how it is. Raises AdapterError; answers or raises within 5 s."""
 
     async def catalog(self) -> Catalog:
-        """Asks the backend what it has, anew, and remembers it for `validate`. Raises AdapterError."""
+        """Asks the backend what it has, anew, and remembers it for `validate`. Raises AdapterError.
+
+        May be the object that it gave before: then nothing has changed since, node definitions included.
+        """
+
+    async def rescan(self) -> None:
+        """Has the backend look through its folders, where it does not by itself; the next `catalog` tells everything
+        anew. Raises AdapterError.
+        """
 
     async def node_definitions(self) -> bytes:
         """What graphs can be made of, as `catalog` last found it: a JSON object by class, as ComfyUI's `/object_info`.

@@ -10,6 +10,8 @@ from imagegen_adapters.comfyui.attempt import Attempt, driven
 from imagegen_adapters.comfyui.backend import CAPABILITIES, Backend
 from imagegen_adapters.comfyui.client import Timing, open_client
 from imagegen_adapters.comfyui.link import open_link
+from imagegen_adapters.comfyui.listing import FOLDERS
+from imagegen_adapters.comfyui.workflow import build_loading, render
 from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import (
     Adapter,
@@ -18,11 +20,13 @@ from imagegen_adapters.contract import (
     Catalog,
     Handle,
     ImageParameters,
+    PreviewWish,
     RawGraph,
     Run,
     Task,
 )
 from imagegen_adapters.errors import Unreachable, Violation
+from imagegen_adapters.graphs.node_classes import NodeClasses
 from imagegen_adapters.options import PATIENCE, check_names, read_patience
 
 
@@ -48,6 +52,9 @@ class ComfyUIAdapter:
                 queue_depth = await self._backend.client.queue_remaining()
         except TimeoutError:
             raise Unreachable(f"the backend did not answer within {limit_s:g} s") from None
+        except Unreachable:
+            self._backend.doubt_catalog()
+            raise
         return BackendStatus(
             version=info.version,
             devices=info.devices,
@@ -58,6 +65,9 @@ class ComfyUIAdapter:
     async def catalog(self) -> Catalog:
         return await self._backend.refresh_catalog()
 
+    async def rescan(self) -> None:
+        self._backend.doubt_catalog()  # it looks through its folders whenever it is asked
+
     async def node_definitions(self) -> bytes:
         return await self._backend.node_definitions()
 
@@ -65,13 +75,27 @@ class ComfyUIAdapter:
         return self._backend.validate(source)
 
     def render(self, source: ImageParameters | RawGraph) -> RawGraph:
-        raise NotImplementedError
+        return render(self._backend.completed(source))
 
     async def model_metadata(self, kind: str, name: str) -> Mapping[str, str]:
-        raise NotImplementedError
+        folder = FOLDERS.get(kind)
+        if folder is None:
+            return {}
+        # Embeddings are named without their ending.
+        filename = f"{name}.safetensors" if kind == "embeddings" else name
+        return await self._backend.client.model_metadata(folder, filename)
 
     async def load_model(self, name: str) -> None:
-        raise NotImplementedError
+        """By a picture of one step that is shown to nobody: there is no other way."""
+        seed = uuid4().int % 2**63  # what it made before would come from its cache, and nothing be loaded
+        parameters = ImageParameters(prompt="", model=name, width=64, height=64, steps=1, seed=seed)
+        source = await self._backend.resolve(parameters)
+        assert isinstance(source, ImageParameters), "what it was made of"
+        graph = build_loading(source, self._backend.classes or NodeClasses())
+        task = Task(attempt_id=str(uuid4()), source=graph, preview=PreviewWish(enabled=False))
+        async with self.run(task) as run:
+            async for _ in run:
+                pass
 
     async def free_memory(self) -> None:
         await self._backend.free_memory()

@@ -29,6 +29,9 @@ CAPABILITIES = Capabilities(
     max_concurrent_runs=2,  # the second one waits in the server's own queue, so that the device never idles
 )
 
+_TRUSTED_S = 600.0
+"""A restart that nobody noticed is made good after so long."""
+
 
 class Backend:
     """The server's calls, its socket, and what it was last known to have."""
@@ -45,7 +48,8 @@ class Backend:
         self._definitions = zlib.compress(b"{}")
         self._informed_at = -1
         self._listed: tuple[Mapping[str, tuple[str, ...]] | None, int] = (None, -1)
-        """The files when the catalogue was made, and the generation of the link."""
+        """The files when the catalogue was read, and the generation of the link."""
+        self._read_at = 0.0
         self._resident = ("", -1)
 
     @property
@@ -69,17 +73,18 @@ class Backend:
         return self.info
 
     async def refresh_catalog(self) -> Catalog:
-        """The same object as before where neither the server's process nor its model files are others: the node classes
-        are megabytes, the names of files are not.
+        """The same object as before where nothing points to a change: the node classes are megabytes, the names of
+        files are not. They are read again in any case from time to time.
         """
         listed = await self.client.model_lists(IGNORED_FOLDERS), self.link.generation
-        if self.catalog is None or listed[0] is None or listed != self._listed:
+        now = asyncio.get_running_loop().time()
+        if self.catalog is None or listed[0] is None or listed != self._listed or now - self._read_at > _TRUSTED_S:
             self.catalog = await self._read_catalog()
-            self._listed = listed
+            self._listed, self._read_at = listed, now
         return self.catalog
 
-    def forget_catalog(self) -> None:
-        """Has the next refresh read everything."""
+    def doubt_catalog(self) -> None:
+        """Has the next refresh read everything: the server may have restarted."""
         self._listed = (None, -1)
 
     async def _read_catalog(self) -> Catalog:
@@ -108,7 +113,8 @@ class Backend:
     def validate(self, source: ImageParameters | RawGraph) -> Sequence[Violation]:
         match source:
             case ImageParameters():
-                return check_parameters(self.completed(source), CAPABILITIES, self.catalog, self.classes)
+                completed = complete(source, self.catalog or Catalog(), resident=self.resident_model)
+                return check_parameters(completed, CAPABILITIES, self.catalog, self.classes)
             case RawGraph():
                 return check_graph(source, self.classes)
 
@@ -122,11 +128,15 @@ class Backend:
         if violations:
             reasons = "; ".join(f"{violation.field}: {violation.description}" for violation in violations[:3])
             raise Rejected(f"the request cannot run at this backend: {reasons}", violations)
-        return self.completed(source) if isinstance(source, ImageParameters) else source
+        return self.completed(source)
 
-    def completed(self, parameters: ImageParameters) -> ImageParameters:
+    def completed(self, source: ImageParameters | RawGraph) -> ImageParameters | RawGraph:
         """With every name filled in, as far as the catalogue is known."""
-        return complete(parameters, self.catalog or Catalog(), resident=self.resident_model)
+        match source:
+            case ImageParameters():
+                return complete(source, self.catalog or Catalog(), resident=self.resident_model)
+            case RawGraph():
+                return source
 
 
 def _understood(answer: bytes) -> tuple[NodeClasses, bytes]:

@@ -9,8 +9,8 @@ from imagegen_adapters.comfyui.backend import Backend
 from imagegen_adapters.comfyui.faults import rejection_of
 from imagegen_adapters.comfyui.images import media_type_of, prepare_mask, upload_name
 from imagegen_adapters.comfyui.stopping import Stopper
-from imagegen_adapters.comfyui.workflow import Workflow, build, build_raw
-from imagegen_adapters.contract import ImageParameters, RawGraph, Task
+from imagegen_adapters.comfyui.workflow import Workflow, build_any, digests_of
+from imagegen_adapters.contract import ImageParameters, Task
 from imagegen_adapters.errors import AdapterError, Unintelligible, Unreachable
 
 
@@ -18,26 +18,20 @@ async def prepare(backend: Backend, task: Task) -> Workflow:
     """Checks the task, uploads what it names and makes its graph. Raises Rejected where it cannot run here."""
     source = await backend.resolve(task.source)
     names = {}
-    for digest in _digests(source):
+    for digest in digests_of(source):
         data, label = task.files[digest], digest
         if isinstance(source, ImageParameters) and digest == source.mask:
             blur, size = source.mask_blur, {"width": source.width, "height": source.height}
             data = await asyncio.to_thread(prepare_mask, data, **size, blur=blur)
             label = f"{digest[:40]}-mask-{source.width}x{source.height}-{blur}"
         names[digest] = await backend.client.upload(upload_name(label, data), data, media_type_of(data))
-    return _workflow(source, prefix=f"imagegen/{task.attempt_id[:8]}", uploads=names)
+    return build_any(source, prefix=f"imagegen/{task.attempt_id[:8]}", uploads=names)
 
 
 def recall(backend: Backend, task: Task) -> Workflow:
     """The graph of a task that was handed over earlier: its nodes and links are the same, names of files are not."""
-    return rendered(backend, task.source, prefix="")
-
-
-def rendered(backend: Backend, source: ImageParameters | RawGraph, *, prefix: str) -> Workflow:
-    """The graph of a source, with files named by their digests."""
-    if isinstance(source, ImageParameters):
-        source = backend.completed(source)
-    return _workflow(source, prefix=prefix, uploads={digest: digest for digest in _digests(source)})
+    source = backend.completed(task.source)
+    return build_any(source, prefix="", uploads={digest: digest for digest in digests_of(source)})
 
 
 async def submit(backend: Backend, task: Task, workflow: Workflow) -> str:
@@ -93,19 +87,3 @@ def _extra_data(backend: Backend, task: Task) -> Mapping[str, Any]:
     elif info.takes_preview_method and info.preview_method == "none":
         extra_data["preview_method"] = "auto"  # where the operator chose a method, that one stays
     return {**extra_data, **{key: value for key, value in task.options.items() if key != "client_id"}}
-
-
-def _workflow(source: ImageParameters | RawGraph, *, prefix: str, uploads: Mapping[str, str]) -> Workflow:
-    match source:
-        case ImageParameters():
-            return build(source, prefix=prefix, uploads=uploads)
-        case RawGraph():
-            return build_raw(source, uploads=uploads)
-
-
-def _digests(source: ImageParameters | RawGraph) -> tuple[str, ...]:
-    match source:
-        case ImageParameters():
-            return tuple(digest for digest in (source.init_image, source.mask) if digest)
-        case RawGraph():
-            return tuple(dict.fromkeys(source.images.values()))

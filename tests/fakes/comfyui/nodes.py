@@ -116,7 +116,8 @@ async def _load_checkpoint(run: NodeRun, inputs: Inputs) -> Outputs:
 
 async def _load_lora(run: NodeRun, inputs: Inputs) -> Outputs:
     name, strength = inputs["lora_name"], inputs["strength_model"]
-    return (f"{inputs['model']}+{name}*{strength}", f"{inputs['clip']}+{name}"), None
+    clip = f"{inputs['clip']}+{name}*{inputs['strength_clip']}"
+    return (f"{inputs['model']}+{name}*{strength}", clip), None
 
 
 async def _empty_latent(run: NodeRun, inputs: Inputs) -> Outputs:
@@ -149,6 +150,11 @@ async def _mask_latent(run: NodeRun, inputs: Inputs) -> Outputs:
 
 async def _encode_for_inpaint(run: NodeRun, inputs: Inputs) -> Outputs:
     return (Latent(pixels=inputs["pixels"], mask=inputs["mask"]),), None
+
+
+async def _condition_for_inpaint(run: NodeRun, inputs: Inputs) -> Outputs:
+    latent = Latent(pixels=inputs["pixels"], mask=inputs["mask"] if inputs["noise_mask"] else None)
+    return (f"{inputs['positive']} inpainted", f"{inputs['negative']} inpainted", latent), None
 
 
 async def _repeat_latent(run: NodeRun, inputs: Inputs) -> Outputs:
@@ -245,10 +251,19 @@ def _plain(compute: Callable[[Inputs], Any]) -> Callable[[NodeRun, Inputs], Awai
 
 NODES: Mapping[str, Callable[[NodeRun, Inputs], Awaitable[Outputs]]] = {
     "CheckpointLoaderSimple": _load_checkpoint,
+    "UNETLoader": _plain(lambda inputs: f"model {inputs['unet_name']}"),
+    "CLIPLoader": _plain(lambda inputs: f"clip {inputs['clip_name']} for {inputs['type']}"),
+    "DualCLIPLoader": _plain(lambda inputs: f"clip {inputs['clip_name1']}+{inputs['clip_name2']} for {inputs['type']}"),
+    "FluxGuidance": _plain(lambda inputs: f"{inputs['conditioning']} guided by {inputs['guidance']}"),
+    "ModelSamplingSD3": _plain(lambda inputs: f"{inputs['model']} shifted by {inputs['shift']}"),
+    "ModelSamplingAuraFlow": _plain(lambda inputs: f"{inputs['model']} shifted by {inputs['shift']}"),
+    "T5TokenizerOptions": _plain(lambda inputs: f"{inputs['clip']} unpadded"),
+    "InpaintModelConditioning": _condition_for_inpaint,
     "VAELoader": _plain(lambda inputs: f"vae {inputs['vae_name']}"),
     "LoraLoader": _load_lora,
     "CLIPTextEncode": _plain(lambda inputs: f"{inputs['text']} by {inputs['clip']}"),
     "EmptyLatentImage": _empty_latent,
+    "EmptySD3LatentImage": _empty_latent,
     "KSampler": _k_sampler,
     "KSamplerAdvanced": _k_sampler_advanced,
     "VAEDecode": _plain(lambda inputs: inputs["samples"].pixels),

@@ -19,11 +19,33 @@ from tests.fakes.comfyui.sockets import FEATURES, Sockets
 from tests.fakes.comfyui.validation import check_prompt
 
 CHECKPOINTS = ("fake_sd15.safetensors", "fake_sdxl.safetensors")
-_CHOICES = {
-    ("VAELoader", "vae_name"): ("fake_vae.safetensors", "pixel_space"),
-    ("LoraLoader", "lora_name"): ("fake_lora.safetensors",),
-    ("UpscaleModelLoader", "model_name"): ("fake_x2.pth",),
+_MODELS: Mapping[str, tuple[str, ...]] = {
+    "checkpoints": CHECKPOINTS,
+    "configs": ("v1-inference.yaml",),
+    "loras": ("fake_lora.safetensors", "fake_detail.safetensors"),
+    "vae": ("fake_vae.safetensors", "ae.safetensors"),
+    "text_encoders": ("clip_l.safetensors", "t5xxl_fp8_e4m3fn.safetensors"),
+    "diffusion_models": ("flux1-fake-dev.safetensors",),
+    "clip_vision": (),
+    "embeddings": ("fake_embedding.safetensors",),
+    "controlnet": ("fake_depth.safetensors",),
+    "upscale_models": ("fake_x2.pth",),
+    "custom_nodes": ("somebody_elses/model.safetensors",),
 }
+_CHOICES = {
+    ("CheckpointLoaderSimple", "ckpt_name"): "checkpoints",
+    ("UNETLoader", "unet_name"): "diffusion_models",
+    ("CLIPLoader", "clip_name"): "text_encoders",
+    ("DualCLIPLoader", "clip_name1"): "text_encoders",
+    ("DualCLIPLoader", "clip_name2"): "text_encoders",
+    ("LoraLoader", "lora_name"): "loras",
+    ("UpscaleModelLoader", "model_name"): "upscale_models",
+    ("ControlNetLoader", "control_net_name"): "controlnet",
+    ("CLIPVisionLoader", "clip_name"): "clip_vision",
+    ("VAELoader", "vae_name"): "vae",
+}
+_METADATA = {"modelspec.architecture": "stable-diffusion-v1", "modelspec.title": "random full seed 1", "format": "pt"}
+_FILE_BYTES = 486821910
 _FOREIGN = "somebody else"
 
 
@@ -35,7 +57,8 @@ class FakeComfyUI:
         self.faults = Faults()
         self.requests: Counter[str] = Counter()
         """By method and first segment of the path, as "POST /prompt"."""
-        self.checkpoints: tuple[str, ...] = CHECKPOINTS
+        self.models = dict(_MODELS)
+        """Files by folder."""
         self.lacks: frozenset[str] = frozenset()
         """Node classes that it does not have, as an installation without some extension."""
         self.worker: Worker
@@ -55,6 +78,14 @@ class FakeComfyUI:
     @property
     def url(self) -> str:
         return f"http://{self._address[0]}:{self._address[1]}"
+
+    @property
+    def checkpoints(self) -> tuple[str, ...]:
+        return self.models["checkpoints"]
+
+    @checkpoints.setter
+    def checkpoints(self, names: tuple[str, ...]) -> None:
+        self.models["checkpoints"] = names
 
     # --- what tests look at and do ---
 
@@ -169,13 +200,17 @@ class FakeComfyUI:
             ("GET", "/object_info", self._get_object_info),
             ("GET", "/object_info/{name}", self._get_object_info),
             ("GET", "/embeddings", self._get_embeddings),
+            ("GET", "/view_metadata/{folder}", self._get_metadata),
             ("GET", "/system_stats", self._get_system_stats),
             ("POST", "/free", self._post_free),
         ]
         if self.profile.has_progress_state:
             routes.append(("GET", "/features", self._get_features))
         if self.profile.has_models:
+            routes.append(("GET", "/models", self._get_folders))
             routes.append(("GET", "/models/{folder}", self._get_models))
+        if self.profile.has_progress_state:
+            routes.append(("GET", "/experiment/models/{folder}", self._get_files))
         for method, path, handler in routes:
             app.router.add_route(method, path, handler)
             app.router.add_route(method, f"/api{path}", handler)
@@ -320,12 +355,27 @@ class FakeComfyUI:
         return web.json_response({name: classes[name]} if name in classes else {})
 
     async def _get_embeddings(self, request: web.Request) -> web.Response:
-        return web.json_response(["fake_embedding"])
+        return web.json_response([name.removesuffix(".safetensors") for name in self.models["embeddings"]])
+
+    async def _get_folders(self, request: web.Request) -> web.Response:
+        return web.json_response(list(self.models))
 
     async def _get_models(self, request: web.Request) -> web.Response:
-        if request.match_info["folder"] != "checkpoints":
+        names = self.models.get(request.match_info["folder"])
+        return web.Response(status=404) if names is None else web.json_response(list(names))
+
+    async def _get_files(self, request: web.Request) -> web.Response:
+        names = self.models.get(request.match_info["folder"])
+        if names is None:
             return web.Response(status=404)
-        return web.json_response(list(self.checkpoints))
+        times = {"modified": 1795345118.15, "created": 1795345118.16}
+        return web.json_response([{"name": name, "pathIndex": 0, **times, "size": _FILE_BYTES} for name in names])
+
+    async def _get_metadata(self, request: web.Request) -> web.Response:
+        name = request.query.get("filename", "")
+        if not name.endswith(".safetensors") or name not in self.models.get(request.match_info["folder"], ()):
+            return web.Response(status=404)
+        return web.json_response(_METADATA)
 
     async def _get_features(self, request: web.Request) -> web.Response:
         return web.json_response(FEATURES)
@@ -374,8 +424,8 @@ class FakeComfyUI:
 
     def object_info(self) -> dict[str, Any]:
         classes: dict[str, Any] = json.loads(_OBJECT_INFO)
-        choices_of = {**_CHOICES, ("CheckpointLoaderSimple", "ckpt_name"): self.checkpoints}
-        for (class_type, name), choices in choices_of.items():
+        for (class_type, name), folder in _CHOICES.items():
+            choices = self.models[folder] + (("pixel_space",) if folder == "vae" else ())
             spec = classes[class_type]["input"]["required"][name]
             if spec[0] == "COMBO":
                 spec[1]["options"] = list(choices)
