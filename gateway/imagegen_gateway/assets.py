@@ -1,11 +1,13 @@
 """Assets over HTTP: bytes by digest with ranges and caching, thumbnails, uploads.
 
-Nothing is held in memory but the chunk under way, and thumbnails in their cache.
+Nothing is held in memory but the chunk under way, thumbnails in their cache, and what is read with other metadata than
+it is stored with.
 """
 
 import asyncio
 import base64
 import binascii
+import hashlib
 import mimetypes
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -25,6 +27,7 @@ from imagegen_gateway.thumbnails import Thumbnails, parse_width
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 IMMUTABLE: Final = "private, max-age=31536000, immutable"
+REVALIDATED: Final = "private, no-cache"
 CHUNK_BYTES: Final = 256 * 1024
 STALL_S: Final = 60.0
 """A transfer that moves no byte for so long is cut."""
@@ -49,6 +52,13 @@ SHOWN_TYPES: Final = frozenset(
     },
 )
 """Types that browsers show without running anything; all others are downloads (SVG and HTML run scripts)."""
+KEEP: Final = asset_pb2.METADATA_POLICY_KEEP
+POLICIES: Final = {
+    "keep": KEEP,
+    "strip": asset_pb2.METADATA_POLICY_STRIP,
+    "a1111": asset_pb2.METADATA_POLICY_A1111,
+}
+"""What becomes of a picture's generation metadata, as the query says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +92,12 @@ class Assets:
         ]
 
     @asynccontextmanager
-    async def open(self, digest: str, *, offset: int = 0, limit: int = 0) -> AsyncIterator[OpenAsset]:
+    async def open(
+        self, digest: str, *, offset: int = 0, limit: int = 0, policy: asset_pb2.MetadataPolicy.ValueType = KEEP
+    ) -> AsyncIterator[OpenAsset]:
         """An asset from `offset` on, at most `limit` bytes (0: all). Raises AioRpcError when it is not there."""
-        call = self._stub.ReadAsset(asset_pb2.ReadAssetRequest(digest=digest, offset=offset, limit=limit))
+        wanted = asset_pb2.ReadAssetRequest(digest=digest, offset=offset, limit=limit, metadata=policy)
+        call = self._stub.ReadAsset(wanted)
         responses = aiter(call)
 
         async def chunks() -> AsyncGenerator[bytes, None]:
@@ -114,20 +127,27 @@ class Assets:
                     raise
                 await asyncio.sleep(RETRY_S)
 
-    async def _read(self, digest: str, *, max_bytes: int) -> tuple[asset_pb2.Asset, bytes]:
-        async with self.open(digest) as opened:
+    async def _read(
+        self, digest: str, *, max_bytes: int, policy: asset_pb2.MetadataPolicy.ValueType = KEEP
+    ) -> tuple[asset_pb2.Asset, bytes]:
+        async with self.open(digest, policy=policy) as opened:
             if opened.asset.size_bytes > max_bytes:
                 raise Problem(413, f"the file has {opened.asset.size_bytes} bytes; at most {max_bytes} are read here")
             return opened.asset, b"".join([chunk async for chunk in opened.chunks])
 
     async def get(self, request: web.Request) -> web.StreamResponse:
-        """The bytes, a range of them, or a thumbnail."""
+        """The bytes, a range of them, or a thumbnail; with the metadata that are wanted."""
         digest = request.match_info["digest"]
         if DIGEST.fullmatch(digest) is None:
             raise bad_field("digest", "must be 64 lower-case hexadecimal digits")
-        refuse_unknown(request.query, {"w"})
+        refuse_unknown(request.query, {"w", "metadata"})
         if "w" in request.query:
+            if "metadata" in request.query:
+                raise bad_field("metadata", "a thumbnail has none: leave out w or this")
             return await self._thumbnail(request, digest, parse_width(request.query["w"]))
+        policy = parse_policy(request.query.get("metadata", "keep"))
+        if policy != KEEP:
+            return await self._rewritten(request, digest, policy)
         return await self.send(request, digest, cache_control=IMMUTABLE)
 
     async def send(self, request: web.Request, digest: str, *, cache_control: str) -> web.StreamResponse:
@@ -160,6 +180,23 @@ class Assets:
         headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{size}"
         async with self.open(digest, offset=span.start, limit=len(span)) as opened:
             return await send_chunks(request, 206, headers, opened.chunks, len(span))
+
+    async def _rewritten(
+        self, request: web.Request, digest: str, policy: asset_pb2.MetadataPolicy.ValueType
+    ) -> web.Response:
+        # Whole in memory: only the asset as it is stored tells its size and digest beforehand.
+        asset, data = await self._read(digest, max_bytes=self._settings.max_upload_bytes, policy=policy)
+        sha256 = await asyncio.to_thread(hashlib.sha256, data)
+        # What A1111's text says can change: with the job that made the picture goes what is known about it.
+        headers = self._headers(asset, IMMUTABLE if policy == asset_pb2.METADATA_POLICY_STRIP else REVALIDATED)
+        headers["ETag"] = f'"{sha256.hexdigest()}"'
+        if is_unchanged(request, headers["ETag"]):
+            return web.Response(status=304, headers=cache_headers(headers))
+        span = requested_span(request, headers["ETag"], len(data)) if request.method == "GET" else None
+        if span is None:
+            return web.Response(body=data, headers=headers)
+        headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{len(data)}"
+        return web.Response(status=206, body=data[span.start : span.stop], headers=headers)
 
     async def _thumbnail(self, request: web.Request, digest: str, width: int) -> web.Response:
         headers = {
@@ -270,6 +307,13 @@ async def upload_chunks(request: web.Request) -> AsyncGenerator[bytes, None]:
         if not chunk:
             return
         yield bytes(chunk)
+
+
+def parse_policy(text: str) -> asset_pb2.MetadataPolicy.ValueType:
+    """What the query says. Raises Problem 400."""
+    if text not in POLICIES:
+        raise bad_field("metadata", f"must be one of {', '.join(POLICIES)}")
+    return POLICIES[text]
 
 
 def asset_address(request: web.Request, digest: str) -> str:

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from imagegen.v1 import asset_pb2, event_pb2
+from imagegen_gateway.assets import POLICIES
 from imagegen_gateway.descriptors import descriptor_of
 from imagegen_gateway.schemas import Schema, reference
 from imagegen_gateway.thumbnails import WIDTHS
@@ -155,14 +156,25 @@ def asset_operation(digest: Schema) -> Schema:
     width = parameter(
         "query", "w", "A WebP of this width instead, never enlarged.", {"type": "integer", "enum": list(WIDTHS)}
     )
+    metadata = parameter(
+        "query",
+        "metadata",
+        "What becomes of the generation metadata inside a picture: keep, strip (text, EXIF and XMP; colour profile and "
+        "orientation stay), or a1111 (its `parameters` text in their place). Not with w: thumbnails never have any.",
+        {"type": "string", "enum": list(POLICIES), "default": "keep"},
+    )
     return {
         "operationId": "readAsset",
         "tags": ["Assets"],
         "summary": "Gives the bytes of an asset",
-        "description": "Never changes: ETag, Range and If-None-Match are understood, and caches may keep it for good.",
+        "description": (
+            "ETag, Range and If-None-Match are understood. As it is stored, and stripped, it never changes, and caches "
+            "may keep it for good."
+        ),
         "parameters": [
             digest,
             width,
+            metadata,
             parameter("header", "Range", "One range of bytes.", {}),
             parameter("header", "If-None-Match", "ETags that the caller has.", {}),
         ],

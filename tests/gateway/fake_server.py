@@ -269,6 +269,8 @@ class Assets:
 
     async def ReadAsset(self, request: asset_pb2.ReadAssetRequest, context: Any) -> Any:  # noqa: N802
         asset, data = await self.find(request.digest, context)
+        if request.metadata not in (asset_pb2.METADATA_POLICY_UNSPECIFIED, asset_pb2.METADATA_POLICY_KEEP):
+            data = f"{request.metadata} ".encode() + data
         yield asset_pb2.ReadAssetResponse(asset=asset)
         end = request.offset + request.limit if request.limit else len(data)
         for start in range(request.offset, end, 1000):

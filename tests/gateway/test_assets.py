@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from imagegen.v1 import asset_pb2_grpc
-from imagegen_gateway.assets import Assets
+from imagegen_gateway.assets import IMMUTABLE, Assets
 from imagegen_gateway.channels import open_channels
 from imagegen_gateway.config import GatewaySettings
 from imagegen_gateway.thumbnails import Thumbnails
@@ -114,6 +114,49 @@ async def test_a_range_of_the_same_version_is_honoured(fake: FakeServer, http: a
     fake.add_asset(DATA)
     async with http.get(PATH, headers={"Range": "bytes=0-1", "If-Range": f'"{DIGEST}"'}) as response:
         assert response.status == 206
+
+
+@pytest.mark.parametrize(("policy", "prefix"), [("strip", b"2 "), ("a1111", b"3 ")])
+async def test_a_picture_with_other_metadata_is_a_file_of_its_own(
+    fake: FakeServer, http: aiohttp.ClientSession, policy: str, prefix: bytes
+) -> None:
+    fake.add_asset(DATA)
+    whole, path = prefix + DATA, f"{PATH}?metadata={policy}"
+    etag = f'"{hashlib.sha256(whole).hexdigest()}"'
+    async with http.get(path) as response:
+        assert await response.read() == whole
+        headers = response.headers
+    assert (headers["ETag"], headers["Content-Length"]) == (etag, str(len(whole)))
+    assert headers["Cache-Control"] == ("private, no-cache" if policy == "a1111" else IMMUTABLE)
+    assert headers["Content-Disposition"] == f'inline; filename="{DIGEST[:16]}.png"'
+    async with http.head(path) as response:
+        assert (response.headers["Content-Length"], await response.read()) == (str(len(whole)), b"")
+    async with http.get(path, headers={"If-None-Match": etag}) as response:
+        assert (response.status, response.headers["ETag"]) == (304, etag)
+    async with http.get(path, headers={"Range": "bytes=1-3"}) as response:
+        assert (response.status, await response.read()) == (206, whole[1:4])
+        assert response.headers["Content-Range"] == f"bytes 1-3/{len(whole)}"
+    async with http.get(path, headers={"Range": "bytes=0-", "If-Range": f'"{DIGEST}"'}) as response:
+        assert response.status == 200
+
+
+async def test_metadata_are_kept_unless_said_otherwise(fake: FakeServer, http: aiohttp.ClientSession) -> None:
+    fake.add_asset(DATA)
+    async with http.get(PATH + "?metadata=keep") as response:
+        assert (response.headers["ETag"], await response.read()) == (f'"{DIGEST}"', DATA)
+
+
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        ("metadata=none", "must be one of keep, strip, a1111"),
+        ("w=64&metadata=a1111", "a thumbnail has none: leave out w or this"),
+    ],
+)
+async def test_metadata_that_cannot_be_are_refused(http: aiohttp.ClientSession, query: str, why: str) -> None:
+    async with http.get(f"{PATH}?{query}") as response:
+        assert response.status == 400
+        assert (await response.json())["errors"] == [{"field": "metadata", "description": why}]
 
 
 @pytest.mark.parametrize(
