@@ -30,6 +30,7 @@ from imagegen_gateway.hub import Hubs, open_hubs
 from imagegen_gateway.live import LivePictures
 from imagegen_gateway.security import Guard
 from imagegen_gateway.thumbnails import Thumbnails
+from imagegen_gateway.workflows import Workflows
 
 log = structlog.get_logger(__name__)
 
@@ -128,11 +129,13 @@ def build_apps(settings: GatewaySettings, channels: Channels, hubs: Hubs, studio
     )
     spoken = {dialect: dialect.routes(kit) for dialect in DIALECTS}
     app = build_app(settings, {dialect.PREFIX: dialect.answer_problem for dialect in DIALECTS})
-    app.add_routes(pages.routes(channels.events, kit.version))
+    app.add_routes(pages.routes(channels.events, kit.version, settings))
     app.add_routes(sessions.routes(settings))
     app.add_routes(EventStreams(hubs, settings).routes())
     app.add_routes(LivePictures(jobs, hubs, assets, settings).routes())
     app.add_routes(assets.routes())
+    import_json = transcoding.handler(transcoding.binding_of("ImportWorkflow"), channels.events, settings.rpc_timeout_s)
+    app.add_routes(Workflows(channels.events, settings, assets, import_json).routes())
     for routes in spoken.values():
         app.add_routes(routes)
     app.add_routes(transcoding.routes(channels.events, timeout_s=settings.rpc_timeout_s))

@@ -9,6 +9,7 @@ from imagegen.v1 import asset_pb2, error_pb2, event_pb2
 from imagegen_gateway import callers
 from imagegen_gateway.descriptors import descriptor_of, is_map, message_of
 from imagegen_gateway.openapi_manual import hand_written, json_response, parameter
+from imagegen_gateway.openapi_workflows import UPLOADS, workflow_routes
 from imagegen_gateway.schemas import Schema, collect, comment, field_schema, message_schema, reference
 from imagegen_gateway.transcoding import Binding, bindings
 
@@ -56,8 +57,9 @@ def document(version: str) -> Schema:
     paths: dict[str, Schema] = {}
     for binding in routes:
         paths.setdefault(binding.openapi_path, {})[binding.verb.lower()] = operation(binding)
-    for path, verb, described in hand_written():
+    for path, verb, described in [*hand_written(), *workflow_routes()]:
         paths.setdefault(path, {})[verb] = described
+    paths["/api/v1/workflows:import"]["post"]["requestBody"]["content"] |= UPLOADS
     roots = [b.output for b in routes] + [b.input for b in routes if b.has_body]
     described_types = collect([*roots, descriptor_of(event_pb2.JobEvent), descriptor_of(asset_pb2.Asset)])
     described_types["Preview"]["properties"]["url"] = {

@@ -1,17 +1,25 @@
 """The page at /, the documentation at /docs, and whether all is well."""
 
+import asyncio
 from hashlib import sha256
 from importlib import resources
 from typing import Final
 
 import grpc
 import orjson
+import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from grpc_health.v1 import health_pb2
 
-from imagegen_gateway.errors import unavailable
+from imagegen.v1 import workflow_pb2, workflow_pb2_grpc
+from imagegen_gateway.callers import identify
+from imagegen_gateway.config import GatewaySettings
+from imagegen_gateway.errors import Problem, unavailable
 from imagegen_gateway.openapi import document
+from imagegen_gateway.openapi_workflows import with_workflows
+
+log = structlog.get_logger(__name__)
 
 FILES: Final = {
     "/": ("index.html", "text/html"),
@@ -24,12 +32,12 @@ FILES: Final = {
 PROBE_TIMEOUT_S: Final = 2.0
 
 
-def routes(channel: grpc.aio.Channel, version: str) -> list[web.RouteDef]:
+def routes(channel: grpc.aio.Channel, version: str, settings: GatewaySettings) -> list[web.RouteDef]:
     """aiohttp routes."""
     static = resources.files("imagegen_gateway").joinpath("static")
     return [
         *(web.get(path, fixed(static.joinpath(name).read_bytes(), kind)) for path, (name, kind) in FILES.items()),
-        web.get("/openapi.json", fixed(orjson.dumps(document(version)), "application/json")),
+        web.get("/openapi.json", described(channel, version, settings)),
         web.get("/healthz", fixed(b'{"status":"ok"}', "application/json")),
         web.get("/readyz", ready(channel)),
     ]
@@ -37,16 +45,49 @@ def routes(channel: grpc.aio.Channel, version: str) -> list[web.RouteDef]:
 
 def fixed(body: bytes, media_type: str) -> Handler:
     """A handler that always gives the same, and 304 to who has it."""
-    etag = f'"{sha256(body).hexdigest()[:32]}"'
-    charset = None if media_type == "application/json" else "utf-8"
+    etag = etag_of(body)
 
     async def handle(request: web.Request) -> web.Response:
-        headers = {"ETag": etag, "Cache-Control": "no-cache"}
-        if request.headers.get("If-None-Match") == etag:
-            return web.Response(status=304, headers=headers)
-        return web.Response(body=body, content_type=media_type, charset=charset, headers=headers)
+        return unless_known(request, body, media_type, etag)
 
     return handle
+
+
+def described(channel: grpc.aio.Channel, version: str, settings: GatewaySettings) -> Handler:
+    """A handler that gives the OpenAPI document, with an endpoint for each workflow that there is now.
+
+    Without a key, where one is needed, and while the server is away, it is what is the same everywhere.
+    """
+    workflows = workflow_pb2_grpc.WorkflowServiceStub(channel)
+    plain = orjson.dumps(document(version))
+
+    async def handle(request: web.Request) -> web.Response:
+        body = plain
+        try:
+            identify(request, settings)
+            listed = await workflows.ListWorkflows(workflow_pb2.ListWorkflowsRequest(), timeout=PROBE_TIMEOUT_S)
+            body = await asyncio.to_thread(lambda: orjson.dumps(with_workflows(document(version), listed.workflows)))
+        except Problem:  # no key: names of workflows and models are nobody else's business
+            pass
+        except grpc.aio.AioRpcError as exc:
+            log.warning("workflows are left out of the document", code=exc.code().name)
+        return unless_known(request, body, "application/json", etag_of(body))
+
+    return handle
+
+
+def etag_of(body: bytes) -> str:
+    """The name of exactly these bytes."""
+    return f'"{sha256(body).hexdigest()[:32]}"'
+
+
+def unless_known(request: web.Request, body: bytes, media_type: str, etag: str) -> web.Response:
+    """The bytes, or 304 to who has them."""
+    headers = {"ETag": etag, "Cache-Control": "no-cache"}
+    if request.headers.get("If-None-Match") == etag:
+        return web.Response(status=304, headers=headers)
+    charset = None if media_type == "application/json" else "utf-8"
+    return web.Response(body=body, content_type=media_type, charset=charset, headers=headers)
 
 
 def ready(channel: grpc.aio.Channel) -> Handler:

@@ -79,6 +79,11 @@ def bindings() -> list[Binding]:
     return [bind(method) for method in methods if method.GetOptions().HasExtension(annotations_pb2.http)]
 
 
+def binding_of(name: str) -> Binding:
+    """The route of the rpc of this name."""
+    return next(binding for binding in bindings() if binding.method.name == name)
+
+
 def bind(method: MethodDescriptor) -> Binding:
     """The route that a method's annotation names. Raises ValueError for one that this module does not know."""
     rule = method.GetOptions().Extensions[annotations_pb2.http]
@@ -145,14 +150,15 @@ Call = Callable[..., Awaitable[Message]]
 def routes(channel: grpc.aio.Channel, *, timeout_s: float) -> list[web.RouteDef]:
     """aiohttp routes for all bindings, calling over `channel`."""
     ordered = sorted(bindings(), key=lambda binding: "=**" in binding.template)  # the greedy ones match last
-    return [web.route(b.verb, b.aiohttp_path, _handler(b, channel, timeout_s)) for b in ordered]
+    return [web.route(b.verb, b.aiohttp_path, handler(b, channel, timeout_s)) for b in ordered]
 
 
-def _handler(
+def handler(
     binding: Binding,
     channel: grpc.aio.Channel,
     timeout_s: float,
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """What answers requests of a binding by calling over `channel`."""
     rpc = cast(
         "Call",
         channel.unary_unary(

@@ -157,8 +157,11 @@ def test_calls_that_make_jobs_take_a_key_and_an_owner() -> None:
         for _, verb, one in operations()
         if verb in {"post", "patch"} and one.get("parameters")
     }
-    assert {name for name, found in headers.items() if "Imagegen-Owner" in found} == {"CreateJob", "RetryJob"}
-    assert headers["CreateJob"] == headers["RetryJob"] == {"Idempotency-Key", "Imagegen-Owner"}
+    assert {name for name, found in headers.items() if "Imagegen-Owner" in found} == {
+        *("CreateJob", "RetryJob", "RunWorkflow")
+    }
+    assert headers["CreateJob"] == headers["RetryJob"] == headers["RunWorkflow"]
+    assert headers["CreateJob"] == {"Idempotency-Key", "Imagegen-Owner"}
 
 
 def test_rules_of_the_proto_are_rules_of_the_schema() -> None:

@@ -46,7 +46,7 @@ function rules(schema) {
     minItems: "items ≥", maxItems: "items ≤", maxProperties: "pairs ≤", pattern: "matches",
   };
   const found = Object.entries(names).filter(([key]) => schema[key] !== undefined).map(([key, sign]) => `${sign} ${schema[key]}`);
-  if (schema.enum) found.push(`one of ${schema.enum.join(", ")}`);
+  if (schema.enum) found.push(`one of ${schema.enum.slice(0, 50).join(", ")}${schema.enum.length > 50 ? ", …" : ""}`);
   return found.length ? make("div", "soft", found.join(" · ")) : null;
 }
 
