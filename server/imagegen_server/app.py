@@ -46,6 +46,7 @@ from imagegen_server.services.reusing import Reuse
 from imagegen_server.services.rpc import bind
 from imagegen_server.services.settings import SettingsService
 from imagegen_server.services.streams import Streams
+from imagegen_server.services.verdicts import Judge
 from imagegen_server.services.views import JobViews
 from imagegen_server.services.workflows import WorkflowService
 from imagegen_server.settings.layers import layer_of
@@ -250,7 +251,14 @@ def _services(parts: _Parts, *, heartbeat_s: float) -> dict[ModuleType, object]:
         backend_pb2: BackendService(fleet=parts.fleet, runner=runner),
         model_pb2: ModelService(fleet=parts.fleet),
         settings_pb2: SettingsService(settings=parts.settings, fleet=parts.fleet, library=parts.library),
-        workflow_pb2: WorkflowService(fleet=parts.fleet),
+        workflow_pb2: WorkflowService(
+            fleet=parts.fleet,
+            assets=parts.assets,
+            library=parts.library,
+            definitions=parts.definitions,
+            checker=admission.checker,
+            judge=Judge(definitions=parts.definitions, settings=lambda: parts.settings.current),
+        ),
     }
 
 

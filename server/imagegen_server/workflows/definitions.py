@@ -1,7 +1,7 @@
 """What graphs can be made of, at each backend and at all of them together, as their catalogues say now."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import orjson
@@ -44,22 +44,26 @@ class Definitions:
                 self._united = (catalogs, await asyncio.to_thread(_encoded, answers))
             return self._united[1]
 
-    async def classes(self, backend: Backend | None = None) -> NodeClasses:
-        """The node classes of a backend that has told them; None: of all such backends."""
-        backends = self.tellers() if backend is None else [backend]
+    async def classes(self, backends: Sequence[Backend] | None = None) -> NodeClasses:
+        """The node classes of backends that have told them; None: of all that have."""
+        chosen = self.tellers() if backends is None else backends
         async with self._turn:
-            catalogs = _catalogs(backends)
+            catalogs = _catalogs(chosen)
             if catalogs not in self._classes:
-                self._classes[catalogs] = await asyncio.to_thread(_read, await _answers(backends))
+                self._classes[catalogs] = await asyncio.to_thread(_read, await _answers(chosen))
                 current = set(_catalogs(self._fleet))
                 self._classes = {key: known for key, known in self._classes.items() if current.issuperset(key)}
             return self._classes.get(catalogs, NodeClasses())
 
-    async def allowed(self, workflow: Workflow) -> Mapping[str, Allowed]:
-        """What the backends allow for the workflow's inputs, by name; nothing is said of what they have not told."""
+    async def allowed(self, workflow: Workflow, backends: Sequence[Backend] | None = None) -> Mapping[str, Allowed]:
+        """What backends, or all of them (None), allow for the workflow's inputs, by name.
+
+        Nothing is said of what they have not told.
+        """
+        chosen = list(self._fleet) if backends is None else backends
         if workflow.makes_parameters:
-            return by_catalogs(workflow, [each.health.catalog for each in self._fleet if each.health.catalog])
-        classes = await self.classes()
+            return by_catalogs(workflow, [each.health.catalog for each in chosen if each.health.catalog is not None])
+        classes = await self.classes([backend for backend in chosen if has_told(backend)])
         return await asyncio.to_thread(by_classes, workflow.form, classes)
 
 
@@ -67,7 +71,7 @@ def has_told(backend: Backend) -> bool:
     return backend.adapter.capabilities.graphs and backend.health.catalog is not None
 
 
-def _catalogs(backends: Sequence[Backend] | Fleet) -> Catalogs:
+def _catalogs(backends: Iterable[Backend]) -> Catalogs:
     return tuple((backend.name, backend.health.catalog_version) for backend in backends)
 
 
