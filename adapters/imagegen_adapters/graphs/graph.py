@@ -1,13 +1,15 @@
 """A graph in API format: its nodes, links and order. Pure."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from imagegen_adapters.graphs.node_classes import NodeClasses
+
+_LONGEST_TITLE = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,7 @@ class Node:
 
 
 class Graph:
-    """A graph whose entries have been found to be nodes (`validation` does that for graphs of callers)."""
+    """A graph whose entries have been found to be nodes (`checking` does that for graphs of callers)."""
 
     def __init__(self, api_format: Mapping[str, Any]) -> None:
         self.api_format = api_format
@@ -42,9 +44,15 @@ class Graph:
 
     @cached_property
     def cycle(self) -> tuple[str, ...]:
-        """The nodes of one cycle; empty if there is none."""
+        """The nodes of one cycle, the first one again at its end; empty if there is none."""
+        return self.cycle_among(self.nodes)
+
+    def cycle_among(self, node_ids: Collection[str]) -> tuple[str, ...]:
+        """As `cycle`, of these nodes only."""
+        sources = self._sources()
+        among = {node_id: [each for each in sources[node_id] if each in node_ids] for node_id in node_ids}
         try:
-            TopologicalSorter(self._sources()).prepare()
+            TopologicalSorter(among).prepare()
         except CycleError as error:
             return tuple(error.args[1])
         return ()
@@ -53,6 +61,17 @@ class Graph:
         """Nodes of which the class is known to be an output."""
         found = ((node, classes.find(node.class_type)) for node in self.nodes.values())
         return tuple(node.node_id for node, node_class in found if node_class is not None and node_class.is_output)
+
+    def reached_from(self, roots: Iterable[str], follows: Callable[[Node, Link], bool]) -> frozenset[str]:
+        """The nodes that `roots` need, with themselves, along the links of a node that are followed."""
+        reached = set(roots)
+        pending = list(reached)
+        while pending:
+            node = self.nodes[pending.pop()]
+            sources = {link.source for link in node.links if link.source in self.nodes and follows(node, link)}
+            pending += sources - reached
+            reached |= sources
+        return frozenset(reached)
 
     def execution_order(self, outputs: Iterable[str]) -> tuple[Node, ...]:
         """The nodes that `outputs` need, each after those that it needs. Without outputs: all nodes."""
@@ -119,6 +138,6 @@ def _node(node_id: str, entry: Mapping[str, Any]) -> Node:
     return Node(
         node_id=node_id,
         class_type=str(entry["class_type"]),
-        title=str(title or entry["class_type"]),
+        title=str(title or entry["class_type"])[:_LONGEST_TITLE],
         inputs=inputs if isinstance(inputs, Mapping) else {},
     )

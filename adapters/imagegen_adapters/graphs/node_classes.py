@@ -11,6 +11,7 @@ from imagegen_adapters.errors import Unintelligible
 Scalar = str | int | float | bool
 
 _VALUES = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"})
+_CHOSEN = frozenset({"COMBO", "STRING"})
 _ANY = "*"
 # Such a type stands for inputs that the page makes as they are needed: "images" for images.image0, images.image1, ...
 _GROWING_TYPES = ("COMFY_AUTOGROW", "COMFY_DYNAMIC")
@@ -156,9 +157,10 @@ def fits(given: str, taken: str) -> bool:
     if any(each == _ANY or each.startswith("COMFY_") for each in (given, taken)):
         return True
     given_types, taken_types = types_of(given), types_of(taken)
-    # Choices are compared by their options, which outputs do not tell.
-    uncertain = {_ANY, "COMBO"} & (given_types | taken_types)
-    return bool(uncertain or given_types & taken_types)
+    if _ANY in given_types | taken_types or given_types & taken_types:
+        return True
+    # Choices are compared by their options, which outputs do not tell, and some are handed on as texts.
+    return given_types <= _CHOSEN and taken_types <= _CHOSEN
 
 
 def parse_node_classes(answer: bytes) -> NodeClasses:

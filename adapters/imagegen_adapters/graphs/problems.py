@@ -51,5 +51,7 @@ class GraphProblem:
 
 def node_label(node_id: str, class_type: str, title: str = "") -> str:
     """What messages call a node: its class, its title where it says more, its id."""
+    if not class_type:
+        return f"node {node_id}"
     shown = f' "{title}"' if title and title != class_type else ""
     return f"{class_type}{shown} ({node_id})"

@@ -22,8 +22,8 @@ def faults(graph: Graph, images: Mapping[str, str] = MappingProxyType({})) -> di
 @pytest.mark.parametrize(
     ("graph", "path", "description"),
     [
-        (changed("4", ckpt_name="sd15"), '["4"].inputs.ckpt_name', "no such choice 'sd15'; allowed: demo-landscape"),
-        (changed("4", ckpt_name=["a"]), '["4"].inputs.ckpt_name', "no such choice ['a']"),
+        (changed("4", ckpt_name="sd15"), '["4"].inputs.ckpt_name', "no such model 'sd15'; allowed: demo-landscape"),
+        (changed("4", ckpt_name=["a"]), '["4"].inputs.ckpt_name', "must be a link"),
         (
             changed("3", sampler_name="dpmpp_9m"),
             '["3"].inputs.sampler_name',
@@ -31,8 +31,16 @@ def faults(graph: Graph, images: Mapping[str, str] = MappingProxyType({})) -> di
         ),
         (changed("3", steps=0), '["3"].inputs.steps', "0 is below the smallest value 1"),
         (changed("3", cfg=float("nan")), '["3"].inputs.cfg', "must be a number, not nan"),
-        (changed("3", positive=["5", 0]), '["3"].inputs.positive', "takes CONDITIONING, and output 0 of '5' is LATENT"),
-        (changed("3", steps=["5", 0]), '["3"].inputs.steps', "takes INT, and output 0 of '5' is LATENT"),
+        (
+            changed("3", positive=["5", 0]),
+            '["3"].inputs.positive',
+            "takes CONDITIONING, and output 0 of EmptyLatentImage (5) is LATENT",
+        ),
+        (
+            changed("3", steps=["5", 0]),
+            '["3"].inputs.steps',
+            "takes INT, and output 0 of EmptyLatentImage (5) is LATENT",
+        ),
         (changed("3", model="demo-landscape"), '["3"].inputs.model', "must be a link"),
         (changed("6", text=None), '["6"].inputs.text', "must be a text"),
         (changed("5", width=4096, height=4096), '["5"].inputs.width', "4096 x 4096 is too large"),

@@ -221,8 +221,3 @@ DEFINITIONS: Final = dict(
 )
 
 CLASSES: Final = read_node_classes(DEFINITIONS)
-
-
-def output_type(class_type: str, slot: int) -> str:
-    """Of a class that there is, a slot that it has."""
-    return str(DEFINITIONS[class_type]["output"][slot])

@@ -21,8 +21,9 @@ KINDS: Final = (
     (r"below the smallest value", "value_smaller_than_min", "Value smaller than min"),
     (r"above the largest value", "value_bigger_than_max", "Value bigger than max"),
     (r"must be (a whole|a) number", "invalid_input_type", "Failed to convert an input value"),
-    (r"no such choice", "value_not_in_list", "Value not in list"),
+    (r"no such (choice|model)", "value_not_in_list", "Value not in list"),
     (r"is linked to|must be a link", "bad_linked_input", "Bad linked input"),
+    (r"takes \S+, and output", "return_type_mismatch", "Return type mismatch between linked nodes"),
 )
 """What ComfyUI calls the faults that our checks find, by their words."""
 
