@@ -30,8 +30,7 @@ class Draft:
     group: str
     required: bool
     confidence: Confidence
-    model_type: str = ""
-    default: Any = None
+    model_type: str
 
     def proposal(self) -> Proposal:
         first = self.spots[0]
@@ -44,7 +43,6 @@ class Draft:
                 name=self.name,
                 type=self.type,
                 targets=tuple(spot.target for spot in self.spots)[:_MOST_TARGETS],
-                default=self.default,
                 required=self.required,
                 minimum=kind.minimum if kind is not None and is_number else None,
                 maximum=kind.maximum if kind is not None and is_number else None,
@@ -65,7 +63,7 @@ class Drafts:
 
     def __init__(self) -> None:
         self._drafts: list[Draft] = []
-        self._taken: set[Target] = set()
+        self._taken: set[tuple[Target, bool]] = set()
         self._names: dict[str, int] = {}
         self._titles: set[str] = set()
 
@@ -80,7 +78,6 @@ class Drafts:
         help_text: str = "",
         group: str = "",
         model_type: str = "",
-        default: Any = None,
         required: bool = False,
         confidence: Confidence = Confidence.HIGH,
     ) -> Draft | None:
@@ -88,14 +85,12 @@ class Drafts:
 
         A second of the same name becomes `name_2`. It is at most as sure as the way to its places.
         """
-        free = self._free(spots)
+        free = self._free(type_, spots)
         if not free:
             return None
         number = self._names[name] = self._names.get(name, 0) + 1
         title = f"{title} {number}" if number > 1 and title in self._titles else title
         self._titles.add(title)
-        if not all(spot.is_certain for spot in free) and confidence is Confidence.HIGH:
-            confidence = Confidence.MEDIUM
         draft = Draft(
             name=name if number == 1 else f"{name}_{number}",
             type=type_,
@@ -105,31 +100,47 @@ class Drafts:
             help=help_text,
             group=group,
             required=required,
-            confidence=confidence,
+            confidence=_as_sure(confidence, free),
             model_type=model_type,
-            default=default,
         )
         self._drafts.append(draft)
         return draft
 
     def join(self, draft: Draft, spots: Iterable[Spot | None]) -> None:
         """Lets an input set these places, too."""
-        draft.spots += self._free(spots)
-
-    def is_free(self, spot: Spot) -> bool:
-        return spot.target not in self._taken
+        free = self._free(draft.type, spots)
+        draft.spots += free
+        draft.confidence = _as_sure(draft.confidence, free)
 
     def proposals(self) -> tuple[Proposal, ...]:
         drafts = sorted(self._drafts, key=lambda draft: _GROUPS.index(draft.group))
         return tuple(draft.proposal() for draft in drafts[:_MOST_INPUTS])
 
-    def _free(self, spots: Iterable[Spot | None]) -> list[Spot]:
+    def _free(self, type_: InputType, spots: Iterable[Spot | None]) -> list[Spot]:
         free = []
         for spot in spots:
-            if spot is not None and spot.target not in self._taken:
-                self._taken.add(spot.target)
-                free.append(spot)
+            # The mask of a picture is its transparency: both are loaded in one place.
+            if spot is not None and _can_hold(type_, spot.value):
+                key = (spot.target, type_ is InputType.MASK)
+                if key not in self._taken:
+                    self._taken.add(key)
+                    free.append(spot)
         return free
+
+
+def _can_hold(type_: InputType, value: Any) -> bool:
+    """Whether a place that holds this now is one for such values."""
+    if isinstance(value, bool):
+        return False
+    if type_ in (InputType.INT, InputType.SEED):
+        return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    return isinstance(value, int | float if type_ is InputType.FLOAT else str)
+
+
+def _as_sure(confidence: Confidence, spots: Iterable[Spot]) -> Confidence:
+    """No surer than the way to these places."""
+    is_certain = all(spot.is_certain for spot in spots)
+    return Confidence.MEDIUM if confidence is Confidence.HIGH and not is_certain else confidence
 
 
 def label(node: Node) -> str:

@@ -3,16 +3,16 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from imagegen_adapters.graphs.graph import Link, Node
-from imagegen_adapters.graphs.inputs import InputType, Target
+from imagegen_adapters.graphs.inputs import InputType
 from imagegen_adapters.graphs.proposing.drafts import Drafts, label, spelled
 from imagegen_adapters.graphs.proposing.stages import Relation, Stage
-from imagegen_adapters.graphs.proposing.tracing import Spot, Tracer, Visit
+from imagegen_adapters.graphs.proposing.tracing import Tracer, Visit
 
-_LORA_LOADERS: Final = frozenset({"LoraLoader", "LoraLoaderModelOnly"})
-"""Those that can be put in place of each other."""
+_LORA_INPUTS: Final = frozenset({"lora_name", "strength_model", "model"})
+"""What loaders have that can stand in a chain."""
 _MODEL_INPUT: Final = re.compile(r".*(ckpt|checkpoint|unet|diffusion|model).*", re.IGNORECASE)
 _CHECKPOINT_INPUT: Final = re.compile(r".*(ckpt|checkpoint).*", re.IGNORECASE)
 
@@ -30,8 +30,8 @@ class _Part:
     title: str
     group: str = "Models"
 
-    def is_loaded_by(self, node: Node, input_name: str) -> bool:
-        return bool(re.fullmatch(self.input, input_name) and re.fullmatch(self.class_type, node.class_type))
+    def is_loaded_by(self, class_type: str, input_name: str) -> bool:
+        return bool(re.fullmatch(self.input, input_name) and re.fullmatch(self.class_type, class_type))
 
 
 _PARTS: Final = (
@@ -66,6 +66,14 @@ _PARTS: Final = (
 )
 
 
+def model_type_of(class_type: str, input_name: str) -> str:
+    """The list of a catalogue that an input of a loader is about."""
+    part = next((part for part in _PARTS if part.is_loaded_by(class_type, input_name)), None)
+    if part is not None:
+        return part.model_type
+    return "checkpoints" if _CHECKPOINT_INPUT.fullmatch(input_name) else "diffusion_models"
+
+
 def propose_models(tracer: Tracer, stages: Sequence[Stage], drafts: Drafts) -> None:
     """`model` and `loras` of each sampler."""
     for stage in stages:
@@ -83,11 +91,11 @@ def propose_parts(tracer: Tracer, stages: Sequence[Stage], nodes: Sequence[Node]
     for node in nodes:
         for input_name in node.inputs:
             for part in _PARTS:
-                if part.is_loaded_by(node, input_name):
+                if part.is_loaded_by(node.class_type, input_name):
                     drafts.add(
                         part.name,
                         InputType.MODEL,
-                        [_text_spot(tracer.spot(node, input_name))],
+                        [tracer.spot(node, input_name)],
                         reason=f"the file that {label(node)} loads",
                         title=part.title,
                         group="Second pass" if part.name == "upscaler" and has_second_pass else part.group,
@@ -105,9 +113,8 @@ def _model_walk(tracer: Tracer, stage: Stage) -> Iterator[Visit]:
 
 def _propose_loader(tracer: Tracer, visit: Visit, drafts: Drafts, stage: Stage) -> None:
     for input_name in visit.node.inputs:
-        spot = _text_spot(tracer.spot(visit.node, input_name, is_certain=visit.is_certain))
-        if spot is not None and _MODEL_INPUT.fullmatch(input_name):
-            list_name = "checkpoints" if _CHECKPOINT_INPUT.fullmatch(input_name) else "diffusion_models"
+        spot = tracer.spot(visit.node, input_name, is_certain=visit.is_certain)
+        if spot is not None and isinstance(spot.value, str) and _MODEL_INPUT.fullmatch(input_name):
             drafts.add(
                 f"{stage.relation.prefix}model",
                 InputType.MODEL,
@@ -115,43 +122,20 @@ def _propose_loader(tracer: Tracer, visit: Visit, drafts: Drafts, stage: Stage) 
                 reason=f"{label(visit.node)} loads what reaches `model` of {label(stage.sampler)}",
                 title=f"Model{stage.relation.words}",
                 group=stage.relation.group(""),
-                model_type=list_name,
+                model_type=model_type_of(visit.node.class_type, input_name),
             )
             return
 
 
 def _propose_loras(tracer: Tracer, visits: Sequence[Visit], drafts: Drafts, stage: Stage) -> None:
     # Seen from the sampler the last one comes first.
-    chain: dict[Target, tuple[Spot, Node]] = {}
-    for visit in reversed(visits):
-        if visit.node.class_type in _LORA_LOADERS:
-            spot = _text_spot(tracer.spot(visit.node, "lora_name", is_certain=visit.is_certain))
-            if spot is not None and spot.is_direct and drafts.is_free(spot):
-                chain[spot.target] = (spot, visit.node)
-    nodes = [node for _, node in chain.values()]
+    chain = [visit for visit in reversed(visits) if visit.node.inputs.keys() >= _LORA_INPUTS]
     drafts.add(
         f"{stage.relation.prefix}loras",
         InputType.LORAS,
-        [spot for spot, _ in chain.values()],
-        reason=f"{spelled(nodes)} on the way of the model to {label(stage.sampler)}",
+        [tracer.own_spot(visit.node, "lora_name", is_certain=visit.is_certain) for visit in chain],
+        reason=f"{spelled([visit.node for visit in chain])} on the way of the model to {label(stage.sampler)}",
         title=f"LoRAs{stage.relation.words}",
         help_text="They take the place of those that the graph holds",
         group=stage.relation.group(""),
-        default=[_lora(node) for node in nodes],
     )
-
-
-def _lora(node: Node) -> dict[str, Any]:
-    """As `imagegen.v1.Lora`."""
-    weight = node.inputs.get("strength_model")
-    for_text = node.inputs.get("strength_clip", weight)
-    lora = {"name": node.inputs["lora_name"], "weight": weight if _is_number(weight) else 1.0}
-    return lora if for_text == weight or not _is_number(for_text) else {**lora, "text_encoder_weight": for_text}
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _text_spot(spot: Spot | None) -> Spot | None:
-    return spot if spot is not None and isinstance(spot.value, str) else None

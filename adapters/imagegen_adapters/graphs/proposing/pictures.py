@@ -9,9 +9,12 @@ from imagegen_adapters.graphs.graph import Link, Node
 from imagegen_adapters.graphs.inputs import InputType
 from imagegen_adapters.graphs.proposing.drafts import Drafts, label
 from imagegen_adapters.graphs.proposing.stages import Stage
+from imagegen_adapters.graphs.proposing.texts import conditioning_walk
 from imagegen_adapters.graphs.proposing.tracing import Spot, Tracer, Visit
 
 _MOST_PICTURES: Final = 16
+_MASK_LOADERS: Final = frozenset({"LoadImage", "LoadImageMask"})
+"""Of which is known how to make them take such a mask, whatever the graph has them look at."""
 _ALPHA_SLOT: Final = 1
 """Of LoadImage: the mask that the picture itself holds."""
 _GENERIC_TITLE: Final = re.compile(r"load ?image.*", re.IGNORECASE)
@@ -22,15 +25,8 @@ class _Mask:
     """A loaded picture of which a mask is made."""
 
     loader: Visit
-    of_alpha: bool
-    """Of its transparency, not of its colours."""
     is_inverted: bool
-
-    @property
-    def help(self) -> str:
-        if self.of_alpha:
-            return f"Its {'opaque' if self.is_inverted else 'transparent'} parts are repainted"
-        return f"Its {'black' if self.is_inverted else 'white'} parts are repainted"
+    """Whether the graph keeps what others repaint."""
 
 
 def propose_pictures(tracer: Tracer, stages: Sequence[Stage], nodes: Sequence[Node], drafts: Drafts) -> None:
@@ -38,18 +34,19 @@ def propose_pictures(tracer: Tracer, stages: Sequence[Stage], nodes: Sequence[No
     for stage in stages[:1]:
         mask = next(_masks(tracer, stage), None)
         for visit in stage.start:
-            own_mask = mask if mask is not None and mask.loader.node is visit.node else None
             reason = f"{label(visit.node)} gives what {label(stage.sampler)} starts from"
-            _add_picture(tracer, visit, drafts, reason=reason, help_text=own_mask.help if own_mask is not None else "")
+            help_text = ""
+            if mask is not None and mask.loader.node is visit.node:
+                help_text = f"Its {'opaque' if mask.is_inverted else 'transparent'} parts are repainted"
+            _add_picture(tracer, visit, drafts, reason=reason, help_text=help_text)
         if mask is not None:
             reason = f"{label(mask.loader.node)} gives the mask of what {label(stage.sampler)} starts from"
             _add_mask(tracer, mask, drafts, reason=reason)
     masks_only = _masks_only(nodes)
     for node in [node for node in nodes if _picture(tracer, node) is not None][:_MOST_PICTURES]:
         visit = Visit(node=node, slot=0, type="IMAGE", is_certain=False)
-        if node.node_id in masks_only or not _gives_image(tracer, node):
-            mask = _Mask(loader=visit, of_alpha=_is_alpha(visit), is_inverted=False)
-            _add_mask(tracer, mask, drafts, reason=f"{label(node)} loads a mask")
+        if node.node_id in masks_only or "channel" in node.inputs:
+            _add_mask(tracer, _Mask(loader=visit, is_inverted=False), drafts, reason=f"{label(node)} loads a mask")
         else:
             is_known = _is_known_file(_picture(tracer, node))
             _add_picture(tracer, visit, drafts, reason=f"{label(node)} loads a picture", required=not is_known)
@@ -71,16 +68,18 @@ def _add_picture(
 
 
 def _add_mask(tracer: Tracer, mask: _Mask, drafts: Drafts, *, reason: str) -> None:
-    # What is called `mask` is the same everywhere: white is repainted. Other masks go by another name.
-    is_usual = not mask.of_alpha and not mask.is_inverted
+    """A mask that is white where the picture is to be repainted."""
+    if mask.is_inverted or mask.loader.node.class_type not in _MASK_LOADERS:
+        # What is loaded for the mask alone can still be given, as the graph wants it.
+        _add_picture(tracer, mask.loader, drafts, reason=reason, help_text="A mask, as the graph wants it")
+        return
     drafts.add(
-        "mask" if is_usual else "mask_image",
-        InputType.MASK if is_usual else InputType.IMAGE,
+        "mask",
+        InputType.MASK,
         [_picture(tracer, mask.loader.node, is_certain=mask.loader.is_certain)],
         reason=reason,
         title="Mask",
-        help_text=mask.help,
-        required=True,
+        help_text="White is repainted",
     )
 
 
@@ -88,20 +87,18 @@ def _masks(tracer: Tracer, stage: Stage) -> Iterator[_Mask]:
     """The masks that lie over what a sampler starts from."""
 
     def follow(node: Node) -> list[Link]:
-        return tracer.links(node, "MASK") or tracer.links(node, "IMAGE")
+        # Of a picture, only what turns it into a mask as it is: what looks for something in it makes one of its own.
+        is_picture = node.class_type == "ImageToMask" or not tracer.gives(node, "MASK")
+        return tracer.links(node, "MASK") or (tracer.links(node, "IMAGE") if is_picture else [])
 
-    for start in stage.start:
-        is_inverted = is_of_colors = False
+    pictures = {visit.node.node_id for visit in stage.start}
+    for start in (*stage.start, *conditioning_walk(tracer, stage)):
+        is_inverted = False
         for visit in tracer.walk(start.node, tracer.links(start.node, "MASK"), follow, is_certain=start.is_certain):
             is_inverted ^= "invert" in visit.node.class_type.lower()
-            is_of_colors |= visit.type == "IMAGE"
-            if _picture(tracer, visit.node) is not None:
-                yield _Mask(loader=visit, of_alpha=not is_of_colors and _is_alpha(visit), is_inverted=is_inverted)
-
-
-def _is_alpha(visit: Visit) -> bool:
-    """Whether a loader gives the transparency of its picture as the mask."""
-    return bool(visit.node.inputs.get("channel", "alpha") == "alpha")
+            is_apart = visit.type == "MASK" or visit.node.node_id not in pictures
+            if is_apart and _picture(tracer, visit.node) is not None:
+                yield _Mask(loader=visit, is_inverted=is_inverted)
 
 
 def _masks_only(nodes: Sequence[Node]) -> set[str]:
@@ -111,10 +108,6 @@ def _masks_only(nodes: Sequence[Node]) -> set[str]:
         for link in node.links:
             slots.setdefault(link.source, set()).add(link.slot)
     return {node_id for node_id, used in slots.items() if used == {_ALPHA_SLOT}}
-
-
-def _gives_image(tracer: Tracer, node: Node) -> bool:
-    return tracer.gives(node, "IMAGE") and "channel" not in node.inputs
 
 
 def _picture(tracer: Tracer, node: Node, *, is_certain: bool = True) -> Spot | None:

@@ -14,6 +14,7 @@ from imagegen_adapters.graphs.node_classes import InputKind, NodeClasses
 
 # Of classes that the backend does not tell, names say what a link is for: most authors take those of the core.
 _TYPES_BY_NAME: Final = (
+    (r"(noise|guider|sampler|sigmas|upscale_model)", ""),
     (r"(.*_)?model\d*", "MODEL"),
     (r"(.*_)?clip\d*", "CLIP"),
     (r"(.*_)?vae", "VAE"),
@@ -22,10 +23,10 @@ _TYPES_BY_NAME: Final = (
     (r"(.*_)?(image|images|pixels)\d*", "IMAGE"),
     (r"(.*_)?mask", "MASK"),
     (r"control_net", "CONTROL_NET"),
-    (r"(noise|guider|sampler|sigmas|upscale_model)", ""),
     (r"(.*_)?(text|prompt|string|caption)(_\w+|\d+)?", "STRING"),
 )
 _TYPE_PATTERNS: Final = tuple((re.compile(pattern), type_) for pattern, type_ in _TYPES_BY_NAME)
+_TEXT_NAME: Final = re.compile(r"(.*_)?(text|prompt|string|caption|positive|negative|clip|t5xxl)(_\w+|\d+)?")
 _VALUE_NAMES: Final = ("value", "int", "float", "number", "seed", "string", "text")
 
 
@@ -71,6 +72,9 @@ class Tracer:
         if self.classes.find(node.class_type) is not None:
             kind = self.kind(node, input_name)
             return kind.type if kind is not None else ""
+        if not is_link(node.inputs.get(input_name)):
+            is_text = isinstance(node.inputs.get(input_name), str) and _TEXT_NAME.fullmatch(input_name)
+            return "STRING" if is_text else ""
         for pattern, type_ in _TYPE_PATTERNS:
             if pattern.fullmatch(input_name):
                 return type_ or input_name.upper()
@@ -125,6 +129,11 @@ class Tracer:
             target = self._value_input(source, input_name, kind) if source is not None else None
             certain = certain and source is not None and self.is_core(source)
         return None
+
+    def own_spot(self, node: Node, input_name: str, *, is_certain: bool = True) -> Spot | None:
+        """As `spot`, but only if the value is written there."""
+        spot = self.spot(node, input_name, is_certain=is_certain)
+        return spot if spot is not None and spot.is_direct else None
 
     def _value_input(self, node: Node, wanted: str, kind: InputKind | None) -> Target | None:
         """The input that a node merely passes on; None: it computes something."""
