@@ -13,6 +13,7 @@ import grpc
 from imagegen.v1.asset_pb2 import (
     Asset,
     AssetHeader,
+    MetadataPolicy,
     ReadAssetRequest,
     ReadAssetResponse,
     WriteAssetRequest,
@@ -131,6 +132,39 @@ async def chunks(
         finally:
             call.cancel()
     arrived.check_digest()
+
+
+async def rewritten(
+    stub: "AssetServiceAsyncStub",
+    digest: str,
+    policy: MetadataPolicy.ValueType,
+    *,
+    retry: Retry,
+    metadata: Metadata,
+    max_bytes: int | None = None,
+) -> AsyncGenerator[bytes]:
+    """The bytes of a picture with other generation metadata, all at once.
+
+    Nobody can tell them by size and digest, so reading that was cut begins anew. Raises Damaged for more than
+    `max_bytes`.
+    """
+    while True:
+        call = stub.ReadAsset(ReadAssetRequest(digest=digest, metadata=policy), metadata=metadata)
+        content = bytearray()
+        try:
+            with translated_errors():
+                while isinstance(message := await call.read(), ReadAssetResponse):
+                    content += message.chunk
+                    if max_bytes is not None and len(content) > max_bytes:
+                        excess = f"asset {digest} has more than the {max_bytes} bytes asked for"
+                        raise Damaged(excess, code=grpc.StatusCode.DATA_LOSS)
+        except ImagegenError as error:
+            await pause(retry, error)
+        else:
+            yield bytes(content)
+            return
+        finally:
+            call.cancel()
 
 
 class _Arrived:

@@ -287,6 +287,9 @@ def test_assets_go_up_and_come_down(run: Run, tmp_path: Path) -> None:
     assert run("assets", "get", digest, "-o", "copy.png").stdout == "copy.png\n"
     assert (tmp_path / "copy.png").read_bytes() == content
     assert run("assets", "get", digest, "-o", "copy.png").exit_code == 2
+    assert run("assets", "get", digest, "--metadata", "a1111").stdout_bytes == b"METADATA_POLICY_A1111" + content
+    assert run("assets", "metadata", digest).stdout == "a red fox\n"
+    assert lines(run("assets", "metadata", digest, "--json"))[0]["metadata"]["parameters"] == "a red fox"
     assert run("assets", "delete", digest).exit_code == 0
     assert run("assets", "get", digest).exit_code == 3
 

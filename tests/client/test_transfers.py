@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imagegen.v1.asset_pb2 import ReadAssetRequest, WriteAssetRequest
+from imagegen.v1.asset_pb2 import MetadataPolicy, ReadAssetRequest, WriteAssetRequest
 from imagegen_client import Client, Damaged, InvalidRequest, NotFound
 from imagegen_client.transfers import CHUNK_BYTES
 from tests.client.conftest import FAST
@@ -70,6 +70,20 @@ async def test_download_goes_on_where_it_was_cut(cuts: list[int]) -> None:
 
     offsets = [request.offset for request in server.requests_of(ReadAssetRequest)]
     assert offsets == [sum(cuts[:number]) * SERVER_CHUNK_BYTES for number in range(len(offsets))]
+
+
+async def test_what_is_rewritten_is_read_anew_when_it_was_cut(
+    server: FakeServer, client: Client, tmp_path: Path
+) -> None:
+    server.cuts["ReadAsset"] = [2, 0]
+    asset, policy = server.store(CONTENT), MetadataPolicy.METADATA_POLICY_STRIP
+
+    await client.download_to(asset.digest, tmp_path / "picture.png", metadata=policy)
+
+    assert contents(tmp_path) == {"picture.png": b"METADATA_POLICY_STRIP" + CONTENT}
+    assert [request.offset for request in server.requests_of(ReadAssetRequest)] == [0, 0, 0]
+    with pytest.raises(Damaged, match="has more than"):
+        await client.download(asset.digest, metadata=policy, max_bytes=len(CONTENT))
 
 
 async def test_download_to_a_file(server: FakeServer, client: Client, tmp_path: Path) -> None:

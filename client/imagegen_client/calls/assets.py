@@ -4,7 +4,15 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 
-from imagegen.v1.asset_pb2 import Asset, AssetOrigin, DeleteAssetRequest, GetAssetRequest, ListAssetsRequest
+from imagegen.v1.asset_pb2 import (
+    Asset,
+    AssetOrigin,
+    DeleteAssetRequest,
+    GetAssetRequest,
+    ListAssetsRequest,
+    MetadataPolicy,
+)
+from imagegen.v1.image_gen_pb2 import GetGenerationMetadataRequest, GetGenerationMetadataResponse
 from imagegen_client import transfers
 from imagegen_client.calls.connection import Connection
 
@@ -19,18 +27,34 @@ class AssetCalls(Connection):
         """Stores a file, to be named by its digest in jobs. Raises OSError for a file that cannot be read."""
         return await transfers.upload(self._assets, source, self._new_retry(), self._metadata)
 
-    async def download(self, digest: str, *, max_bytes: int = MAX_DOWNLOAD_BYTES) -> bytes:
-        """The bytes of an asset, checked against its digest. Raises Damaged for a larger one."""
-        content = self._content(digest, max_bytes)
+    async def download(
+        self,
+        digest: str,
+        *,
+        max_bytes: int = MAX_DOWNLOAD_BYTES,
+        metadata: MetadataPolicy.ValueType = MetadataPolicy.METADATA_POLICY_KEEP,
+    ) -> bytes:
+        """The bytes of an asset; as it is stored, checked against its digest. Raises Damaged for a larger one.
+
+        `metadata` says what becomes of a picture's generation metadata.
+        """
+        content = self._content(digest, metadata, max_bytes)
         async with aclosing(content):
             return b"".join([chunk async for chunk in content])
 
-    async def download_to(self, digest: str, path: Path, *, overwrite: bool = False) -> None:
-        """Writes an asset to a file, which appears complete and checked against its digest, or not at all.
+    async def download_to(
+        self,
+        digest: str,
+        path: Path,
+        *,
+        overwrite: bool = False,
+        metadata: MetadataPolicy.ValueType = MetadataPolicy.METADATA_POLICY_KEEP,
+    ) -> None:
+        """Writes an asset to a file, which appears complete, or not at all. The asset is checked as by `download`.
 
         Raises FileExistsError unless `overwrite` is set, and OSError for a file that cannot be written.
         """
-        content = self._content(digest)
+        content = self._content(digest, metadata)
         async with aclosing(content):
             await transfers.save(content, path, overwrite=overwrite)
 
@@ -55,11 +79,21 @@ class AssetCalls(Connection):
                 return
             request.page_token = page.next_page_token
 
+    async def generation_metadata(self, digest: str) -> GetGenerationMetadataResponse:
+        """How a picture was made, as far as that is known."""
+        return await self._call(self._jobs.GetGenerationMetadata, GetGenerationMetadataRequest(digest=digest))
+
     async def delete_asset(self, digest: str) -> None:
         """Deletes a file. Raises NotFound also when a first try had worked and only its answer was lost."""
         await self._call(self._assets.DeleteAsset, DeleteAssetRequest(digest=digest))
 
-    def _content(self, digest: str, max_bytes: int | None = None) -> AsyncGenerator[bytes]:
+    def _content(
+        self, digest: str, policy: MetadataPolicy.ValueType, max_bytes: int | None = None
+    ) -> AsyncGenerator[bytes]:
+        if policy not in (MetadataPolicy.METADATA_POLICY_UNSPECIFIED, MetadataPolicy.METADATA_POLICY_KEEP):
+            return transfers.rewritten(
+                self._assets, digest, policy, retry=self._new_retry(), metadata=self._metadata, max_bytes=max_bytes
+            )
         return transfers.chunks(
             self._assets, digest, new_retry=self._new_retry, metadata=self._metadata, max_bytes=max_bytes
         )

@@ -2,12 +2,14 @@
 
 import re
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
 
-from imagegen.v1.asset_pb2 import Asset, AssetOrigin
+from imagegen.v1.asset_pb2 import Asset, AssetOrigin, MetadataPolicy
+from imagegen.v1.image_gen_pb2 import GetGenerationMetadataResponse
 from imagegen_client.client import Client
 from imagegen_client.commands.output import STDOUT
 from imagegen_client.commands.printing import (
@@ -17,12 +19,27 @@ from imagegen_client.commands.printing import (
     give_table,
     local_time,
     message_as_json,
+    say,
     size_text,
     until_closed,
 )
 from imagegen_client.commands.session import AsJson, first_of, run
 
-app = typer.Typer(help="List, get, put and delete files on the server.", invoke_without_command=True)
+app = typer.Typer(help="List, get, put, describe and delete files on the server.", invoke_without_command=True)
+
+
+class Metadata(StrEnum):
+    """What becomes of a picture's generation metadata: MetadataPolicy without its prefix."""
+
+    KEEP = "keep"
+    STRIP = "strip"
+    A1111 = "a1111"
+
+    @property
+    def policy(self) -> MetadataPolicy.ValueType:
+        """As requests say it."""
+        return MetadataPolicy.Value(f"METADATA_POLICY_{self.name}")
+
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -83,8 +100,14 @@ def get(
     digest: Digest,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write. Default: stdout.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    metadata: Annotated[
+        Metadata,
+        typer.Option(
+            help="What a picture says about how it was made: keep it, strip it, or have it as A1111's text instead."
+        ),
+    ] = Metadata.KEEP,
 ) -> None:
-    """Download a file, checked against its digest."""
+    """Download a file; as it is stored, it is checked against its digest."""
     if output == STDOUT:
         output = None
     if output is None and sys.stdout.isatty():
@@ -92,15 +115,46 @@ def get(
 
     async def body(client: Client) -> None:
         if output is None:
-            content = await client.download(digest)
+            content = await client.download(digest, metadata=metadata.policy)
             with until_closed(sys.stdout):
                 sys.stdout.buffer.write(content)
                 sys.stdout.buffer.flush()
         else:
-            await client.download_to(digest, output, overwrite=force)
+            await client.download_to(digest, output, overwrite=force, metadata=metadata.policy)
             give(str(output))
 
     run(context, body)
+
+
+@app.command()
+def metadata(context: typer.Context, digest: Digest, as_json: AsJson = False) -> None:
+    """Tell how a picture was made: by the job that made it, or else by what its file says."""
+
+    async def body(client: Client) -> None:
+        told = await client.generation_metadata(digest)
+        if as_json:
+            give_json({"metadata": message_as_json(told)})
+            return
+        for line in _story(told):
+            give(line)
+        for note in told.notes:
+            say(f"note: {note}")
+
+    run(context, body, as_json=as_json)
+
+
+def _story(told: GetGenerationMetadataResponse) -> list[str]:
+    lines = []
+    if told.job_id:
+        lines.append(f"job: {told.job_id}")
+    if told.spec.HasField("workflow"):
+        lines.append(f"workflow: {told.spec.workflow.workflow_id}, revision {told.spec.workflow.revision}")
+    for kind, graph in (("API", told.graph_json or told.spec.graph.json), ("UI", told.ui_json)):
+        if graph:
+            lines.append(f"graph in {kind} format: {size_text(len(graph))} (--json gives it)")
+    if told.parameters:
+        lines.append(told.parameters)
+    return lines or ["nothing is known about how it was made"]
 
 
 @app.command()

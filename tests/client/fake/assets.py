@@ -38,6 +38,8 @@ class FakeAssets(AssetServiceServicer):
     async def ReadAsset(self, request: Any, context: Any) -> AsyncIterator[Any]:
         await self._server.enter("ReadAsset", request, context)
         asset, content = await self._asset(request.digest, context)
+        if request.metadata not in (asset_pb2.METADATA_POLICY_UNSPECIFIED, asset_pb2.METADATA_POLICY_KEEP):
+            content = asset_pb2.MetadataPolicy.Name(request.metadata).encode() + content
         cut = self._server.next_cut("ReadAsset")
         yield asset_pb2.ReadAssetResponse(asset=asset)
         for number, start in enumerate(range(request.offset, len(content), CHUNK_BYTES)):
