@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from imagegen_adapters.contract import HiresParameters, ImageParameters, Lora
 from imagegen_server.metadata.infotext import MAX_CHARS
-from imagegen_server.metadata.parameters import Known, is_parameters, parse, write
+from imagegen_server.metadata.parameters import Known, is_parameters, parse, united, write
 
 # Recorded:
 HIRES = (
@@ -189,6 +189,17 @@ def test_names_are_told_in_the_words_of_the_backends() -> None:
     )
     assert parse(WITH_VAE, known).image["vae"] == "x/tiny_vae.safetensors"
     assert parse("<lora:one:1>", known).image["loras"] == (Lora(name="style/one.safetensors"),)
+
+
+def test_names_are_those_of_backends_that_have_the_model() -> None:
+    here = Known(models=("other",), samplers=("Euler a",), schedulers=("karras",))
+    there = Known(models=("dreamlike_tiny.ckpt",), samplers=("euler", "euler_ancestral"))
+    both = united([here, there])
+    assert both is not None
+    assert parse(STYLED, both).image["sampler"] == "euler_ancestral"
+    assert parse(STYLED.replace("dreamlike_tiny", "other"), both).image["sampler"] == "Euler a"
+    assert parse(STYLED.replace("dreamlike_tiny", "unknown"), both).image["sampler"] == "Euler a"
+    assert united([]) is None
 
 
 def test_a_model_that_was_renamed_is_found_by_its_hash() -> None:

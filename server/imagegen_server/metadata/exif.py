@@ -5,7 +5,7 @@ its text in UserComment, as UTF-16 behind the word UNICODE.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -19,6 +19,7 @@ _UNIT_BYTES: Final = {1: 1, 2: 1, _SHORT: 2, _LONG: 4, _UNDEFINED: 1}
 """Size of a value by its type; the others are of no interest."""
 _ENTRY: Final = "HHI4s"
 _MAX_ENTRIES: Final = 512
+_MAX_KEY_BYTES: Final = 16
 _UNICODE: Final = b"UNICODE\0"
 
 
@@ -44,23 +45,19 @@ def orientation(data: bytes) -> int:
     return 1
 
 
-def texts(data: bytes, *, max_bytes: int) -> Iterator[tuple[str, str]]:
-    """What A1111 and ComfyUI say: "parameters", and whatever stands before the colon. Longer texts are left out.
+def texts(data: bytes, wanted: Collection[str], *, max_bytes: int) -> Iterator[tuple[str, str]]:
+    """What is said under the wanted keys, each once: "parameters" is A1111's. Longer texts are left out.
 
     Of data that is no EXIF, or broken, what can be read.
     """
     data = data.removeprefix(PREFIX)
+    left = set(wanted)
     with suppress(struct.error):
-        order, first = _header(data)
-        for entry in _entries(data, order, first):
-            if entry.tag == _EXIF_IFD and entry.kind == _LONG:
-                (second,) = struct.unpack_from(f"{order}I", data, entry.start)
-                yield from _comments(data, order, second, max_bytes)
-            elif entry.size <= max_bytes:
-                key, colon, _ = data[entry.start : entry.start + min(entry.size, 16)].partition(b":")
-                if colon and key.isalpha():
-                    text = data[entry.start + len(key) + 1 : entry.start + entry.size].rstrip(b"\0")
-                    yield key.decode(), decode_text(text)
+        for key, decode, start, end in _said(data):
+            if key in left and end - start <= max_bytes:
+                # Once, because a thousand tags may have one and the same long text.
+                left.remove(key)
+                yield key, decode(data[start:end])
 
 
 def write(*, orientation: int = 1, comment: str = "") -> bytes:
@@ -82,7 +79,8 @@ def write(*, orientation: int = 1, comment: str = "") -> bytes:
 
 
 def decode_text(text: bytes) -> str:
-    """Text that should be Latin-1, and often is UTF-8."""
+    """Text that should be Latin-1, and often is UTF-8; without zeros at its ends."""
+    text = text.strip(b"\0")
     try:
         return text.decode()
     except UnicodeDecodeError:
@@ -111,17 +109,26 @@ def _entries(data: bytes, order: str, start: int) -> Iterator[Entry]:
             yield Entry(tag=tag, kind=kind, start=value, size=size)
 
 
-def _comments(data: bytes, order: str, start: int, max_bytes: int) -> Iterator[tuple[str, str]]:
-    for entry in _entries(data, order, start):
-        if entry.tag == _USER_COMMENT and 8 <= entry.size <= max_bytes:
-            text = data[entry.start : entry.start + entry.size]
-            yield "parameters", _decode_comment(text[:8], text[8:])
-            return
+def _said(data: bytes) -> Iterator[tuple[str, Callable[[bytes], str], int, int]]:
+    """The key of each text, how to decode it, and where it is."""
+    order, first = _header(data)
+    for entry in _entries(data, order, first):
+        end = entry.start + entry.size
+        if entry.tag == _EXIF_IFD and entry.kind == _LONG:
+            (second,) = struct.unpack_from(f"{order}I", data, entry.start)
+            for inner in _entries(data, order, second):
+                if inner.tag == _USER_COMMENT:
+                    yield "parameters", _decode_comment, inner.start, inner.start + inner.size
+        else:
+            key, colon, _ = data[entry.start : min(end, entry.start + _MAX_KEY_BYTES)].partition(b":")
+            if colon and key.isalpha():
+                yield key.decode(), decode_text, entry.start + len(key) + 1, end
 
 
-def _decode_comment(code: bytes, text: bytes) -> str:
+def _decode_comment(comment: bytes) -> str:
+    code, text = comment[: len(_UNICODE)], comment[len(_UNICODE) :]
     if code != _UNICODE:
-        return decode_text(text.strip(b"\0"))
+        return decode_text(text)
     if text[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return text.decode("utf-16", "replace")
     # Nobody says in which order the bytes are. Of what people write, most has a zero in one of two.

@@ -17,6 +17,7 @@ MAX_TEXT_BYTES: Final = 8 * 1024 * 1024
 """Longer texts are not read."""
 
 _PARAMETERS, _GRAPH, _UI = "parameters", "prompt", "workflow"
+_KEYS: Final = (_PARAMETERS, _GRAPH, _UI)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +73,11 @@ def _rewritten(data: bytes, text: str) -> bytes:
 
 def _texts(data: bytes) -> Iterator[tuple[str, str]]:
     if data.startswith(png.SIGNATURE):
-        yield from png.texts(data, (_PARAMETERS, _GRAPH, _UI), max_bytes=MAX_TEXT_BYTES)
+        yield from png.texts(data, _KEYS, max_bytes=MAX_TEXT_BYTES)
     elif webp.is_webp(data):
-        yield from webp.texts(data, max_bytes=MAX_TEXT_BYTES)
+        yield from webp.texts(data, _KEYS, max_bytes=MAX_TEXT_BYTES)
     elif data.startswith(jpeg.SIGNATURE):
-        yield from jpeg.texts(data, max_bytes=MAX_TEXT_BYTES)
+        yield from jpeg.texts(data, _KEYS, max_bytes=MAX_TEXT_BYTES)
 
 
 def _object(text: str) -> str:

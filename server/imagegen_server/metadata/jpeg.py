@@ -2,7 +2,7 @@
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from imagegen_server.metadata import exif
@@ -22,11 +22,11 @@ _NEXT_MARKER: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 _MAX_SEGMENT_BYTES: Final = 65_533
 
 
-def texts(data: bytes, *, max_bytes: int) -> Iterator[tuple[str, str]]:
-    """What its EXIF says. Raises UnreadableFile where the file breaks off."""
+def texts(data: bytes, wanted: Collection[str], *, max_bytes: int) -> Iterator[tuple[str, str]]:
+    """What its EXIF says under the wanted keys. Raises UnreadableFile where the file breaks off."""
     for marker, start, end in _segments(data):
         if marker == _EXIF and data.startswith(exif.PREFIX, start):
-            yield from exif.texts(data[start:end], max_bytes=max_bytes)
+            yield from exif.texts(data[start:end], wanted, max_bytes=max_bytes)
 
 
 def with_comment(data: bytes, comment: str) -> bytes:

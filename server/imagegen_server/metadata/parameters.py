@@ -31,7 +31,7 @@ _MAX_SEED: Final = 2**63 - 1
 _MAX_STEPS, _MAX_SCALE, _MAX_BLUR, _MAX_HIRES = 500, 100, 64, 4
 _MIN_SIZE, _MAX_SIZE, _SIZE_STEP = 64, 4096, 8
 _MAX_LORAS: Final = 16
-_MAX_MODULES: Final = 5
+_MAX_MODULES: Final = 4
 _LORA: Final = re.compile(r" ?<lora:([^<>:]{1,512})((?::[^<>:]{0,64}){0,4})>")
 _SIZE: Final = re.compile(r"(\d{1,6})x(\d{1,6})")
 _NUMBER: Final = re.compile(r"-?\d{1,20}(?:\.\d{1,40})?(?:e-?\d{1,3})?")
@@ -60,9 +60,35 @@ class Known:
     loras: Sequence[str] = ()
     samplers: Sequence[str] = ()
     schedulers: Sequence[str] = ()
+    backends: Sequence["Known"] = ()
+    """Each backend by itself: a name has to be one of a backend that has the model, too."""
+
+    def having(self, model: str) -> "Known":
+        """What those backends have, together, that have the model; all of it where none has it."""
+        return united([backend for backend in self.backends if model in backend.models]) or self
 
 
 NOTHING_KNOWN: Final = Known()
+
+
+def united(backends: Sequence[Known]) -> Known | None:
+    """What several backends have, each name once; None: there are no backends."""
+    if len(backends) < 2:
+        return backends[0] if backends else None
+
+    def all_of(names: Callable[[Known], Sequence[str]]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for backend in backends for name in names(backend)))
+
+    return Known(
+        models=all_of(lambda known: known.models),
+        hashes={name: sha256 for backend in backends for name, sha256 in backend.hashes.items()},
+        vaes=all_of(lambda known: known.vaes),
+        text_encoders=all_of(lambda known: known.text_encoders),
+        loras=all_of(lambda known: known.loras),
+        samplers=all_of(lambda known: known.samplers),
+        schedulers=all_of(lambda known: known.schedulers),
+        backends=tuple(backends),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +175,7 @@ class _Reading:
         self._notes: list[str] = []
 
     def result(self) -> Parsed:
+        self._read_model()
         self._read_prompts()
         self._read_number("steps", "Steps", lambda number: int(number) if 1 <= number <= _MAX_STEPS else None)
         self._read_number("cfg_scale", "CFG scale", _scale)
@@ -156,8 +183,7 @@ class _Reading:
         self._read_number("seed", "Seed", lambda number: int(number) if 0 <= number <= _MAX_SEED else None)
         self._read_size()
         self._read_sampling()
-        self._read_model()
-        self._read_modules()
+        self._read_vae_and_encoders()
         self._read_second_pass()
         self._read_number("mask_blur", "Mask blur", lambda number: int(number) if 0 <= number <= _MAX_BLUR else None)
         self._note_what_is_left()
@@ -222,22 +248,23 @@ class _Reading:
         )
         if found or name:
             self._image["model"] = found or name
+            self._known = self._known.having(found or name)
         elif digest:
             self._notes.append(f"the model is only known by its hash, {digest}")
         if name and found is None and self._known.models:
             self._notes.append(f"no backend has a model called {name}")
+
+    def _read_vae_and_encoders(self) -> None:
         vae = self._left.pop("VAE", "")
         if vae and vae != "None":
             self._image["vae"] = find_file(vae, self._known.vaes) or vae
-
-    def _read_modules(self) -> None:
-        """Forge's text encoders and VAE, which it writes without saying which is which."""
         encoders: list[str] = []
+        # Forge writes text encoders and VAE without saying which is which.
         for number in range(1, _MAX_MODULES + 1):
             name = self._left.pop(f"Module {number}", "")
-            encoder, vae = find_file(name, self._known.text_encoders), find_file(name, self._known.vaes)
-            if name and encoder is None and (vae or name == "ae" or "vae" in name.lower()):
-                self._image.setdefault("vae", vae or name)
+            encoder, other = find_file(name, self._known.text_encoders), find_file(name, self._known.vaes)
+            if name and encoder is None and (other or name == "ae" or "vae" in name.lower()):
+                self._image.setdefault("vae", other or name)
             elif name:
                 encoders.append(encoder or name)
         if encoders:

@@ -20,7 +20,7 @@ _ANCILLARY_BIT: Final = 0x20
 
 
 def texts(data: bytes, wanted: Collection[str], *, max_bytes: int) -> Iterator[tuple[str, str]]:
-    """What stands under the wanted keys, each once, and in EXIF. Longer texts are left out.
+    """What stands under the wanted keys, and in EXIF. Longer texts are left out.
 
     Raises UnreadableFile where the file breaks off.
     """
@@ -33,7 +33,7 @@ def texts(data: bytes, wanted: Collection[str], *, max_bytes: int) -> Iterator[t
                 if found is not None:
                     yield left.pop(key), found
         elif kind == b"eXIf":
-            yield from exif.texts(data[start:end], max_bytes=max_bytes)
+            yield from exif.texts(data[start:end], wanted, max_bytes=max_bytes)
 
 
 def without_metadata(data: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """What a WebP says besides its pixels. Pure."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from imagegen_server.metadata import exif
@@ -21,11 +21,11 @@ def is_webp(data: bytes) -> bool:
     return data[:4] == b"RIFF" and data[8:12] == b"WEBP"
 
 
-def texts(data: bytes, *, max_bytes: int) -> Iterator[tuple[str, str]]:
-    """What its EXIF says. Raises UnreadableFile where the file breaks off."""
+def texts(data: bytes, wanted: Collection[str], *, max_bytes: int) -> Iterator[tuple[str, str]]:
+    """What its EXIF says under the wanted keys. Raises UnreadableFile where the file breaks off."""
     for kind, start, end in _file_chunks(data):
         if kind == b"EXIF":
-            yield from exif.texts(data[start:end], max_bytes=max_bytes)
+            yield from exif.texts(data[start:end], wanted, max_bytes=max_bytes)
 
 
 def with_comment(data: bytes, comment: str) -> bytes:

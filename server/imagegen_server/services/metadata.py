@@ -16,7 +16,7 @@ from imagegen_server.ledger import Ledger
 from imagegen_server.metadata import files, parameters
 from imagegen_server.metadata.errors import UnreadableFile
 from imagegen_server.metadata.files import Embedded
-from imagegen_server.metadata.parameters import Known
+from imagegen_server.metadata.parameters import NOTHING_KNOWN, Known, united
 from imagegen_server.metadata.remaking import notes_of, output_of, seed_of, spec_of
 from imagegen_server.wire.specs import encode_spec
 
@@ -102,22 +102,26 @@ class GenerationMetadata:
 
 
 def known_names(fleet: Fleet) -> Known:
-    """What all backends have, as they last told it."""
+    """What the backends have, as they last told it."""
     catalogs = [backend.health.catalog for backend in fleet if backend.health.catalog is not None]
+    return united([_known_to(catalog) for catalog in catalogs]) or NOTHING_KNOWN
 
-    def listed(*kinds: str) -> dict[str, NamedModel]:
-        return {model.name: model for kind in kinds for model in _models(catalogs, kind)}
 
-    models = listed("checkpoints", "diffusion_models")
+def _known_to(catalog: Catalog) -> Known:
+    models = (*catalog.checkpoints, *catalog.diffusion_models)
     return Known(
-        models=tuple(models),
-        hashes={name: model.sha256 for name, model in models.items() if model.sha256},
-        vaes=tuple(listed("vaes")),
-        text_encoders=tuple(listed("text_encoders")),
-        loras=tuple(listed("loras")),
-        samplers=tuple(listed("samplers")),
-        schedulers=tuple(listed("schedulers")),
+        models=_names(models),
+        hashes={model.name: model.sha256 for model in models if model.sha256},
+        vaes=_names(catalog.vaes),
+        text_encoders=_names(catalog.text_encoders),
+        loras=_names(catalog.loras),
+        samplers=_names(catalog.samplers),
+        schedulers=_names(catalog.schedulers),
     )
+
+
+def _names(models: Iterable[NamedModel]) -> tuple[str, ...]:
+    return tuple(model.name for model in models)
 
 
 def encode_parsed(image: Mapping[str, Any]) -> job_pb2.ImageParameters:
@@ -129,11 +133,6 @@ def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     return [_plain(each) for each in value] if isinstance(value, tuple) else value
-
-
-def _models(catalogs: Iterable[Catalog], kind: str) -> Iterable[NamedModel]:
-    for catalog in catalogs:
-        yield from getattr(catalog, kind)
 
 
 def _of_file(embedded: Embedded, known: Known) -> pb.GetGenerationMetadataResponse:
