@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
+from uuid import uuid4
 
-from imagegen_adapters.a1111.catalog import MODEL_OPTION, find_violations
+from imagegen_adapters.a1111.catalog import MODEL_OPTION, find_violations, resolve_names
 from imagegen_adapters.a1111.client import Client, Timeouts, open_client
 from imagegen_adapters.a1111.knowledge import Knowledge
 from imagegen_adapters.a1111.orphan import Orphan, settle
@@ -20,6 +21,7 @@ from imagegen_adapters.contract import (
     Device,
     Handle,
     ImageParameters,
+    PreviewWish,
     RawGraph,
     Run,
     Task,
@@ -32,10 +34,13 @@ CAPABILITIES = Capabilities(
     image_to_image=True,
     inpainting=True,
     hires=True,
+    loras=True,
+    model_loading=True,
     previews=True,
     max_batch_size=MAX_BATCH_SIZE,
 )
 NO_GRAPHS = Violation("graph", "A1111 servers take no graphs; use a ComfyUI backend")
+NO_PREVIEW = PreviewWish(enabled=False)
 PREVIEW_EVERY = "preview_every_n_steps"
 
 
@@ -97,20 +102,37 @@ class A1111Adapter:
         catalog = self._knowledge.catalog
         return [*find_request_violations(source), *(find_violations(source, catalog) if catalog else ())]
 
+    async def rescan(self) -> None:
+        # The server answers only after its running job.
+        if await self._is_idle():
+            await self._client.rescan()
+
     def render(self, source: ImageParameters | RawGraph) -> RawGraph:
-        raise NotImplementedError("A1111 servers take no graphs")
+        raise NotImplementedError(NO_GRAPHS.description)
 
     async def model_metadata(self, kind: str, name: str) -> Mapping[str, str]:
-        raise NotImplementedError
+        return await self._client.lora_metadata(name) if kind == "loras" else {}
 
     async def load_model(self, name: str) -> None:
-        raise NotImplementedError
+        """By the setting, so that it stays for jobs that name no model, and by a small picture: Forge loads only then,
+        and A1111 not where the setting says so already, while the model of the last job is loaded.
+        """
+        request = ImageParameters(prompt="", model=name, width=64, height=64, steps=1)
+        catalog = await self._knowledge.fetch_catalog()
+        violations = find_violations(request, catalog)
+        if violations:
+            raise Rejected(violations[0].description, violations)
+        async with self._job_lock:
+            await self._client.set_options({MODEL_OPTION: resolve_names(request, catalog).checkpoint})
+        async with self._run(Task(attempt_id=str(uuid4()), source=request, preview=NO_PREVIEW), request) as run:
+            async for _ in run:
+                pass
 
     async def free_memory(self) -> None:
-        # Unloading waits for nobody: in the middle of a job it would take the model away under it. One that waits for
-        # its turn looks idle too, so the queue is asked as well.
-        if (await self._client.global_progress()).is_idle and not await self._client.pending_tasks():
+        # Unloading waits for nobody: in the middle of a job it would take the model away under it.
+        if await self._is_idle():
             await self._client.unload_checkpoint()
+            self._knowledge.note_unloaded((await self._client.global_progress()).timestamp)
 
     def handle_for(self, attempt_id: str) -> Handle:
         return Handle(remote_id=task_id(attempt_id, 0))
@@ -172,8 +194,14 @@ class A1111Adapter:
             instance=instance,
         )
 
+    async def _is_idle(self) -> bool:
+        # A server whose job waits for its turn looks idle too, so the queue is asked as well.
+        return (await self._client.global_progress()).is_idle and not await self._client.pending_tasks()
+
     async def _find_resident_model(self, progress: GlobalProgress) -> str:
         """After an override the setting is restored, but the model of the last job stays loaded."""
+        if self._knowledge.is_unloaded(progress.timestamp):
+            return ""
         last, catalog = self._knowledge.last_answer, self._knowledge.catalog or await self._knowledge.fetch_catalog()
         if last is not None and last.timestamp == progress.timestamp and last.model:
             name = last.model

@@ -4,13 +4,15 @@ The server replaces an unknown sampler, scheduler, model or VAE without a word a
 here, and what is sent is always the spelling that the server itself uses.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from imagegen_adapters.a1111.protocol import decode_json
 from imagegen_adapters.contract import Catalog, ImageParameters, NamedModel
 from imagegen_adapters.errors import Unintelligible, Violation
+from imagegen_adapters.families import family_of
 
 MODEL_OPTION = "sd_model_checkpoint"
 VAE_OPTION = "sd_vae"
@@ -19,6 +21,7 @@ BUILT_IN_VAES = ("Automatic", "None")
 """Values of the VAE option that are no files: by the checkpoint's name, and the checkpoint's own."""
 AUTOMATIC = "automatic"
 MAX_NAMES_IN_MESSAGE = 30
+_SHA256_LENGTH = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,8 @@ class Checkpoint:
     title: str = ""
     other_names: frozenset[str] = frozenset()
     """File name, file stem and hashes: what people also know it by."""
+    sha256: str = ""
+    """Empty until the server has computed it, which it does at the first load."""
 
     def is_called(self, name: str) -> bool:
         return name in (self.name, self.title) or name in self.other_names
@@ -57,6 +62,8 @@ class ServerCatalog:
     checkpoints: tuple[Checkpoint, ...] = ()
     vaes: tuple[str, ...] = ()
     vae_option: str = VAE_OPTION
+    text_encoders: tuple[str, ...] = ()
+    """Forge's; others have none by themselves."""
     samplers: tuple[Sampler, ...] = ()
     schedulers: tuple[Scheduler, ...] = ()
     """Empty before 1.9.1, where the schedule is part of the sampler's name."""
@@ -65,16 +72,23 @@ class ServerCatalog:
     loras: tuple[NamedModel, ...] = ()
     embeddings: tuple[str, ...] = ()
     styles: tuple[str, ...] = ()
+    controlnets: tuple[str, ...] = ()
+
+    @property
+    def is_forge(self) -> bool:
+        return self.vae_option == FORGE_VAE_OPTION
 
     def as_contract(self) -> Catalog:
         return Catalog(
-            checkpoints=_named((c.name, c.title if c.title != c.name else "") for c in self.checkpoints),
+            checkpoints=tuple(_named_checkpoints(self.checkpoints)),
             vaes=_named((name, "") for name in self.vaes),
             loras=self.loras,
             embeddings=_named((name, "") for name in self.embeddings),
             upscalers=_named((name, "") for name in (*self.latent_upscalers, *self.upscalers)),
             samplers=_named((s.name, "") for s in self.samplers),
             schedulers=_named((s.name, s.label if s.label != s.name else "") for s in self.schedulers),
+            text_encoders=_named((name, "") for name in self.text_encoders),
+            controlnets=_named((name, "") for name in self.controlnets),
         )
 
     def find_checkpoint(self, name: str) -> Checkpoint | None:
@@ -101,16 +115,23 @@ class Names:
     sampler: str
     scheduler: str
     upscaler: str
+    text_encoders: tuple[str, ...] = ()
 
 
 def resolve_names(request: ImageParameters, catalog: ServerCatalog) -> Names:
     """For a request without violations."""
     checkpoint = catalog.find_checkpoint(request.model) if request.model else None
-    scheduler = catalog.find_scheduler(request.scheduler or AUTOMATIC)
+    family = family_of(request.model)
+    wanted = (request.scheduler,) if request.scheduler else (family.scheduler, AUTOMATIC)
+    scheduler = next(filter(None, map(catalog.find_scheduler, wanted)), None)
+    vae = request.vae
+    if request.text_encoders and family.parts is not None and not vae:
+        vae = family.parts.vae.find(catalog.vaes)  # the two are one setting: naming one takes the other away
     latent = catalog.latent_upscalers[0] if catalog.latent_upscalers else "Latent"
     return Names(
         checkpoint=checkpoint.name if checkpoint else "",
-        vae=request.vae,
+        vae=vae,
+        text_encoders=request.text_encoders,
         sampler=request.sampler or catalog.default_sampler,
         scheduler=scheduler.name if scheduler else "",
         upscaler=(request.hires.upscaler or latent) if request.hires else "",
@@ -131,7 +152,25 @@ def find_violations(request: ImageParameters, catalog: ServerCatalog) -> list[Vi
     if request.hires is not None:
         allowed = [*catalog.latent_upscalers, *catalog.upscalers]
         checks.append(_check("image.hires.upscaler", "upscaler", request.hires.upscaler, allowed))
+    loras = [lora.name for lora in catalog.loras]
+    for index, lora in enumerate(request.loras):
+        checks.append(_check(f"image.loras[{index}].name", "LoRA", lora.name, loras))
+    checks += _forge_checks(request, catalog)
     return [violation for violation in checks if violation is not None]
+
+
+def _forge_checks(request: ImageParameters, catalog: ServerCatalog) -> Iterator[Violation | None]:
+    """What only Forge takes."""
+    if not catalog.is_forge:
+        if request.text_encoders:
+            yield Violation("image.text_encoders", "the server has no text encoders apart from models; Forge has")
+        if request.distilled_cfg_scale is not None:
+            yield Violation("image.distilled_cfg_scale", "the server has no such setting; Forge has")
+        return
+    for index, name in enumerate(request.text_encoders):
+        yield _check(f"image.text_encoders[{index}]", "text encoder", name, catalog.text_encoders)
+    if request.distilled_cfg_scale is not None and family_of(request.model).distilled_cfg_scale is None:
+        yield Violation("image.distilled_cfg_scale", "is for models that were distilled with guidance, as Flux dev")
 
 
 def find_style_violations(styles: object, catalog: ServerCatalog) -> list[Violation]:
@@ -185,6 +224,20 @@ def decode_files(body: bytes) -> tuple[str, ...]:
     return _names(body, "model_name")
 
 
+def decode_modules(body: bytes) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Forge's VAEs and text encoders, which it has in one list."""
+    files = {name: _text(item, "filename") for item in _items(body) if (name := _text(item, "model_name"))}
+    encoders = tuple(name for name, path in files.items() if "/text_encoder" in path.replace("\\", "/").lower())
+    return tuple(name for name in files if name not in encoders), encoders
+
+
+def decode_controlnets(body: bytes) -> tuple[str, ...]:
+    """As the extension lists them; nothing for what is another extension's."""
+    document = decode_json(body)
+    names = document.get("model_list") if isinstance(document, dict) else None
+    return tuple(dict.fromkeys(str(name) for name in names if name != "None")) if isinstance(names, list) else ()
+
+
 def decode_samplers(body: bytes) -> tuple[Sampler, ...]:
     samplers = []
     for item in _items(body):
@@ -208,6 +261,15 @@ def decode_loras(body: bytes) -> tuple[NamedModel, ...]:
     )
 
 
+def decode_lora_metadata(body: bytes, name: str) -> dict[str, str]:
+    """What a LoRA's file says about itself; the list has this of every one."""
+    item = next((item for item in _items(body) if _text(item, "name") == name), {})
+    metadata = item.get("metadata")
+    if not isinstance(metadata, dict):
+        return {}
+    return {str(key): value if isinstance(value, str) else json.dumps(value) for key, value in metadata.items()}
+
+
 def decode_embeddings(body: bytes) -> tuple[str, ...]:
     document = decode_json(body)
     loaded = document.get("loaded") if isinstance(document, dict) else None
@@ -223,7 +285,12 @@ def _names(body: bytes, key: str) -> tuple[str, ...]:
 def _checkpoint(item: Mapping[str, Any]) -> Checkpoint:
     filename = _text(item, "filename").replace("\\", "/").rpartition("/")[2]
     others = {filename, filename.rpartition(".")[0], _text(item, "hash"), _text(item, "sha256")} - {""}
-    return Checkpoint(name=_text(item, "model_name"), title=_text(item, "title"), other_names=frozenset(others))
+    return Checkpoint(
+        name=_text(item, "model_name"),
+        title=_text(item, "title"),
+        other_names=frozenset(others),
+        sha256=_text(item, "sha256").lower() if len(_text(item, "sha256")) == _SHA256_LENGTH else "",
+    )
 
 
 def _items(body: bytes) -> list[Mapping[str, Any]]:
@@ -236,6 +303,13 @@ def _items(body: bytes) -> list[Mapping[str, Any]]:
 def _text(item: Mapping[str, Any], key: str) -> str:
     value = item.get(key)
     return value if isinstance(value, str) else ""
+
+
+def _named_checkpoints(checkpoints: Iterable[Checkpoint]) -> Iterator[NamedModel]:
+    first = {checkpoint.name: checkpoint for checkpoint in reversed(tuple(checkpoints))}
+    for checkpoint in reversed(first.values()):
+        title = checkpoint.title if checkpoint.title != checkpoint.name else ""
+        yield NamedModel(name=checkpoint.name, description=title, sha256=checkpoint.sha256)
 
 
 def _named(pairs: Iterable[tuple[str, str]]) -> tuple[NamedModel, ...]:

@@ -130,12 +130,15 @@ class Client:
     async def catalog(self) -> lists.ServerCatalog:
         """Every list; those that a version does not have are empty."""
         vae_option, vaes = lists.VAE_OPTION, await self._list("sd-vae", lists.decode_files)
-        if vaes is None:
-            # Forge has VAEs among its "modules", together with text encoders.
-            vae_option, vaes = lists.FORGE_VAE_OPTION, await self._list("sd-modules", lists.decode_files)
+        encoders: tuple[str, ...] = ()
+        # Forge has VAEs among its "modules", together with text encoders.
+        if vaes is None and (modules := await self._list("sd-modules", lists.decode_modules)) is not None:
+            vae_option = lists.FORGE_VAE_OPTION
+            vaes, encoders = modules
         return lists.ServerCatalog(
             checkpoints=await _decode(lists.decode_checkpoints, await self._call("GET", "sdapi/v1/sd-models")),
             vaes=vaes or (),
+            text_encoders=encoders,
             vae_option=vae_option,
             samplers=await _decode(lists.decode_samplers, await self._call("GET", "sdapi/v1/samplers")),
             schedulers=await self._list("schedulers", lists.decode_schedulers) or (),
@@ -144,7 +147,16 @@ class Client:
             loras=await self._list("loras", lists.decode_loras) or (),
             embeddings=await self._list("embeddings", lists.decode_embeddings) or (),
             styles=await self._list("prompt-styles", lists.decode_names) or (),
+            controlnets=await self._call_optional(lists.decode_controlnets, "GET", "controlnet/model_list") or (),
         )
+
+    async def lora_metadata(self, name: str) -> dict[str, str]:
+        return await self._list("loras", lambda body: lists.decode_lora_metadata(body, name)) or {}
+
+    async def rescan(self) -> None:
+        """Has the server look through its folders. Waits for the running job."""
+        for kind in ("checkpoints", "vae", "loras", "embeddings"):
+            await self._call_optional(lambda _: None, "POST", f"sdapi/v1/refresh-{kind}")
 
     async def _count_pending_tasks(self) -> int | None:
         return await self._call_optional(protocol.decode_pending, "GET", "internal/pending-tasks")

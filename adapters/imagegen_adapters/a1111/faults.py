@@ -39,6 +39,7 @@ FIELD_PATHS: Mapping[str, str] = {
     "mask": "image.mask",
     "mask_blur": "image.mask_blur",
     "denoising_strength": "image.denoise",
+    "distilled_cfg_scale": "image.distilled_cfg_scale",
     "hr_scale": "image.hires.scale",
     "hr_upscaler": "image.hires.upscaler",
     "hr_second_pass_steps": "image.hires.steps",

@@ -28,6 +28,8 @@ class Knowledge:
         self.instance: str | None = None
         """Of the server, as last noticed; empty where it cannot be told, None: not asked yet."""
         self._pinned: set[str] = set()
+        self._unloaded_at: str | None = None
+        """The time stamp of the last job before the model was unloaded; None: it was not."""
 
     async def notice_restart(self) -> str:
         """The server's present instance."""
@@ -39,6 +41,7 @@ class Knowledge:
             self.instance = instance
             self.has_task_ids = None
             self.last_answer = None
+            self._unloaded_at = None
             self._pinned.clear()
         return instance
 
@@ -79,6 +82,15 @@ class Knowledge:
             else:
                 self._pinned.add(key)
 
+    def note_unloaded(self, timestamp: str) -> None:
+        """`timestamp` is that of the last job, whosever it was."""
+        self._unloaded_at = timestamp
+
+    def is_unloaded(self, timestamp: str) -> bool:
+        """Whether no job has begun since."""
+        return self._unloaded_at == timestamp
+
     def learn(self, answer: Answer) -> None:
+        self._unloaded_at = None
         self.last_answer = answer
         self.version = answer.version or self.version

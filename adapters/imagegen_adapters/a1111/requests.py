@@ -90,7 +90,7 @@ def path_for(request: ImageParameters) -> str:
 def build_body(task: Task, request: ImageParameters, post: Post, names: Names, settings: Mapping[str, Any]) -> bytes:
     """The JSON of one POST; `settings` become `override_settings`."""
     body: dict[str, Any] = {
-        "prompt": request.prompt,
+        "prompt": _prompt(request),
         "negative_prompt": request.negative_prompt,
         "styles": [],
         "seed": request.seed + post.first_image,
@@ -111,6 +111,8 @@ def build_body(task: Task, request: ImageParameters, post: Post, names: Names, s
     }
     if names.scheduler:
         body["scheduler"] = names.scheduler
+    if request.distilled_cfg_scale is not None:
+        body["distilled_cfg_scale"] = request.distilled_cfg_scale
     body |= _image_fields(task, request) | _hires_fields(request, names)
     body |= {name: whole_numbers(value) for name, value in task.options.items() if name != "override_settings"}
     if settings:
@@ -126,8 +128,9 @@ def override_settings(
     if names.checkpoint:
         settings[MODEL_OPTION] = names.checkpoint
     if vae_option == FORGE_VAE_OPTION:
-        if names.vae:
-            settings[FORGE_VAE_OPTION] = [] if names.vae in BUILT_IN_VAES else [names.vae]
+        if names.vae or names.text_encoders:
+            modules = (names.vae, *names.text_encoders)
+            settings[FORGE_VAE_OPTION] = [name for name in modules if name and name not in BUILT_IN_VAES]
     elif names.vae:
         settings[VAE_OPTION] = names.vae
     elif current.get(VAE_OPTION, "Automatic") not in (*BUILT_IN_VAES, "Default"):
@@ -154,6 +157,14 @@ def find_request_violations(request: ImageParameters) -> Iterator[Violation]:
         yield Violation("image.mask", "needs init_image: the picture that is to be repainted")
     if request.hires is not None and request.init_image:
         yield Violation("image.hires", "applies to text-to-image only: leave out init_image or hires")
+    for index, lora in enumerate(request.loras):
+        if lora.text_encoder_weight not in (None, lora.weight):
+            path = f"image.loras[{index}].text_encoder_weight"
+            yield Violation(path, "A1111 servers take one weight for model and text encoder: leave it out")
+        if set(lora.name) & set("<>:"):
+            yield Violation(
+                f"image.loras[{index}].name", "cannot be named in a prompt, which is how these are asked for"
+            )
 
 
 def find_option_violations(options: Mapping[str, Any], current: Mapping[str, Any]) -> Iterator[Violation]:
@@ -205,6 +216,11 @@ def expected_size(request: ImageParameters) -> tuple[int, int]:
     """Of the images: hires floors to multiples of 8."""
     scale = request.hires.scale if request.hires else 1.0
     return int(request.width * scale) // 8 * 8, int(request.height * scale) // 8 * 8
+
+
+def _prompt(request: ImageParameters) -> str:
+    """LoRAs are asked for by the prompt; the server leaves out what it does not have without a word."""
+    return " ".join(filter(None, (request.prompt, *(f"<lora:{lora.name}:{lora.weight:g}>" for lora in request.loras))))
 
 
 def _image_fields(task: Task, request: ImageParameters) -> dict[str, Any]:

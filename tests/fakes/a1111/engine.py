@@ -63,6 +63,10 @@ class Engine:
         self.previews = Previews(self.state, self.options)
         self.changes = Changes()
         self.models: list[dict[str, Any]] = recorded("sd-models")
+        self.extra_fields: dict[str, Any] = {}
+        """Fields of requests that this fork has beside the common ones, with their defaults."""
+        self.new_models: list[dict[str, Any]] = []
+        """Files that nobody has looked for yet."""
         self.loaded_model = self.find_model(self.options["sd_model_checkpoint"]) if is_loaded else None
         self.jobs: list[Job] = []
         """Queued and running ones, in the order of their arrival."""
@@ -101,6 +105,12 @@ class Engine:
             async with self._lock:
                 await self._load_model()
 
+    async def refresh_models(self) -> None:
+        """Looks into the folder, once nobody runs."""
+        async with self._lock:
+            self.models += self.new_models
+            self.new_models = []
+
     async def _load_model(self) -> None:
         wanted = self.find_model(self.options["sd_model_checkpoint"])
         if wanted is None or wanted is self.loaded_model:
@@ -121,7 +131,8 @@ class Engine:
 
     async def run(self, kind: str, body: Any, *, is_foreign: bool = False) -> dict[str, Any]:
         """The whole of one POST; raises ServerError."""
-        request = complete(body, IMG2IMG_DEFAULTS if kind == "img2img" else TXT2IMG_DEFAULTS)
+        defaults = IMG2IMG_DEFAULTS if kind == "img2img" else TXT2IMG_DEFAULTS
+        request = complete(body, defaults | self.extra_fields)
         self.received.append(dict(request))
         if kind == "img2img" and request["init_images"] is None:
             raise not_an_exception(404, "Init image not found")

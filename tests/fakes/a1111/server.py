@@ -19,6 +19,13 @@ from tests.fakes.a1111.requests import ServerError, not_an_exception
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+_TEXT_ENCODERS = [
+    {"model_name": name, "filename": f"/srv/webui/models/text_encoder/{name}"}
+    for name in ("clip_l.safetensors", "t5xxl_fp16.safetensors")
+]
+"""Forge's."""
+
+
 class Flavor(Enum):
     A1111 = "a1111"
     FORGE = "forge"
@@ -45,6 +52,8 @@ class FakeA1111:
         self.port = port
         self.requests: list[str] = []
         """Method and path of every request, in order."""
+        self.controlnets: list[str] = []
+        """As the extension lists them; empty: it is not installed."""
         self.polls_in_flight = 0
         self.max_polls_in_flight = 0
         self._is_webui = is_webui and flavor is not Flavor.SDNEXT
@@ -113,6 +122,8 @@ class FakeA1111:
             load_s=self._load_s,
             is_loaded=self._is_loaded,
         )
+        if self._flavor is Flavor.FORGE:
+            self.engine.extra_fields = {"distilled_cfg_scale": 3.5}
         self._end = asyncio.Event()
         self.app_id = random.getrandbits(64)  # may exceed 2^63
 
@@ -219,6 +230,15 @@ class FakeA1111:
                 return self._done(None)
             case "GET", "/sdapi/v1/sd-models":
                 return web.json_response(self.engine.models)
+            case "POST", "/sdapi/v1/refresh-checkpoints":
+                await self.engine.refresh_models()
+                return self._done(None)
+            case "POST", "/sdapi/v1/refresh-vae" if self._flavor is not Flavor.FORGE:
+                return self._done(None)
+            case "POST", "/sdapi/v1/refresh-loras" | "/sdapi/v1/refresh-embeddings":
+                return self._done(None)
+            case "GET", "/controlnet/model_list" if self.controlnets:
+                return web.json_response({"model_list": ["None", *self.controlnets]})
             case "POST", "/_fake/faults":
                 return await self._set_faults(request)
             case "GET", "/_fake":
@@ -292,7 +312,7 @@ class FakeA1111:
     def _list(self, path: str) -> web.Response:
         name = path.removeprefix("/sdapi/v1/")
         if self._flavor is Flavor.FORGE and name in ("sd-vae", "sd-modules"):
-            return web.json_response(recorded("sd-vae")) if name == "sd-modules" else _not_found()
+            return web.json_response(recorded("sd-vae") + _TEXT_ENCODERS) if name == "sd-modules" else _not_found()
         names = (
             "samplers", "schedulers", "sd-vae", "upscalers", "latent-upscale-modes", "loras", "embeddings",
             "prompt-styles", "memory",
