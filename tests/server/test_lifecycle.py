@@ -27,7 +27,7 @@ from imagegen_server.happenings import (
     StateChanged,
     Updated,
 )
-from imagegen_server.jobs import AttemptState, Failure, Job, JobSpec, JobState, Move, MoveKind, Slice
+from imagegen_server.jobs import AttemptState, Failure, Invocation, Job, JobSpec, JobState, Move, MoveKind, Slice
 from imagegen_server.lifecycle import MAX_WARNINGS, InvalidHappening
 from tests.server.material import FAILURE, a_job, an_asset, began
 
@@ -70,6 +70,24 @@ def test_a_job_that_goes_well() -> None:
     assert names(events) == [
         "StateChanged", "AttemptStarted", "StateChanged", "Planned", "Output", "Warned", "Completed",
     ]  # fmt: skip
+
+
+def test_a_job_that_is_answered_ends_at_once_with_its_outputs() -> None:
+    made, _ = after(BEGAN, OUTPUT, SUCCEEDED)
+    job, events = after(job=replace(a_job("job-2"), outputs=made.outputs, reused_from="job-1"))
+    assert (job.state, job.outputs, job.attempts) == (JobState.SUCCEEDED, made.outputs, ())
+    assert (job.start_time, job.end_time) == (None, job.create_time)
+    assert names(events) == ["StateChanged", "Output", "Completed"]
+    assert [event.sequence for event in events] == [1, 2, 3]
+    assert events[-1].payload == Completed(job=job)
+
+
+def test_a_model_that_was_chosen_is_written_into_the_inputs_too() -> None:
+    invocation = Invocation(workflow_id="text-to-image", revision=1, inputs={"prompt": "a fox"})
+    job = a_job(spec=JobSpec(source=ImageParameters(prompt="a fox"), invocation=invocation))
+    begun, _ = after(replace(BEGAN, model="first"), job=job)
+    assert begun.spec.model == "first"
+    assert begun.spec.invocation == replace(invocation, inputs={"prompt": "a fox", "model": "first"})
 
 
 def test_the_first_event_says_that_the_job_was_created() -> None:

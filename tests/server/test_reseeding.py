@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from imagegen_adapters.contract import ImageParameters, RawGraph
-from imagegen_server.jobs import JobSpec
+from imagegen_server.jobs import Invocation, JobSpec
 from imagegen_server.reseeding import with_new_seeds
 
 
@@ -53,3 +53,25 @@ def test_a_seed_from_elsewhere_is_none_to_choose() -> None:
         "4": {"inputs": {"seed": True}},
     }
     assert reseeded(graph) is None
+
+
+def invoking(**inputs: Any) -> JobSpec:
+    invocation = Invocation(workflow_id="portrait", revision=2, inputs=inputs)
+    return JobSpec(source=RawGraph(json='{"3": {"inputs": {"seed": 5}}}'), invocation=invocation)
+
+
+def test_of_a_workflow_the_values_of_its_seed_inputs_are_new() -> None:
+    numbers = itertools.count(100)
+    spec = invoking(prompt="a fox", seed=str(2**64 - 1), other=7, same=str(2**64 - 1))
+    new = with_new_seeds(spec, lambda: next(numbers), seed_inputs=["seed", "other", "same", "not_given"])
+    assert new is not None
+    assert new.invocation is not None
+    inputs = new.invocation.inputs
+    assert inputs.keys() == {"prompt", "seed", "other", "same"}
+    assert inputs["seed"] == inputs["same"] >= 100
+    assert inputs["seed"] != inputs["other"] >= 100
+
+
+def test_a_workflow_without_seed_inputs_is_left_for_its_graph() -> None:
+    new = with_new_seeds(invoking(prompt="a fox"), lambda: 100)
+    assert new == JobSpec(source=RawGraph(json='{"3": {"inputs": {"seed": 100}}}'))
