@@ -124,7 +124,7 @@ def build_apps(settings: GatewaySettings, channels: Channels, hubs: Hubs, studio
         channels=channels,
         studio=studio,
         assets=assets,
-        offers=Offers(channels.events, settings),
+        offers=Offers(channels.events, settings.rpc_timeout_s),
         fetcher=Fetcher(settings.fetch_hosts, settings.max_upload_bytes),
     )
     spoken = {dialect: dialect.routes(kit) for dialect in DIALECTS}

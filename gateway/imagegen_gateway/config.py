@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import os
 import re
 from typing import Annotated, Any, Self
 
@@ -15,9 +16,17 @@ from pydantic_settings import (
 )
 
 from imagegen_gateway.keys import KeySettings
-from imagegen_gateway.presets import PresetSettings
 
 MIB = 1024 * 1024
+GONE = {
+    "presets": (
+        "presets are stored workflows now. Take them out, start, and bring each over: one with a workflow by "
+        "`imagegen workflows import comic.json --openwebui-nodes inputs.json`, any other by "
+        "`imagegen workflows variant portrait --set model=NAME --set steps=30`; see docs/workflows.md"
+    ),
+    "exposed_models": "take it out, start, and say `imagegen settings set exposure.models='sdxl/*'`",
+}
+"""What could be set here once, and what to do now."""
 
 
 class GatewaySettings(BaseSettings):
@@ -75,14 +84,6 @@ class GatewaySettings(BaseSettings):
         default=64 * 1024, ge=0, description="Largest preview sent inside an event; larger ones are sent as an address."
     )
     thumbnail_cache_bytes: int = Field(default=64 * MIB, ge=0, description="Memory for thumbnails.")
-    exposed_models: Annotated[list[str], NoDecode] = Field(
-        default=["*"],
-        description='Checkpoints that chats and OpenAI clients can choose, as patterns: "sdxl/*"; empty: presets only.',
-    )
-    presets: Annotated[list[PresetSettings], NoDecode] = Field(
-        default=[],
-        description="More that they can choose: a checkpoint or a ComfyUI workflow with defaults, under a name.",
-    )
     fetch_hosts: Annotated[list[str], NoDecode] = Field(
         default=[],
         description="Hosts in private networks from which pictures may be fetched by address; public ones may be.",
@@ -96,13 +97,13 @@ class GatewaySettings(BaseSettings):
         description="Open WebUI's FORWARD_USER_INFO_HEADER_JWT_SECRET; with it, only signed user headers count.",
     )
 
-    @field_validator("allowed_hosts", "cors_origins", "exposed_models", "fetch_hosts", mode="before")
+    @field_validator("allowed_hosts", "cors_origins", "fetch_hosts", mode="before")
     @classmethod
     def split_commas(cls, value: object) -> object:
         """Lists come from the environment as "a, b"."""
         return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
 
-    @field_validator("keys", "presets", mode="before")
+    @field_validator("keys", mode="before")
     @classmethod
     def read_json(cls, value: Any) -> Any:
         """Tables come from the environment as JSON."""
@@ -120,14 +121,6 @@ class GatewaySettings(BaseSettings):
         if len({key.name for key in keys}) < len(keys) or len({key.key.get_secret_value() for key in keys}) < len(keys):
             raise ValueError("every key needs a name and a secret of its own")
         return keys
-
-    @field_validator("presets")
-    @classmethod
-    def check_presets(cls, presets: list[PresetSettings]) -> list[PresetSettings]:
-        """Two presets with one id would be one."""
-        if len({preset.id for preset in presets}) < len(presets):
-            raise ValueError("every preset needs an id of its own")
-        return presets
 
     @field_validator("a1111_http", "comfyui_http")
     @classmethod
@@ -151,6 +144,15 @@ class GatewaySettings(BaseSettings):
         if not separator or not host or not port.isdecimal() or int(port) > 65535:
             raise ValueError(f"must be HOST:PORT, as 127.0.0.1:8000, not {value!r}")
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def refuse_what_is_gone(cls, values: Any) -> Any:
+        """What is set elsewhere today must not be lost without a word."""
+        for name, advice in GONE.items():
+            if name in values or f"IMAGEGEN_{name.upper()}" in os.environ:
+                raise ValueError(f"{name} is no setting of imagegen.toml or the environment any more: {advice}")
+        return values
 
     @model_validator(mode="after")
     def refuse_public_without_consent(self) -> Self:

@@ -5,8 +5,12 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
+
+from imagegen_gateway.config import GatewaySettings
 
 
 def start(**environment: str) -> subprocess.Popen[str]:
@@ -47,3 +51,24 @@ def test_settings_that_make_no_sense_are_told_by_name() -> None:
     assert process.returncode == 2
     assert "refusing to listen on 0.0.0.0:8000" in text
     assert "Traceback" not in text
+
+
+@pytest.mark.parametrize(
+    ("line", "advice"),
+    [
+        ('exposed_models = ["sdxl/*"]', "imagegen settings set exposure.models="),
+        ('[[presets]]\nid = "portrait"', "imagegen workflows variant portrait"),
+    ],
+)
+def test_what_is_no_setting_any_more_stops_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, advice: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "imagegen.toml").write_text(line)
+    with pytest.raises(ValidationError, match=advice):
+        GatewaySettings()
+    (tmp_path / "imagegen.toml").unlink()
+    name = line.split(" = ", maxsplit=1)[0].partition("]")[0].strip("[")
+    monkeypatch.setenv(f"IMAGEGEN_{name.upper()}", "[]")
+    with pytest.raises(ValidationError, match=advice):
+        GatewaySettings()

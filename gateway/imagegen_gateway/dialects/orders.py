@@ -2,23 +2,23 @@
 
 import math
 import re
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from imagegen.v1 import asset_pb2, image_gen_pb2_grpc, job_pb2
+from imagegen_client.specs import count_of, input_of
 from imagegen_gateway.assets import DIGEST
 from imagegen_gateway.callers import Caller
 from imagegen_gateway.dialects.chats import newest_picture
 from imagegen_gateway.dialects.kit import Kit
+from imagegen_gateway.dialects.wishes import Offer, Wish, spec_for
 from imagegen_gateway.pictures import from_text
-from imagegen_gateway.presets import PresetSettings, Wish, spec_for
 
 SIDES: Final = range(64, 4097, 8)
 SIZE: Final = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
 DEFAULT_AREA: Final = 512 * 512
-"""Pixels of a picture for which nobody gave a size; the server's own default."""
+"""Pixels of a picture of which not even the server knows the size beforehand."""
 LARGE_AREA: Final = 1_600_000
 """Pixels from which a picture is not repainted at its own size: photographs have ten times what models are made for."""
 USUAL_AREA: Final = 1_048_576
@@ -51,14 +51,12 @@ class Request:
     """A job to be made."""
 
     spec: job_pb2.JobSpec
-    preset: PresetSettings
-    seed: int | None
-    """The seed of a workflow; None: the server says it, or nobody knows."""
+    offer: Offer
 
     @property
     def count(self) -> int:
         """How many pictures are sure to come."""
-        return max(1, self.spec.image.count)
+        return max(1, count_of(self.spec))
 
 
 def size_in(text: str) -> tuple[int, int] | None:
@@ -94,30 +92,24 @@ class Orders:
         self._jobs = image_gen_pb2_grpc.ImageGenServiceStub(kit.channels.events)
 
     async def request(
-        self, model: str, order: Order, pictures: Sequence[asset_pb2.Asset], labels: Mapping[str, str]
+        self, model: str, order: Order, pictures: Sequence[asset_pb2.Asset], labels: Mapping[str, str], caller: Caller
     ) -> Request:
         """The job for an order. Raises Problem, and AioRpcError, for what cannot be."""
-        preset = await self._kit.offers.find(model)
-        size = _size(order, preset, pictures)
-        wish = Wish(
-            prompt=order.prompt,
-            negative_prompt=order.negative_prompt,
-            width=size[0] if size is not None else None,
-            height=size[1] if size is not None else None,
-            steps=order.steps,
-            cfg_scale=order.cfg_scale,
-            sampler=order.sampler,
-            scheduler=order.scheduler,
-            seed=order.seed,
-            count=order.count,
-            init_images=tuple(picture.digest for picture in pictures),
-            denoise=order.denoise,
-        )
-        seed = secrets.randbelow(2**50) if order.seed is None else order.seed
-        spec = spec_for(preset, wish, seed=seed)
+        offer = await self._kit.offers.find(model)
+        size = order.size or (_size_of_picture(order, offer, pictures[0]) if pictures else None)
+        wish = _wish(order, size, pictures)
+        if size is None and order.aspect is not None:
+            area = await self._usual_area(spec_for(offer, wish), caller)
+            wish = _wish(order, shaped(*order.aspect, area), pictures)
+        spec = spec_for(offer, wish)
         spec.labels.update(labels)
-        takes_seed = any(entry.type == "seed" for entry in preset.inputs)
-        return Request(spec=spec, preset=preset, seed=seed if takes_seed else None)
+        return Request(spec=spec, offer=offer)
+
+    async def _usual_area(self, spec: job_pb2.JobSpec, caller: Caller) -> int:
+        """Pixels of a picture for which nobody gave a size."""
+        planned = await self._kit.studio.plan(spec, caller)
+        width, height = input_of(planned, "width"), input_of(planned, "height")
+        return width * height if width and height else DEFAULT_AREA
 
     async def stored(self, address: str) -> asset_pb2.Asset:
         """The picture at an address: a digest, data:, or http. Raises Problem, AioRpcError."""
@@ -135,9 +127,28 @@ class Orders:
         return await newest_picture(self._jobs, chat_id, caller, self._kit.settings.rpc_timeout_s)
 
 
-def _size(order: Order, preset: PresetSettings, pictures: Sequence[asset_pb2.Asset]) -> tuple[int, int] | None:
-    size = sized(order, preset.width * preset.height or DEFAULT_AREA)
-    if size is not None or not pictures or preset.graph:
-        return size
-    width, height = pictures[0].width, pictures[0].height
-    return shaped(width, height, USUAL_AREA) if width * height > LARGE_AREA else None
+def _wish(order: Order, size: tuple[int, int] | None, pictures: Sequence[asset_pb2.Asset]) -> Wish:
+    return Wish(
+        prompt=order.prompt,
+        negative_prompt=order.negative_prompt,
+        width=size[0] if size is not None else None,
+        height=size[1] if size is not None else None,
+        steps=order.steps,
+        cfg_scale=order.cfg_scale,
+        sampler=order.sampler,
+        scheduler=order.scheduler,
+        seed=order.seed,
+        count=order.count,
+        init_images=tuple(picture.digest for picture in pictures),
+        denoise=order.denoise,
+    )
+
+
+def _size_of_picture(order: Order, offer: Offer, picture: asset_pb2.Asset) -> tuple[int, int] | None:
+    """The size at which a picture is changed, where it is not its own; None: its own, or the workflow's."""
+    if offer.has_own_graph or not picture.width or not picture.height:
+        return None
+    area = picture.width * picture.height
+    if order.aspect is not None:
+        return shaped(*order.aspect, min(area, USUAL_AREA))
+    return shaped(picture.width, picture.height, USUAL_AREA) if area > LARGE_AREA else None

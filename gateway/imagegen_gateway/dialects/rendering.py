@@ -106,6 +106,11 @@ class Studio:
             raise (lost if exc.code() in LOST_ANSWERS else exc) from None
         return answer.job
 
+    async def plan(self, spec: job_pb2.JobSpec, caller: Caller) -> job_pb2.JobSpec:
+        """The same with what the server would choose for what it leaves open; nothing is made. Raises AioRpcError."""
+        request = image_gen_pb2.CreateJobRequest(spec=spec, validate_only=True)
+        return (await self._stub.CreateJob(request, timeout=self._timeout_s, metadata=caller.metadata)).job.spec
+
     async def _take_back(self, creating: "asyncio.Task[job_pb2.Job]", caller: Caller) -> None:
         try:
             job = await creating

@@ -1,6 +1,7 @@
 """How a job stands, in a line for a person. Pure."""
 
 from imagegen.v1 import event_pb2, job_pb2
+from imagegen_client.specs import count_of
 from imagegen_gateway.dialects.rendering import Moment
 from imagegen_gateway.errors import from_status
 
@@ -46,7 +47,7 @@ def tell(moment: Moment) -> str:
     if moment.state == job_pb2.JOB_STATE_QUEUED:
         return tell_queue(moment.queue)
     if moment.progress is not None:
-        return tell_progress(moment.progress, count=max(1, moment.job.spec.image.count))
+        return tell_progress(moment.progress, count=max(1, count_of(moment.job.spec)))
     return "Loading the model" if moment.is_loading_model else "Starting"
 
 

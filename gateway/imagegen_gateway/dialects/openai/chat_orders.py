@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from imagegen.v1 import asset_pb2, job_pb2
+from imagegen_client.specs import input_of
 from imagegen_gateway.callers import Caller
 from imagegen_gateway.dialects.chats import ChatMessage
 from imagegen_gateway.dialects.openai import syntax
@@ -25,7 +26,7 @@ async def request_of(question: Question, order: Order, message: ChatMessage, cal
     pictures = await _pictures(question, order, message, caller, orders)
     if not order.prompt and not pictures:
         raise _unclear("the message is empty; say what to paint, or send: help")
-    return await orders.request(question.model, order, pictures, {"dialect": DIALECT, **message.labels})
+    return await orders.request(question.model, order, pictures, {"dialect": DIALECT, **message.labels}, caller)
 
 
 async def _pictures(
@@ -57,20 +58,17 @@ def _unclear(why: str) -> Problem:
 
 def made(job: job_pb2.Job, request: Request) -> str:
     """A line about what was made, with the flags that make the same of the same words; as Markdown."""
-    order, source = Order(seed=request.seed), ""
-    name = request.preset.name or request.preset.id
-    if job.spec.HasField("image"):
-        image = job.spec.image
-        order = Order(
-            size=_size(images_of(job)[0].asset),
-            steps=image.steps,
-            seed=image.seed,
-            count=image.count if image.count > 1 else None,
-            denoise=image.denoise if image.init_image else None,
-        )
-        source = ", from the same picture" if image.init_image else ""
-        name = image.model or name
+    said = {name: input_of(job.spec, name) for name in ("width", "steps", "seed", "count", "denoise", "init_image")}
+    order = Order(
+        size=_size(images_of(job)[0].asset) if said["width"] is not None else None,
+        steps=said["steps"],
+        seed=said["seed"],
+        count=said["count"] if (said["count"] or 1) > 1 else None,
+        denoise=said["denoise"] if said["init_image"] else None,
+    )
+    source = ", from the same picture" if said["init_image"] else ""
     again = syntax.render(order)
+    name = job.spec.image.model or request.offer.title
     lines = [f"Made with `{name}`." + (f" The same again{source}: `{again}`" if again else "")]
     lines += [f"Note: {warning.message}" for warning in job.warnings]
     return "\n\n".join(lines)

@@ -18,13 +18,14 @@ NAMES: Final = {
     "width": "size",
     "height": "size",
     "count": "n",
-    "init_image": "image",
     "spec": "model",
+    "workflow": "model",
+    "workflow_id": "model",
     "graph": "model",
     "json": "model",
 }
-"""What is called otherwise here than in the contract, and in presets."""
-PREFIX: Final = re.compile(r"^(spec\.)?(image\.|graph\.)?")
+"""What is called otherwise here than in the contract."""
+PREFIX: Final = re.compile(r"^(spec\.)?(image\.|graph\.|workflow\.inputs\.|workflow\.)?")
 """Where the server's own fields lie."""
 
 
@@ -59,7 +60,7 @@ def message_of(problem: Problem) -> str:
 def parameter(path: str) -> str | None:
     """The caller's name for a field of the contract; None for the body as a whole."""
     name = re.split(r"[.\[]", PREFIX.sub("", path), maxsplit=1)[0]
-    return NAMES.get(name, name) or None
+    return "image" if name.startswith("init_image") else NAMES.get(name, name) or None
 
 
 def _shown(path: str) -> str:

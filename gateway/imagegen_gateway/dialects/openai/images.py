@@ -5,9 +5,7 @@ stream. A caller that closes its connection cancels the job. Errors up to the jo
 after it say that they should not, because OpenAI's packages would have a picture that fails rendered three times.
 """
 
-import hashlib
-import secrets
-from typing import Any, Final
+from typing import Any
 
 import orjson
 from aiohttp import web
@@ -17,18 +15,23 @@ from imagegen_gateway.callers import caller_of
 from imagegen_gateway.dialects.bodies import idempotency_key, largest_json, read_json
 from imagegen_gateway.dialects.kit import Kit
 from imagegen_gateway.dialects.openai.errors import accepted
-from imagegen_gateway.dialects.openai.parameters import EDIT, GENERATION, ImageRequest, parse, to_spec
+from imagegen_gateway.dialects.openai.parameters import (
+    EDIT,
+    GENERATION,
+    ImageRequest,
+    parse,
+    set_steps,
+    step_factor,
+    to_spec,
+)
 from imagegen_gateway.dialects.openai.partials import EDITING, GENERATING, EventNames, Telling
 from imagegen_gateway.dialects.openai.results import NO_USAGE, Results
 from imagegen_gateway.dialects.openai.sources import Sources, read_sources
 from imagegen_gateway.dialects.rendering import Rendering, check_together, finished_pictures
+from imagegen_gateway.dialects.wishes import Offer
 from imagegen_gateway.events import HEADERS
 from imagegen_gateway.pictures import mask_of_transparency
-from imagegen_gateway.presets import PresetSettings
 from imagegen_gateway.sink import Sink
-
-SEED_BITS: Final = 50
-"""As many as a JSON number has in every language."""
 
 
 def routes(kit: Kit) -> list[web.RouteDef]:
@@ -49,32 +52,32 @@ class Images:
     async def generate(self, request: web.Request) -> web.StreamResponse:
         """Pictures out of a prompt."""
         wanted = parse(await read_json(request, largest_json(self._kit.settings)), GENERATION)
-        preset = await self._kit.offers.find(wanted.model)
-        spec = to_spec(wanted, preset, seed=seed_for(idempotency_key(request)))
-        return await self._render(request, wanted, spec, GENERATING)
+        offer = await self._kit.offers.find(wanted.model)
+        spec = to_spec(wanted, offer)
+        return await self._render(request, wanted, offer, spec, GENERATING)
 
     async def edit(self, request: web.Request) -> web.StreamResponse:
         """Pictures out of pictures and a prompt."""
         sources = await read_sources(request, self._kit.settings, self._kit.fetcher)
         wanted = parse(sources.fields, EDIT)
-        preset = await self._kit.offers.find(wanted.model)
-        spec = await self._edit_spec(wanted, preset, sources, seed_for(idempotency_key(request)))
-        return await self._render(request, wanted, spec, EDITING)
+        offer = await self._kit.offers.find(wanted.model)
+        spec = await self._edit_spec(wanted, offer, sources)
+        return await self._render(request, wanted, offer, spec, EDITING)
 
-    async def _edit_spec(
-        self, wanted: ImageRequest, preset: PresetSettings, sources: Sources, seed: int
-    ) -> job_pb2.JobSpec:
+    async def _edit_spec(self, wanted: ImageRequest, offer: Offer, sources: Sources) -> job_pb2.JobSpec:
         mask = None if sources.mask is None else await mask_of_transparency(sources.mask, "mask")
         digests = [await self._store(image, "image") for image in sources.images]
         mask_digest = None if mask is None else await self._store(mask, "mask")
-        return to_spec(wanted, preset, seed=seed, init_images=digests, mask=mask_digest)
+        return to_spec(wanted, offer, init_images=digests, mask=mask_digest)
 
     async def _store(self, data: bytes, name: str) -> str:
         return (await self._kit.assets.store(data, name)).digest
 
     async def _render(
-        self, request: web.Request, wanted: ImageRequest, spec: job_pb2.JobSpec, names: EventNames
+        self, request: web.Request, wanted: ImageRequest, offer: Offer, spec: job_pb2.JobSpec, names: EventNames
     ) -> web.StreamResponse:
+        if (factor := step_factor(wanted)) is not None:
+            set_steps(spec, await self._kit.studio.plan(spec, caller_of(request)), factor, offer)
         results = Results(self._kit, wanted, request)
         key = idempotency_key(request)
         async with self._kit.studio.render(spec, caller_of(request), request_id=key) as rendering:
@@ -107,13 +110,3 @@ async def _answer(job: job_pb2.Job, results: Results) -> dict[str, Any]:
         "usage": NO_USAGE,
         "imagegen": {"job_id": job.job_id, "warnings": [warning.message for warning in job.warnings]},
     }
-
-
-def seed_for(key: str) -> int:
-    """The seed of a workflow when the caller names none: chosen anew, but the same whenever a key comes again.
-
-    Otherwise the repetition would be another request than the one that the key stands for.
-    """
-    if not key:
-        return secrets.randbits(SEED_BITS)
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) >> (64 - SEED_BITS)

@@ -6,8 +6,8 @@ import orjson
 from aiohttp import web
 
 from imagegen_gateway.dialects.kit import Kit
-from imagegen_gateway.dialects.offers import Offer
-from imagegen_gateway.presets import unknown_model
+from imagegen_gateway.dialects.offers import unknown_model
+from imagegen_gateway.dialects.wishes import Offer
 
 CREATED: Final = 1_735_689_600
 """When a model was made, which clients want to know and nobody does: the first day of 2025."""
@@ -39,7 +39,7 @@ def _model(offer: Offer) -> dict[str, Any]:
         "object": "model",
         "created": CREATED,
         "owned_by": "imagegen",
-        "name": offer.name,  # what Open WebUI shows
+        "name": offer.title,  # what Open WebUI shows
         "description": offer.description,
     }
 

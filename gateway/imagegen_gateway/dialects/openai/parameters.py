@@ -15,15 +15,16 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from imagegen.v1 import job_pb2
+from imagegen_client.specs import input_of
 from imagegen_gateway.decoding import bad_field
 from imagegen_gateway.dialects.orders import size_in
+from imagegen_gateway.dialects.wishes import Offer, Wish, spec_for
 from imagegen_gateway.errors import FieldError, Problem
 from imagegen_gateway.pictures import Format
-from imagegen_gateway.presets import PresetSettings, Wish, spec_for
 
 MAX_STEPS: Final = 500
 DEFAULT_STEPS: Final = 20
-"""What the server takes for a checkpoint when nobody says anything."""
+"""What is taken of a model of which not even the server knows it beforehand."""
 STEP_FACTORS: Final = {"low": 0.5, "high": 2.0, "xhigh": 3.0, "max": 4.0}
 OLD_QUALITIES: Final = {"standard": "medium", "hd": "high"}
 INTEGER: Final = re.compile(r"-?[0-9]{1,20}")
@@ -209,15 +210,14 @@ def _check(request: ImageRequest) -> None:
 
 def to_spec(
     request: ImageRequest,
-    preset: PresetSettings,
+    offer: Offer,
     *,
-    seed: int,
     init_images: Sequence[str] = (),
     mask: str | None = None,
 ) -> job_pb2.JobSpec:
-    """The job for it. `seed` is for a workflow, when the request has none; pictures are digests of assets.
+    """The job for it, but for `quality`; pictures are digests of assets.
 
-    Raises Problem 400 for what the preset cannot take.
+    Raises Problem 400 for what the model cannot take.
     """
     width, height = request.size or (None, None)
     wish = Wish(
@@ -225,7 +225,7 @@ def to_spec(
         negative_prompt=request.negative_prompt,
         width=width,
         height=height,
-        steps=_steps(request, preset),
+        steps=request.steps,
         cfg_scale=request.cfg_scale,
         sampler=request.sampler,
         scheduler=request.scheduler,
@@ -235,7 +235,7 @@ def to_spec(
         mask=mask,
         denoise=request.denoise,
     )
-    spec = spec_for(preset, wish, seed=seed)
+    spec = spec_for(offer, wish)
     spec.backend = request.backend
     if request.priority is not None:
         spec.priority = request.priority
@@ -245,12 +245,18 @@ def to_spec(
     return spec
 
 
-def _steps(request: ImageRequest, preset: PresetSettings) -> int | None:
-    factor = STEP_FACTORS.get(request.quality)
-    if request.steps is not None or factor is None:
-        return request.steps
-    if preset.graph and (preset.steps is None or not any(entry.type == "steps" for entry in preset.inputs)):
-        raise bad_field(
-            "quality", f"cannot be had of the model {preset.id}, which does not say its steps: leave it out"
-        )
-    return min(MAX_STEPS, max(1, round((preset.steps or DEFAULT_STEPS) * factor)))
+def step_factor(request: ImageRequest) -> float | None:
+    """By how much `quality` changes the model's own steps; None: not at all, or `steps` says it."""
+    return STEP_FACTORS.get(request.quality) if request.steps is None else None
+
+
+def set_steps(spec: job_pb2.JobSpec, planned: job_pb2.JobSpec, factor: float, offer: Offer) -> None:
+    """Has a job take that many times the steps that it would take by itself. Raises Problem 400 where it says none."""
+    own = input_of(planned, "steps")
+    if own is None and offer.workflow_id:
+        raise bad_field("quality", f"cannot be had of the model {offer.id}, which does not say its steps: leave it out")
+    steps = min(MAX_STEPS, max(1, round((own or DEFAULT_STEPS) * factor)))
+    if spec.HasField("workflow"):
+        spec.workflow.inputs["steps"] = steps
+    else:
+        spec.image.steps = steps

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
+from imagegen_gateway.dialects.offers import ANY_MODEL
 from imagegen_gateway.dialects.orders import SIDES, Order, nearest_side
-from imagegen_gateway.presets import ANY_MODEL
 
 MAX_COUNT: Final = 16
 MAX_SEED: Final = 2**63 - 1

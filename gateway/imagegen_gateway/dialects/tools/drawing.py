@@ -8,10 +8,10 @@ from typing import Any, Final
 from aiohttp import web
 
 from imagegen.v1 import job_pb2
+from imagegen_client.specs import input_of
 from imagegen_gateway.assets import asset_address
 from imagegen_gateway.dialects.chats import ChatMessage
 from imagegen_gateway.dialects.kit import Kit
-from imagegen_gateway.dialects.orders import Request
 from imagegen_gateway.dialects.rendering import Moment, Rendering, finished_pictures, images_of, is_picture
 from imagegen_gateway.dialects.showing import (
     PREVIEW_BYTES,
@@ -137,9 +137,7 @@ class Drawing:
         return self._files
 
 
-def answer(
-    job: job_pb2.Job, wanted: Request, drawing: Drawing, shown: list[File], request: web.Request
-) -> dict[str, Any]:
+def answer(job: job_pb2.Job, drawing: Drawing, shown: list[File], request: web.Request) -> dict[str, Any]:
     """What the language model is told: short, because it reads all of it."""
     pictures = images_of(job)
     message = "The picture is shown to the user." if len(pictures) == 1 else "The pictures are shown to the user."
@@ -155,8 +153,7 @@ def answer(
         "images": [picture.asset.digest for picture in pictures],
         "size": f"{pictures[0].asset.width}x{pictures[0].asset.height}",
     }
-    seed = job.spec.image.seed if job.spec.HasField("image") else wanted.seed
-    if seed is not None:
+    if (seed := input_of(job.spec, "seed")) is not None:
         told["seed"] = seed
     if job.warnings:
         told["notes"] = [warning.message for warning in job.warnings]

@@ -9,6 +9,7 @@ import orjson
 from aiohttp import web
 
 from imagegen.v1 import asset_pb2, image_gen_pb2, image_gen_pb2_grpc, job_pb2
+from imagegen_client.specs import count_of
 from imagegen_gateway.assets import DIGEST
 from imagegen_gateway.callers import Caller, caller_of
 from imagegen_gateway.dialects.bodies import largest_json, read_json
@@ -62,7 +63,7 @@ class Tools:
         arguments = parse_arguments(PictureArguments, await self._body(request))
         message = message_of(request.headers)
         async with self._openwebui(request, message) as openwebui:
-            wanted = await self._request(arguments, [], message)
+            wanted = await self._request(arguments, [], message, caller_of(request))
             return await self._draw(request, wanted, message, openwebui)
 
     async def edit_image(self, request: web.Request) -> web.Response:
@@ -71,7 +72,7 @@ class Tools:
         message = message_of(request.headers)
         async with self._openwebui(request, message) as openwebui:
             picture = await self._picture(arguments.image or "", message, caller_of(request), openwebui)
-            wanted = await self._request(arguments, [picture], message)
+            wanted = await self._request(arguments, [picture], message, caller_of(request))
             return await self._draw(request, wanted, message, openwebui)
 
     async def image_status(self, request: web.Request) -> web.Response:
@@ -88,11 +89,11 @@ class Tools:
         return _answer(status_of(found.job))
 
     async def _request(
-        self, arguments: PictureArguments, pictures: list[asset_pb2.Asset], message: ChatMessage
+        self, arguments: PictureArguments, pictures: list[asset_pb2.Asset], message: ChatMessage, caller: Caller
     ) -> Request:
         labels = {"dialect": DIALECT, **message.labels}
         try:
-            return await self._orders.request(arguments.model or "", arguments.order(), pictures, labels)
+            return await self._orders.request(arguments.model or "", arguments.order(), pictures, labels, caller)
         except Problem as exc:
             if exc.reason != "MODEL_NOT_FOUND":
                 raise
@@ -113,7 +114,7 @@ class Tools:
         except (Problem, grpc.aio.AioRpcError):
             await drawing.finish("Interrupted")
             raise
-        return _answer(answer(job, wanted, drawing, shown, request))
+        return _answer(answer(job, drawing, shown, request))
 
     async def _picture(
         self, image: str, message: ChatMessage, caller: Caller, openwebui: OpenWebUI | None
@@ -156,7 +157,7 @@ class Tools:
 
 def status_of(job: job_pb2.Job) -> dict[str, Any]:
     """How a job stands, for a language model."""
-    count = max(1, job.spec.image.count)
+    count = max(1, count_of(job.spec))
     match job.state:
         case job_pb2.JOB_STATE_QUEUED:
             message = tell_queue(job.queue if job.HasField("queue") else None)

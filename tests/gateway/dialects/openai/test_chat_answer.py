@@ -11,7 +11,7 @@ from imagegen_gateway.config import GatewaySettings
 from imagegen_gateway.dialects.openai.chat_answer import Answer
 from imagegen_gateway.dialects.orders import Request
 from imagegen_gateway.dialects.rendering import Moment
-from imagegen_gateway.presets import PresetSettings
+from imagegen_gateway.dialects.wishes import Offer
 from tests.gateway.dialects.pictures import noise, png
 
 
@@ -54,7 +54,7 @@ async def test_no_preview_is_shown_after_the_last_picture() -> None:
         Moment(job=job, state=job_pb2.JOB_STATE_SUCCEEDED),
     )
     kit: Any = SimpleNamespace(assets=told, settings=GatewaySettings())
-    wanted = Request(spec=job.spec, preset=PresetSettings(id="imagegen"), seed=None)
+    wanted = Request(spec=job.spec, offer=Offer(id="imagegen"))
     pretended: Any = told
     request = make_mocked_request("POST", "/openai/v1/chat/completions")
     await Answer(kit, pretended, wanted, request).give(pretended, events=True, previews=True)

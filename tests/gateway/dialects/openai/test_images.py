@@ -11,7 +11,6 @@ import openai
 import pytest
 
 from imagegen.v1 import job_pb2
-from imagegen_gateway.dialects.openai.images import seed_for
 from imagegen_server.config import OwnerSettings
 from tests.gateway.dialects.conftest import House
 from tests.gateway.dialects.openai.conftest import jobs_of, until_job_is
@@ -225,11 +224,6 @@ async def test_a_key_that_comes_again_gets_the_same_pictures(house: House, api: 
     assert len(await jobs_of(house)) == 1
     with pytest.raises(openai.ConflictError, match="this Idempotency-Key was used before"):
         await ask("a wolf")
-
-
-def test_a_key_stands_for_one_seed_of_a_workflow() -> None:
-    assert seed_for("k1") == seed_for("k1") != seed_for("k2")
-    assert max(seed_for(""), seed_for("k1")) < 2**50
 
 
 @pytest.mark.parametrize("settings", [{"max_upload_bytes": 1000}])

@@ -1,6 +1,5 @@
 """OpenAI's parameters, as a specification."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,12 +8,11 @@ from hypothesis import strategies as st
 
 from imagegen.v1 import job_pb2
 from imagegen_gateway.dialects.openai.errors import answer_problem, message_of, parameter
-from imagegen_gateway.dialects.openai.parameters import EDIT, GENERATION, parse, to_spec
+from imagegen_gateway.dialects.openai.parameters import EDIT, GENERATION, parse, set_steps, step_factor, to_spec
+from imagegen_gateway.dialects.wishes import Offer
 from imagegen_gateway.errors import MAX_PHRASE_CHARS, FieldError, Problem, phrase
-from imagegen_gateway.presets import PresetSettings, WorkflowInput
 
-PLAIN = PresetSettings(id="imagegen")
-TURBO = PresetSettings(id="turbo", steps=4)
+PLAIN = Offer(id="imagegen")
 
 
 @pytest.mark.parametrize(
@@ -31,45 +29,55 @@ TURBO = PresetSettings(id="turbo", steps=4)
         ({"steps": "8", "cfg_scale": "5.5", "seed": 2**63 - 1}, {"steps": 8, "cfg_scale": 5.5, "seed": 2**63 - 1}),
         ({"sampler": "euler", "scheduler": "karras"}, {"sampler": "euler", "scheduler": "karras"}),
         ({"negative_prompt": "wolf"}, {"negative_prompt": "wolf"}),
-        ({"quality": "low"}, {"steps": 10}),
-        ({"quality": "hd"}, {"steps": 40}),
-        ({"quality": "max"}, {"steps": 80}),
-        ({"quality": "standard"}, {}),
         ({"quality": "high", "steps": 7}, {"steps": 7}),
     ],
 )
 def test_what_is_said_becomes_the_jobs(fields: dict[str, Any], expected: dict[str, Any]) -> None:
-    image = to_spec(parse({"prompt": "fox", **fields}, GENERATION), PLAIN, seed=1).image
+    image = to_spec(parse({"prompt": "fox", **fields}, GENERATION), PLAIN).image
     said = {field.name: value for field, value in image.ListFields()}
     assert said == {"prompt": "fox", "count": 1, **expected}
 
 
-def test_quality_counts_in_the_models_own_steps() -> None:
-    assert [steps_of(TURBO, quality) for quality in ("low", "auto", "high", "xhigh")] == [2, 4, 8, 12]
-    assert steps_of(PresetSettings(id="slow", steps=400), "max") == 500
-    assert steps_of(PresetSettings(id="lightning", steps=1), "low") == 1
+@pytest.mark.parametrize(
+    ("own", "quality", "steps"),
+    [
+        (None, "low", 10),
+        (None, "max", 80),
+        (4, "low", 2),
+        (4, "high", 8),
+        (4, "hd", 8),
+        (4, "xhigh", 12),
+        (400, "max", 500),
+        (1, "low", 1),
+    ],
+)
+def test_quality_counts_in_the_models_own_steps(own: int | None, quality: str, steps: int) -> None:
+    wanted = parse({"prompt": "fox", "quality": quality}, GENERATION)
+    factor = step_factor(wanted)
+    assert factor is not None
+    spec = to_spec(wanted, PLAIN)
+    set_steps(spec, job_pb2.JobSpec(image=job_pb2.ImageParameters(steps=own)), factor, PLAIN)
+    assert spec.image.steps == steps
 
 
-def steps_of(preset: PresetSettings, quality: str) -> int:
-    return to_spec(parse({"prompt": "fox", "quality": quality}, GENERATION), preset, seed=1).image.steps
+@pytest.mark.parametrize("fields", [{}, {"quality": "standard"}, {"quality": "auto"}, {"quality": "high", "steps": 7}])
+def test_steps_are_as_they_are_where_quality_does_not_count(fields: dict[str, Any]) -> None:
+    assert step_factor(parse({"prompt": "fox", **fields}, GENERATION)) is None
 
 
-def test_a_workflow_that_does_not_say_its_steps_has_no_quality(tmp_path: Path) -> None:
-    path = tmp_path / "workflow.json"
-    path.write_text('{"6": {"class_type": "CLIPTextEncode", "inputs": {}}}')
-    prompt = WorkflowInput(type="prompt", key="text", node_ids=["6"])
-    preset = PresetSettings(id="mine", workflow=path, inputs=[prompt])
+def test_a_workflow_that_does_not_say_its_steps_has_no_quality() -> None:
+    mine = Offer(id="mine", workflow_id="mine", inputs=frozenset({"prompt"}))
+    spec = to_spec(parse({"prompt": "fox"}, GENERATION), mine)
     with pytest.raises(Problem, match="quality: cannot be had of the model mine"):
-        to_spec(parse({"prompt": "fox", "quality": "high"}, GENERATION), preset, seed=1)
-    assert to_spec(parse({"prompt": "fox", "quality": "medium"}, GENERATION), preset, seed=1).graph.json
+        set_steps(spec, spec, 2.0, mine)
 
 
 def test_the_rest_of_the_job() -> None:
     fields = {"prompt": "fox", "user": "anna", "priority": "-3", "backend": "big"}
-    spec = to_spec(parse(fields, GENERATION), PLAIN, seed=1)
+    spec = to_spec(parse(fields, GENERATION), PLAIN)
     assert (spec.backend, spec.priority, dict(spec.labels)) == ("big", -3, {"dialect": "openai", "user": "anna"})
     named = parse({**fields, "safety_identifier": "4f2a"}, GENERATION)
-    assert to_spec(named, PLAIN, seed=1).labels["user"] == "4f2a"
+    assert to_spec(named, PLAIN).labels["user"] == "4f2a"
 
 
 @pytest.mark.parametrize(
@@ -123,12 +131,12 @@ def test_what_cannot_be_had_is_refused_by_name(fields: dict[str, Any], param: st
 
 def test_an_edit_has_parameters_of_its_own() -> None:
     wanted = parse({"prompt": "fox", "denoise": "0.5", "input_fidelity": "low"}, EDIT)
-    image = to_spec(wanted, PLAIN, seed=1, init_images=["a" * 64], mask="b" * 64).image
+    image = to_spec(wanted, PLAIN, init_images=["a" * 64], mask="b" * 64).image
     assert (image.init_image, image.mask, image.denoise) == ("a" * 64, "b" * 64, 0.5)
     with pytest.raises(Problem, match="input_fidelity: must be low"):
         parse({"prompt": "fox", "input_fidelity": "high"}, EDIT)
     with pytest.raises(Problem, match="image: the model imagegen starts from one picture; 2 were given"):
-        to_spec(wanted, PLAIN, seed=1, init_images=["a" * 64, "b" * 64])
+        to_spec(wanted, PLAIN, init_images=["a" * 64, "b" * 64])
 
 
 JSON_VALUES = st.recursive(
@@ -146,7 +154,7 @@ def test_any_json_becomes_a_job_or_a_refusal(fields: dict[str, Any]) -> None:
 
 def outcome(fields: dict[str, Any]) -> job_pb2.JobSpec | Problem:
     try:
-        return to_spec(parse(fields, EDIT), TURBO, seed=1)
+        return to_spec(parse(fields, EDIT), PLAIN)
     except Problem as problem:
         return problem
 
@@ -167,6 +175,9 @@ def test_the_status_line_takes_any_sentence(text: str) -> None:
         ("image.sampler", "sampler"),
         ("spec.image", "image"),
         ("spec.image.init_image", "image"),
+        ("spec.workflow.inputs.width", "size"),
+        ("spec.workflow.inputs.init_image_2", "image"),
+        ("spec.workflow.workflow_id", "model"),
         ('spec.graph.json["4"].inputs.ckpt_name', "model"),
         ('spec.labels["user"]', "labels"),
         ("spec.backend", "backend"),
