@@ -1,22 +1,23 @@
 """What somebody may have meant by a name that there is not. Pure."""
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import lru_cache
-from heapq import nlargest
+from functools import cached_property, lru_cache
 from typing import Final
 
 LISTED_NAMES: Final = 20
 _NEAR_NAMES = 5
 _COMPARED_NAMES = 50
+_MOST_COUNTED = 20_000
 _LONGEST_NAME = 256
 _WRITTEN = str | int | float
 _MODEL_FILE = re.compile(r"\.(?:safetensors|sft|ckpt|pth?|bin|gguf|onnx)$", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: the suggestions are kept once they have been found
 class UnknownName:
     """A name that there is not. It is put into words only where somebody reads them: to find near names takes long."""
 
@@ -38,7 +39,7 @@ class UnknownName:
         more = f" and {len(self.allowed) - len(listed)} more" if len(self.allowed) > len(listed) else ""
         return f"no such {self.what} {shown(self.name)}; allowed: {', '.join(listed)}{more}"
 
-    @property
+    @cached_property
     def suggestions(self) -> tuple[str, ...]:
         """At most `LISTED_NAMES`, the nearest first."""
         allowed = [str(each) for each in self.allowed]
@@ -61,10 +62,10 @@ def near_names(name: str, allowed: Sequence[str], *, cutoff: float = 0.6) -> lis
     """
     if len(name) > _LONGEST_NAME:
         return []
-    path, stem = _path(name), _stem(name)
-    same = [other for other in allowed if _stem(other) == stem]
-    same.sort(key=lambda other: _path(other) != path)
-    by_folded = {other.lower(): other for other in _likely(name, allowed)}
+    index = _index(tuple(allowed))
+    path = _path(name)
+    same = sorted(index.by_stem.get(_stem(name), ()), key=lambda other: _path(other) != path)
+    by_folded = {other.lower(): other for other in index.likely(name)}
     alike = get_close_matches(name.lower(), list(by_folded), n=_NEAR_NAMES, cutoff=cutoff)
     return list(dict.fromkeys([*same, *(by_folded[folded] for folded in alike)]))[:_NEAR_NAMES]
 
@@ -87,26 +88,44 @@ def shown(value: object) -> str:
             return "an object"
 
 
-def _likely(name: str, names: Sequence[str]) -> Sequence[str]:
-    """Those that have most in common with it: comparing letter by letter takes a second for some ten thousand names."""
-    if len(names) <= _COMPARED_NAMES:
-        return names
-    wanted = _trigrams(name)
-    return nlargest(_COMPARED_NAMES, names, key=lambda other: len(wanted & _trigrams(other)))
+class _Index:
+    """Names by what they are made of: to compare a name with ten thousand others letter by letter takes a second."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self._names = names
+        self.by_stem: dict[str, list[str]] = {}
+        self._holders: dict[str, list[int]] = {}
+        for number, name in enumerate(names):
+            stem = _stem(name)
+            self.by_stem.setdefault(stem, []).append(name)
+            for trigram in _trigrams(stem):
+                self._holders.setdefault(trigram, []).append(number)
+
+    def likely(self, name: str) -> Sequence[str]:
+        """Those that have most in common with it; what few names have in common counts, what most have need not."""
+        if len(self._names) <= _COMPARED_NAMES:
+            return self._names
+        common = Counter[int]()
+        for holders in sorted((self._holders.get(each, []) for each in _trigrams(_stem(name))), key=len):
+            common.update(holders)
+            if common.total() > _MOST_COUNTED:
+                break
+        return [self._names[number] for number, _ in common.most_common(_COMPARED_NAMES)]
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=4)
+def _index(names: tuple[str, ...]) -> _Index:
+    return _Index(names)
+
+
 def _trigrams(name: str) -> frozenset[str]:
-    folded = name.lower()
-    return frozenset(folded[start : start + 3] for start in range(len(folded) - 2))
+    return frozenset(name[start : start + 3] for start in range(len(name) - 2))
 
 
-@lru_cache(maxsize=16_384)
 def _path(name: str) -> str:
     return name.replace("\\", "/").lower()
 
 
-@lru_cache(maxsize=16_384)
 def _stem(name: str) -> str:
     """What is left of a file's name without its folder and extension."""
     return _MODEL_FILE.sub("", _path(name).rpartition("/")[2])
