@@ -44,7 +44,7 @@ def exif_of_pillow(tags: Mapping[Any, Any], comment: bytes = b"") -> bytes:
     made = Image.Exif()
     made.update(tags)
     if comment:
-        made.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = comment
+        made.get_ifd(ExifTags.IFD.Exif).update({ExifTags.Base.ExifVersion: b"0230", ExifTags.Base.UserComment: comment})
     return made.tobytes()
 
 
@@ -161,8 +161,8 @@ def test_what_python_only_calls_a_number_becomes_json() -> None:
     assert files.read(data).graph_json == '{"3": {"is_changed": [null, null], "seed": 18446744073709551615}}'
 
 
-def test_little_that_unpacks_to_much_is_left_out() -> None:
-    packed = zlib.compress(b"{" + bytes(files.MAX_TEXT_BYTES))
+@pytest.mark.parametrize("packed", [zlib.compress(b"{" + bytes(files.MAX_TEXT_BYTES)), b"not packed"])
+def test_what_unpacks_to_much_or_not_at_all_is_left_out(packed: bytes) -> None:
     assert len(packed) < 20_000
     chunk = b"zTXt" + b"prompt\0\0" + packed
     bomb = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
@@ -185,7 +185,10 @@ def test_reading_stays_quick_however_files_lie() -> None:
     endless = saved("JPEG")[:2] + b"\xff" * 2_000_000
     many = struct.pack(">2sHIH", b"MM", 42, 8, 65_535) + struct.pack(">HHII", 0x010F, 2, 4_000_000, 800_000) * 65_535
     crowd = COMFYUI[:33] + b"\0\0\0\0teSt\0\0\0\0" * 300_000
-    for data in (endless, saved("JPEG")[:2] + b"\xff\xda\0\2" + b"\xff\0" * 2_000_000, crowd):
+    scan = saved("JPEG")[:2] + b"\xff\xda\0\2" + b"\xff\0" * 2_000_000
+    segments = saved("JPEG")[:2] + b"\xff\xfe\0\2" * 300_000
+    chunks = b"RIFF" + struct.pack("<I", 4 + 8 * 300_000) + b"WEBP" + b"none\0\0\0\0" * 300_000
+    for data in (endless, scan, segments, crowd, chunks):
         with pytest.raises(UnreadableFile):
             files.strip(data)
     assert files.read(crowd) == Embedded()
@@ -243,6 +246,34 @@ def test_animations_stay_animations(format_name: str) -> None:
     assert SECRET.encode() not in after
 
 
+def test_what_frames_hold_besides_pixels_is_taken_out() -> None:
+    frames = [painting(), painting().rotate(180)]
+    before = saved("WEBP", frames[0], save_all=True, append_images=frames[1:], lossless=True)
+    start = before.index(b"ANMF")
+    (size,) = struct.unpack_from("<I", before, start + 4)
+    told = b"priv" + struct.pack("<I", 10) + SECRET.encode() + b"!"
+    frame = b"ANMF" + struct.pack("<I", size + 18) + before[start + 8 : start + 8 + size] + told
+    whole = before[8:start] + frame + before[start + 8 + size :]
+    after = files.strip(b"RIFF" + struct.pack("<I", len(whole)) + whole)
+    assert SECRET.encode() in whole
+    assert after == files.strip(before)
+
+
+def test_of_a_phones_two_pictures_the_second_goes() -> None:
+    before = saved("MPO", save_all=True, append_images=[painting().rotate(180)])
+    assert len(pixels(before)) == 2
+    after = files.strip(before)
+    assert pixels(after) == pixels(before)[:1]
+    with Image.open(io.BytesIO(after)) as image:
+        assert image.format == "JPEG"
+
+
+def test_how_a_jpegs_colours_are_coded_stays() -> None:
+    before = saved("JPEG", painting(mode="RGBA").convert("CMYK"))
+    assert b"Adobe" in before
+    assert pixels(files.strip(before)) == pixels(before)
+
+
 @pytest.mark.parametrize("text", [TEXT, ABROAD])
 def test_a1111s_text_is_written_into_a_png(text: str) -> None:
     after = files.with_parameters(talkative("PNG"), text)
@@ -282,7 +313,7 @@ def test_a_webp_without_a_head_gets_one(mode: str, options: dict[str, Any]) -> N
 @pytest.mark.parametrize("format_name", FORMATS)
 def test_a_file_that_breaks_off_is_refused(format_name: str) -> None:
     data = files.strip(talkative(format_name))
-    for end in (20, len(data) // 2, len(data) - 3):
+    for end in (12, 20, len(data) // 2, len(data) - 3):
         with pytest.raises(UnreadableFile, match=r"breaks off|damaged"):
             files.strip(data[:end])
 
@@ -295,6 +326,9 @@ def test_a_file_that_breaks_off_is_refused(format_name: str) -> None:
         (COMFYUI.replace(b"tEXt", b"TEXT", 1), "needs what is not known here: TEXT"),
         (saved("JPEG")[:2] + b"\xff\xf1\0\2" + saved("JPEG")[2:], "needs what is not known here"),
         (b"RIFF\x0c\0\0\0WEBPVP8 \0\0\0\0", "damaged"),
+        (b"RIFF\x07\0\0\0WEBPVP8", "damaged"),
+        (b"RIFF\x0c\0\0\0WEBPVP8 \1\0\0\0", "damaged"),
+        (b"RIFF\xff\0\0\0WEBP", "breaks off"),
     ],
 )
 def test_what_is_not_understood_is_refused(data: bytes, why: str) -> None:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from imagegen_adapters.contract import HiresParameters, ImageParameters, Lora
 from imagegen_server.metadata.infotext import MAX_CHARS
-from imagegen_server.metadata.parameters import Known, is_parameters, parse, united, write
+from imagegen_server.metadata.parameters import Known, is_parameters, parse, united
+from imagegen_server.metadata.writing import write
 
 # Recorded:
 HIRES = (
@@ -130,6 +131,15 @@ FROM_PICTURE = "it was made from another picture, which has to be given as init_
             ("Civitai resources: ... is not carried",),
         ),
         ("a cat", {"prompt": "a cat"}, ()),
+        (
+            'a\nSteps: 1, Seed: 1, Size: 8x8, Model hash: bf31090b88, Lora: "half \\q"',
+            {"prompt": "a", "steps": 1, "seed": 1},
+            (
+                "the model is only known by its hash, bf31090b88",
+                "Size: 8x8 is not carried",
+                "Lora: half \\q is not carried",
+            ),
+        ),
         ("", {"prompt": ""}, ()),
         ("Steps: 1, Seed: 2, CFG scale: 3", {"prompt": "", "steps": 1, "seed": 2, "cfg_scale": 3}, ()),
         (

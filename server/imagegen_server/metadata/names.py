@@ -4,6 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 AUTOMATIC: Final = "Automatic"
+"""A1111's name for a schedule that is not chosen."""
+LATENT: Final = "Latent"
+"""A1111's name for what enlarges without an upscaler."""
 SAMPLERS: Final = {
     "DPM++ 2M": "dpmpp_2m",
     "DPM++ SDE": "dpmpp_sde",

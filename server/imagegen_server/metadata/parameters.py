@@ -1,4 +1,4 @@
-"""A1111's `parameters` text as a request, both ways. Pure.
+"""A1111's `parameters` text as a request. Pure.
 
 A text tells more than a request can carry; what is lost is told in notes.
 """
@@ -9,23 +9,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from imagegen_adapters.contract import HiresParameters, ImageParameters, Lora
+from imagegen_adapters.contract import HiresParameters, Lora
 from imagegen_server.metadata import infotext
 from imagegen_server.metadata.infotext import Infotext
 from imagegen_server.metadata.names import (
     AUTOMATIC,
+    LATENT,
     SAMPLERS,
     SCHEDULERS,
     find_file,
     find_name,
-    label_of,
     split_sampler,
-    stem,
 )
-
-LATENT: Final = "Latent"
-"""A1111's name for what is done without an upscaler."""
-SHORT_HASH: Final = 10
 
 _MAX_SEED: Final = 2**63 - 1
 _MAX_STEPS, _MAX_SCALE, _MAX_BLUR, _MAX_HIRES = 500, 100, 64, 4
@@ -114,54 +109,6 @@ def parse(text: str, known: Known = NOTHING_KNOWN) -> Parsed:
     Names are told as a backend has them where `known` has one, and as written otherwise.
     """
     return _Reading(infotext.read(text), known).result()
-
-
-def write(parameters: ImageParameters, *, seed: int, model_hash: str = "", version: str = "") -> str:
-    """The text for the image that was made with this seed."""
-    settings = {
-        "Steps": str(parameters.steps),
-        "Sampler": label_of(parameters.sampler, SAMPLERS),
-        "Schedule type": label_of(parameters.scheduler, SCHEDULERS),
-        "CFG scale": _text_of(parameters.cfg_scale),
-        "Distilled CFG Scale": _text_of(parameters.distilled_cfg_scale),
-        "Seed": str(seed),
-        "Size": f"{parameters.width}x{parameters.height}",
-        "Model hash": model_hash[:SHORT_HASH],
-        "Model": stem(parameters.model),
-        "VAE": parameters.vae.replace("\\", "/").rpartition("/")[2],
-        "Denoising strength": _text_of(_denoise(parameters)),
-        "Mask blur": str(parameters.mask_blur) if parameters.mask else "",
-    }
-    if parameters.hires is not None:
-        settings["Hires upscale"] = _text_of(parameters.hires.scale)
-        settings["Hires steps"] = str(parameters.hires.steps or "")
-        settings["Hires upscaler"] = parameters.hires.upscaler or LATENT
-    settings |= {f"Module {number}": stem(name) for number, name in enumerate(parameters.text_encoders, 1)}
-    settings["Version"] = version
-    return infotext.write(
-        Infotext(
-            prompt=" ".join([*filter(None, [parameters.prompt]), *map(_tag_of, parameters.loras)]),
-            negative_prompt=parameters.negative_prompt,
-            settings={name: value for name, value in settings.items() if value},
-        )
-    )
-
-
-def _denoise(parameters: ImageParameters) -> float | None:
-    if parameters.hires is not None:
-        return parameters.hires.denoise
-    return parameters.denoise if parameters.init_image else None
-
-
-def _tag_of(lora: Lora) -> str:
-    text_encoder = "" if lora.text_encoder_weight is None else f"{_text_of(lora.text_encoder_weight)}:"
-    return f"<lora:{stem(lora.name)}:{text_encoder}{_text_of(lora.weight)}>"
-
-
-def _text_of(number: float | None) -> str:
-    if number is None:
-        return ""
-    return str(int(number)) if number == int(number) else repr(number)
 
 
 class _Reading:

@@ -81,8 +81,6 @@ def _head(data: bytes) -> bytes:
 
 
 def _file_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    if len(data) < 12:
-        raise UnreadableFile("this WebP breaks off")
     (size,) = struct.unpack_from("<I", data, 4)
     if 8 + size > len(data):
         raise UnreadableFile("this WebP breaks off")

@@ -13,11 +13,12 @@ from imagegen_server.errors import Refused, bad_field
 from imagegen_server.fleet import Fleet
 from imagegen_server.jobs import Asset, Job, Output
 from imagegen_server.ledger import Ledger
-from imagegen_server.metadata import files, parameters
+from imagegen_server.metadata import files
 from imagegen_server.metadata.errors import UnreadableFile
 from imagegen_server.metadata.files import Embedded
-from imagegen_server.metadata.parameters import NOTHING_KNOWN, Known, united
+from imagegen_server.metadata.parameters import NOTHING_KNOWN, Known, parse, united
 from imagegen_server.metadata.remaking import notes_of, output_of, seed_of, spec_of
+from imagegen_server.metadata.writing import write
 from imagegen_server.wire.specs import encode_spec
 
 _WITH_METADATA: Final = frozenset({"image/png", "image/jpeg", "image/webp"})
@@ -98,7 +99,7 @@ class GenerationMetadata:
         if not isinstance(source, ImageParameters):
             return ""
         model_hash = known_names(self.fleet).hashes.get(source.model, "")
-        return parameters.write(source, seed=seed_of(source, output), model_hash=model_hash, version=_VERSION)
+        return write(source, seed=seed_of(source, output), model_hash=model_hash, version=_VERSION)
 
 
 def known_names(fleet: Fleet) -> Known:
@@ -142,7 +143,7 @@ def _of_file(embedded: Embedded, known: Known) -> pb.GetGenerationMetadataRespon
     if embedded.graph_json:
         answer.spec.graph.json = embedded.graph_json
     elif embedded.parameters:
-        parsed = parameters.parse(embedded.parameters, known)
+        parsed = parse(embedded.parameters, known)
         answer.spec.image.CopyFrom(encode_parsed({**parsed.image, "count": 1}))
         answer.notes.extend(parsed.notes)
     elif embedded.ui_json:
