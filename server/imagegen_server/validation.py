@@ -5,7 +5,7 @@ import difflib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from imagegen.v1 import job_pb2
 from imagegen_adapters.contract import ImageParameters, RawGraph
@@ -20,8 +20,9 @@ from imagegen_server.settings.model import GenerationDefaults, Settings
 from imagegen_server.wire.scalars import from_struct
 from imagegen_server.wire.specs import decode_graph, decode_image, decode_spec
 from imagegen_server.workflows.definitions import Definitions
-from imagegen_server.workflows.inputs import InvalidInputs, resolve
+from imagegen_server.workflows.inputs import Allowed, InvalidInputs, resolve
 from imagegen_server.workflows.library import Library
+from imagegen_server.workflows.model import Workflow
 
 READABLE_TYPES: Final = frozenset({"image/png", "image/jpeg", "image/webp"})
 """What every backend can be given as an input."""
@@ -63,7 +64,7 @@ class SpecChecker:
         Refused: INVALID_REQUEST, INVALID_GRAPH, INVALID_IMAGE, ASSET_NOT_FOUND, BACKEND_NOT_FOUND, WORKFLOW_NOT_FOUND.
         """
         candidates = self._candidates(encoded)
-        wanted = await self._wanted(encoded)
+        wanted = await self._wanted(encoded, candidates)
         async with self._assets.holding([digest for _, digest in wanted.assets()]):
             images = await self._images(wanted)
             spec = self._resolved(encoded, wanted, candidates, images, is_repeat=is_repeat)
@@ -83,26 +84,41 @@ class SpecChecker:
             raise invalid([Violation("spec.backend_labels", description)])
         return matching
 
-    async def _wanted(self, encoded: job_pb2.JobSpec) -> Wanted:
+    async def _wanted(self, encoded: job_pb2.JobSpec, candidates: Sequence[Backend]) -> Wanted:
         match encoded.WhichOneof("source"):
             case "graph":
                 return Wanted(source=decode_graph(encoded.graph))
             case "workflow":
-                return await self._made(encoded.workflow)
+                return await self._made(encoded.workflow, candidates)
             case _:
                 return Wanted(source=encoded.image)
 
-    async def _made(self, encoded: job_pb2.WorkflowInvocation) -> Wanted:
-        # What a revision that is named explicitly has, is there although the workflow was deleted.
+    async def _made(self, encoded: job_pb2.WorkflowInvocation, candidates: Sequence[Backend]) -> Wanted:
         workflow = await self._library.get(encoded.workflow_id, encoded.revision, field="spec.workflow.workflow_id")
         allowed = await self._definitions.allowed(workflow)
         given = from_struct(encoded.inputs)
         try:
-            inputs = resolve(workflow, given, choose_seed=self._choose_seed, allowed=allowed)
+            inputs = self._inputs(workflow, given, allowed, candidates)
         except InvalidInputs as error:
             violations = [Violation(f"spec.workflow.{each.field}", each.description) for each in error.violations]
             raise invalid(violations) from error
         return await asyncio.to_thread(made, workflow, inputs)
+
+    def _inputs(
+        self,
+        workflow: Workflow,
+        given: Mapping[str, Any],
+        allowed: Mapping[str, Allowed],
+        candidates: Sequence[Backend],
+    ) -> Mapping[str, Any]:
+        """The values of all inputs. Raises InvalidInputs."""
+        try:
+            return resolve(workflow, given, choose_seed=self._choose_seed, allowed=allowed)
+        except InvalidInputs:
+            if all(backend.health.catalog is not None for backend in candidates):
+                raise
+            # A backend that has not told what it has may have what the others lack.
+            return resolve(workflow, given, choose_seed=self._choose_seed)
 
     async def _images(self, wanted: Wanted) -> dict[str, Asset]:
         """The assets that are named, by their digests."""

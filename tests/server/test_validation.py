@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from imagegen.v1.job_pb2 import ImageParameters, JobSpec, RawGraph
+from imagegen.v1.job_pb2 import ImageParameters, JobSpec, RawGraph, WorkflowInvocation
 from imagegen_adapters import contract
 from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import Capabilities, Catalog, NamedModel
@@ -180,6 +180,53 @@ async def test_a_backend_that_was_never_seen_is_given_the_benefit_of_the_doubt(c
     await checker.check(text_to_image(model="whatever"))
     reason, fields = await refusal(checker, text_to_image(batch_size=5))
     assert (reason, list(fields)) == ("INVALID_REQUEST", ["spec.image.batch_size"])
+
+
+async def test_a_backend_that_was_never_seen_may_have_what_an_input_names(checker_for: MakeChecker) -> None:
+    invocation = WorkflowInvocation(workflow_id="text-to-image")
+    invocation.inputs.update({"model": "whatever"})
+    spec = JobSpec(workflow=invocation)
+    _, fields = await refusal(await checker_for(one=ScriptedAdapter()), spec)
+    assert list(fields) == ["spec.workflow.inputs.model"]
+    checker = await checker_for(one=ScriptedAdapter(), away=ScriptedAdapter(is_reachable=False))
+    assert (await checker.check(spec)).model == "whatever"
+    invocation.inputs.update({"steps": 0})
+    _, fields = await refusal(checker, JobSpec(workflow=invocation))
+    assert list(fields) == ["spec.workflow.inputs.steps"]
+
+
+XL = "sd_xl_base_1.0.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("layer", "fields", "expected"),
+    [
+        ({}, {}, ("", 512, 20, "")),
+        ({}, {"model": XL}, (XL, 1024, 20, "")),
+        ({"defaults.model": XL}, {}, (XL, 1024, 20, "")),
+        ({"defaults.model": XL, "defaults.width": 640, "defaults.steps": 8}, {}, (XL, 640, 8, "")),
+        ({"defaults.model": XL, "defaults.steps": 8}, {"model": "a", "steps": 4}, ("a", 512, 4, "")),
+        # What no candidate has was not asked for by the caller, who must not be refused for it.
+        ({"defaults.model": "gone", "defaults.sampler": "gone"}, {}, ("", 512, 20, "")),
+        ({"defaults.sampler": "heun"}, {}, ("", 512, 20, "heun")),
+    ],
+)
+async def test_what_is_left_open_is_as_the_settings_say_or_suits_the_model(
+    checker_for: MakeChecker, layer: dict[str, Any], fields: dict[str, Any], expected: tuple[Any, ...]
+) -> None:
+    having = Catalog(checkpoints=(NamedModel(name="a"), NamedModel(name=XL)), samplers=(NamedModel(name="heun"),))
+    checker = await checker_for(layer=layer, one=ScriptedAdapter(current_catalog=having))
+    source = (await checker.check(text_to_image(**fields))).source
+    assert isinstance(source, contract.ImageParameters)
+    assert (source.model, source.width, source.steps, source.sampler) == expected
+
+
+async def test_a_model_that_every_backend_would_take_decides_what_suits(checker_for: MakeChecker) -> None:
+    large, small = (ScriptedAdapter(current_catalog=catalog(name)) for name in (XL, "a"))
+    for adapters, width in (({"one": large}, 1024), ({"one": large, "two": small}, 512)):
+        source = (await (await checker_for(**adapters)).check(text_to_image())).source
+        assert isinstance(source, contract.ImageParameters)
+        assert (source.model, source.width) == ("", width)
 
 
 GRAPH = JobSpec(graph=RawGraph(json='{"1": {"class_type": "SaveImage"}}'))
