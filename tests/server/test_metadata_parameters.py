@@ -132,6 +132,11 @@ FROM_PICTURE = "it was made from another picture, which has to be given as init_
         ),
         ("a cat", {"prompt": "a cat"}, ()),
         (
+            'a\nSteps: 1, Seed: 1, Model: "half \\ud800"',
+            {"prompt": "a", "steps": 1, "seed": 1, "model": "half ?"},
+            (),
+        ),
+        (
             'a\nSteps: 1, Seed: 1, Size: 8x8, Model hash: bf31090b88, Lora: "half \\q"',
             {"prompt": "a", "steps": 1, "seed": 1},
             (

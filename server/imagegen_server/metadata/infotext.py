@@ -92,4 +92,5 @@ def _unquoted(value: str) -> str:
         unquoted: Any = json.loads(value)
     except ValueError:
         return value.strip('"')
-    return str(unquoted)
+    # Halves of characters, which JSON can say, are no text elsewhere.
+    return str(unquoted).encode("utf-8", "replace").decode()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import Any, Final
 
 from imagegen.v1 import image_gen_pb2 as pb
@@ -23,6 +23,8 @@ from imagegen_server.wire.specs import encode_spec
 
 _WITH_METADATA: Final = frozenset({"image/png", "image/jpeg", "image/webp"})
 _VERSION: Final = "imagegen"
+_AT_ONCE: Final = 2
+"""Files that are in memory to be read or rewritten: there are a few threads only, and others want them, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,7 @@ class GenerationMetadata:
     assets: AssetStore
     ledger: Ledger
     fleet: Fleet
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
 
     async def describe(self, digest: str) -> pb.GetGenerationMetadataResponse:
         """Refused: ASSET_NOT_FOUND."""
@@ -60,18 +63,20 @@ class GenerationMetadata:
 
     async def _rewritten(self, asset: Asset, text: str) -> bytes:
         _check_type(asset)
-        data = await self.assets.bytes(asset.digest)
-        try:
-            if text:
-                return await asyncio.to_thread(files.with_parameters, data, text)
-            return await asyncio.to_thread(files.strip, data)
-        except UnreadableFile as error:
-            raise bad_field("INVALID_IMAGE", "metadata", f"its metadata cannot be changed: {error}") from error
+        async with self.turns:
+            data = await self.assets.bytes(asset.digest)
+            try:
+                if text:
+                    return await asyncio.to_thread(files.with_parameters, data, text)
+                return await asyncio.to_thread(files.strip, data)
+            except UnreadableFile as error:
+                raise bad_field("INVALID_IMAGE", "metadata", f"its metadata cannot be changed: {error}") from error
 
     async def _embedded(self, asset: Asset) -> Embedded:
         if asset.media_type not in _WITH_METADATA:
             return Embedded()
-        return await asyncio.to_thread(files.read, await self.assets.bytes(asset.digest))
+        async with self.turns:
+            return await asyncio.to_thread(files.read, await self.assets.bytes(asset.digest))
 
     async def _origin(self, asset: Asset) -> tuple[Job, Output] | None:
         """The job that made it, if it is still known, and which of its outputs it is."""
