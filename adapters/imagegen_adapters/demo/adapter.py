@@ -12,6 +12,7 @@ from typing import TypeAlias, TypeVar, assert_never
 
 import structlog
 
+from imagegen_adapters.comfyui.workflow import render
 from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import (
     Accepted,
@@ -22,6 +23,7 @@ from imagegen_adapters.contract import (
     Handle,
     ImageParameters,
     ModelLoading,
+    NamedModel,
     Phase,
     PhaseChanged,
     Planned,
@@ -36,7 +38,7 @@ from imagegen_adapters.demo.attempt import Wish, pieces
 from imagegen_adapters.demo.graphs.attempt import graph_pieces
 from imagegen_adapters.demo.graphs.checking import graph_violations
 from imagegen_adapters.demo.graphs.definitions import DEFINITIONS
-from imagegen_adapters.demo.requests import CAPABILITIES, CATALOG, VERSION, chosen, violations
+from imagegen_adapters.demo.requests import CAPABILITIES, CATALOG, VERSION, chosen, completed, violations
 from imagegen_adapters.errors import AdapterError, Cancelled, Lost, NodeFailed, OutOfMemory, Rejected, Violation
 from imagegen_adapters.updates import UpdateBuffer
 
@@ -104,6 +106,9 @@ class _DemoAdapter:
     async def catalog(self) -> Catalog:
         return CATALOG
 
+    async def rescan(self) -> None:
+        """It has no folders."""
+
     async def node_definitions(self) -> bytes:
         return json.dumps(DEFINITIONS).encode()
 
@@ -111,16 +116,25 @@ class _DemoAdapter:
         return _violations(source)
 
     def render(self, source: ImageParameters | RawGraph) -> RawGraph:
-        raise NotImplementedError
+        """A graph that paints the same; requests for images are not run as graphs here."""
+        if isinstance(source, ImageParameters):
+            source = completed(source, self._studio.resident_model)
+        return render(source)
 
     async def model_metadata(self, kind: str, name: str) -> Mapping[str, str]:
-        raise NotImplementedError
+        listed: tuple[NamedModel, ...] = getattr(CATALOG, kind)
+        model = next((model for model in listed if model.name == name), None)
+        return {} if model is None else {"modelspec.title": name, "modelspec.description": model.description}
 
     async def load_model(self, name: str) -> None:
-        raise NotImplementedError
+        wrong = violations(ImageParameters(prompt="", model=name))
+        if wrong:
+            raise Rejected(wrong[0].description, wrong)
+        self._studio.resident_model = name
 
     async def free_memory(self) -> None:
-        """Nothing is held beyond the picture at work."""
+        """Nothing is held beyond the picture at work, but that a style was loaded is forgotten."""
+        self._studio.resident_model = ""
 
     def handle_for(self, attempt_id: str) -> Handle:
         return Handle(remote_id=attempt_id)

@@ -55,6 +55,7 @@ def _order(source: ImageParameters, model: str, inputs: Mapping[str, bytes]) -> 
         prompt=source.prompt,
         negative_prompt=source.negative_prompt,
         style=model,
+        looks=tuple((lora.name, lora.weight) for lora in source.loras),
         frame=frame,
         steps=source.steps,
         cfg_scale=source.cfg_scale,

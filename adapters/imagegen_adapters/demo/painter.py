@@ -8,6 +8,7 @@ import numpy as np
 from imagegen_adapters.demo import scenery
 from imagegen_adapters.demo.colors import Palette, gradient, luma
 from imagegen_adapters.demo.fields import Field, Frame, Picture, closed, resized, shrunk
+from imagegen_adapters.demo.looks import look_layer
 from imagegen_adapters.demo.media import STYLES
 from imagegen_adapters.demo.prompt import read
 from imagegen_adapters.demo.refining import veiled
@@ -27,6 +28,8 @@ class Order:
     negative_prompt: str
     style: str
     """A key of `STYLE_OF`."""
+    looks: tuple[tuple[str, float], ...] = ()
+    """Names and weights of what is laid over it, in this order."""
     frame: Frame
     steps: int
     cfg_scale: float
@@ -88,7 +91,8 @@ def enlarged(picture: Picture, frame: Frame, *, is_smooth: bool) -> Picture:
 def _touches(order: Order) -> list[Layer]:
     style, scene = STYLE_OF[order.style], _scene(order)
     frame = order.frame
-    ground, medium = style.layers(scene, frame), style.medium(scene, frame)
+    ground = style.layers(scene, frame)
+    medium = [*style.medium(scene, frame), *(look_layer(name, weight) for name, weight in order.looks)]
     subject, finish = scenery.subject(scene, frame), scenery.finish(scene, frame)
     if order.start is None:
         return [*ground, subject, *finish, *medium]

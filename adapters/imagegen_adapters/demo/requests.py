@@ -1,9 +1,11 @@
 """From a request to orders: what the demo backend has, what it refuses, and what it writes into its files."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from imagegen_adapters.contract import Capabilities, Catalog, ImageParameters, NamedModel
 from imagegen_adapters.demo.fields import Frame
+from imagegen_adapters.demo.looks import LOOKS
 from imagegen_adapters.demo.media import STYLES
 from imagegen_adapters.demo.refining import SAMPLERS, SCHEDULERS
 from imagegen_adapters.errors import Violation
@@ -13,12 +15,21 @@ MIN_SIDE = 64
 MAX_PIXELS = 4 * 1024 * 1024
 """Of a finished picture: what can be painted in bounded memory and time."""
 
-CAPABILITIES = Capabilities(graphs=True, image_to_image=True, inpainting=True, hires=True, previews=True)
+CAPABILITIES = Capabilities(
+    graphs=True,
+    image_to_image=True,
+    inpainting=True,
+    hires=True,
+    loras=True,
+    model_loading=True,
+    previews=True,
+)
 
 CATALOG = Catalog(
     checkpoints=tuple(
         NamedModel(name=s.name, description=f"{s.description}; procedural painter, no neural network") for s in STYLES
     ),
+    loras=tuple(NamedModel(name=look.name, description=look.description) for look in LOOKS),
     upscalers=(
         NamedModel(name="demo-smooth", description="linear between pixels"),
         NamedModel(name="demo-nearest", description="hard pixels"),
@@ -35,13 +46,15 @@ def violations(source: ImageParameters) -> Sequence[Violation]:
 
 def _unknown_names(source: ImageParameters) -> Iterator[Violation]:
     upscaler = source.hires.upscaler if source.hires else ""
-    for field, kind, name, models in (
+    named = [
         ("image.model", "model", source.model, CATALOG.checkpoints),
         ("image.vae", "vae", source.vae, CATALOG.vaes),
         ("image.sampler", "sampler", source.sampler, CATALOG.samplers),
         ("image.scheduler", "scheduler", source.scheduler, CATALOG.schedulers),
         ("image.hires.upscaler", "upscaler", upscaler, CATALOG.upscalers),
-    ):
+        *((f"image.loras[{index}].name", "LoRA", lora.name, CATALOG.loras) for index, lora in enumerate(source.loras)),
+    ]
+    for field, kind, name, models in named:
         allowed = [model.name for model in models]
         if name and name not in allowed:
             yield Violation(field, f"no such {kind} {name!r}; allowed: {', '.join(allowed) or 'none, leave it empty'}")
@@ -63,6 +76,25 @@ def _impossible(source: ImageParameters) -> Iterator[Violation]:
         yield Violation("image.mask", "a mask needs init_image, the picture that is to be repainted")
     if source.hires and source.init_image:
         yield Violation("image.hires", "applies to text-to-image only; leave out init_image or hires")
+    if source.text_encoders:
+        yield Violation("image.text_encoders", "this backend has none; leave it out")
+    if source.distilled_cfg_scale is not None:
+        yield Violation("image.distilled_cfg_scale", "this backend has no such thing; leave it out")
+    for index, lora in enumerate(source.loras):
+        if lora.text_encoder_weight not in (None, lora.weight):
+            yield Violation(f"image.loras[{index}].text_encoder_weight", "there is one weight only; leave it out")
+
+
+def completed(source: ImageParameters, resident: str) -> ImageParameters:
+    """With every name filled in that the request leaves open."""
+    hires = source.hires and replace(source.hires, upscaler=chosen(source.hires.upscaler, CATALOG.upscalers))
+    return replace(
+        source,
+        model=source.model or resident or chosen("", CATALOG.checkpoints),
+        sampler=chosen(source.sampler, CATALOG.samplers),
+        scheduler=chosen(source.scheduler, CATALOG.schedulers),
+        hires=hires,
+    )
 
 
 def area(frame: Frame) -> int:
@@ -106,7 +138,7 @@ def infotext(source: ImageParameters, *, model: str, seed: int) -> str:
         settings["Hires upscaler"] = chosen(source.hires.upscaler, CATALOG.upscalers)
         settings["Hires steps"] = source.hires.steps or source.steps
     settings["Version"] = "imagegen demo"
-    lines = [source.prompt]
+    lines = [" ".join([source.prompt, *(f"<lora:{lora.name}:{lora.weight:g}>" for lora in source.loras)])]
     if source.negative_prompt:
         lines.append(f"Negative prompt: {source.negative_prompt}")
     return "\n".join([*lines, ", ".join(f"{name}: {value}" for name, value in settings.items())])

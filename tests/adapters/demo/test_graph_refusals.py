@@ -51,7 +51,7 @@ def faults(graph: Graph, images: Mapping[str, str] = MappingProxyType({})) -> di
         ),
         (changed("5", batch_size=65), '["5"].inputs.batch_size', "65 is above the largest value 64"),
         (image_to_image(), '["load"].inputs.image', "no such file 'photo.png'"),
-        ({**text_to_image(), "x": node("LoraLoader")}, '["x"].class_type', "no such node class 'LoraLoader'"),
+        ({**text_to_image(), "x": node("VAELoader")}, '["x"].class_type', "no such node class 'VAELoader'"),
     ],
 )
 def test_what_cannot_be_run_is_refused_at_its_input(graph: Graph, path: str, description: str) -> None:

@@ -157,7 +157,8 @@ class _GraphRun:
 
     def _inputs(self, node: Node) -> Inputs:
         """What the node is given for the inputs of its class."""
-        return {name: self._value(node, name) for name in CLASSES.by_name[node.class_type].inputs}
+        given = {*node.inputs, *(name for node_id, name in self._files if node_id == node.node_id)}
+        return {name: self._value(node, name) for name in CLASSES.by_name[node.class_type].inputs if name in given}
 
     def _value(self, node: Node, name: str) -> Any:
         if (node.node_id, name) in self._files:

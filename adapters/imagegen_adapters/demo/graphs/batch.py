@@ -24,12 +24,20 @@ class Impossible(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """What goes along links of type MODEL."""
+
+    style: str
+    looks: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Theme:
     """What a picture was painted from. The same at another size is the same picture again."""
 
     prompt: str
     negative_prompt: str
-    style: str
+    model: Model
     seed: int
 
 
@@ -100,6 +108,21 @@ def latent_sized(frame: Frame) -> Frame:
 
 def multiplied(frame: Frame, factor: float) -> Frame:
     return Frame(max(1, round(frame.width * factor)), max(1, round(frame.height * factor)))
+
+
+def composed(below: Picture, above: Picture, mask: Field, left: int, top: int) -> Picture:
+    """`above` laid over `below` where its mask, which is of its size, is white."""
+    height, width = below.shape[:2]
+    covered = (
+        slice(max(0, top), min(height, top + above.shape[0])),
+        slice(max(0, left), min(width, left + above.shape[1])),
+    )
+    if covered[0].start >= covered[0].stop or covered[1].start >= covered[1].stop:
+        return below
+    shown = slice(covered[0].start - top, covered[0].stop - top), slice(covered[1].start - left, covered[1].stop - left)
+    result = below.copy()
+    result[covered] += (above[shown] - result[covered]) * mask[shown][..., None]
+    return result
 
 
 def grown(mask: Field, pixels: int) -> Field:

@@ -30,12 +30,15 @@ def _described(
     required: Mapping[str, Any],
     outputs: tuple[str, ...] = (),
     *,
+    optional: Mapping[str, Any] | None = None,
     description: str = "",
     module: str = "nodes",
 ) -> tuple[str, dict[str, Any]]:
     # ComfyUI hands these to the nodes that save.
     hidden = {} if outputs else {"hidden": {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"}}
     inputs: dict[str, Mapping[str, Any]] = {"required": required, **hidden}
+    if optional:
+        inputs["optional"] = optional
     return name, {
         "input": inputs,
         "input_order": {section: list(names) for section, names in inputs.items()},
@@ -70,6 +73,20 @@ DEFINITIONS: Final = dict(
             {"ckpt_name": [_names(CATALOG.checkpoints)]},
             ("MODEL", "CLIP", "VAE"),
             description="Chooses a style of the demo painter, which is no model.",
+        ),
+        _described(
+            "LoraLoader",
+            "Load LoRA",
+            "loaders",
+            {
+                "model": ["MODEL"],
+                "clip": ["CLIP"],
+                "lora_name": [_names(CATALOG.loras)],
+                "strength_model": _real(1.0, -100.0, 100.0, step=0.01),
+                "strength_clip": _real(1.0, -100.0, 100.0, step=0.01),
+            },
+            ("MODEL", "CLIP"),
+            description="Lays a look over what is painted. There is no text encoder: strength_clip does nothing.",
         ),
         _described(
             "CLIPTextEncode",
@@ -192,6 +209,21 @@ DEFINITIONS: Final = dict(
             "image/upscaling",
             {"image": ["IMAGE"], "upscale_method": _IMAGE_METHODS, "scale_by": _real(1.0, 0.01, 8.0, step=0.01)},
             ("IMAGE",),
+        ),
+        _described(
+            "ImageCompositeMasked",
+            "ImageCompositeMasked",
+            "image",
+            {
+                "destination": ["IMAGE"],
+                "source": ["IMAGE"],
+                "x": _whole(0, 0, MAX_SIDE),
+                "y": _whole(0, 0, MAX_SIDE),
+                "resize_source": ["BOOLEAN", {"default": False}],
+            },
+            ("IMAGE",),
+            optional={"mask": ["MASK"]},
+            module="comfy_extras.nodes_mask",
         ),
         _described(
             "UpscaleModelLoader",

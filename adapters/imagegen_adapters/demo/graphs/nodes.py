@@ -4,13 +4,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
+import numpy as np
+
 from imagegen_adapters.demo import files
-from imagegen_adapters.demo.fields import Frame
+from imagegen_adapters.demo.fields import Frame, resized
 from imagegen_adapters.demo.graphs.batch import (
     MAX_HELD_PIXELS,
     Batch,
     Impossible,
+    Model,
     batch_of,
+    composed,
     decoded,
     encoded,
     grown,
@@ -24,14 +28,22 @@ from imagegen_adapters.demo.requests import CATALOG
 Inputs: TypeAlias = Mapping[str, Any]
 """By name: values of the input's type, what came along links, and the bytes of uploaded files."""
 Outputs: TypeAlias = tuple[Any, ...]
-"""By slot. Models, conditions and upscalers are texts, IMAGE and LATENT are batches, MASK is a field."""
+"""By slot. CLIP, conditions and upscalers are texts, IMAGE and LATENT are batches, MASK is a field."""
 
 _SMOOTH_UPSCALER: Final = CATALOG.upscalers[0].name
 _UPSCALER_FACTOR: Final = 2
+_WHOLE: Final = np.ones((1, 1), np.float32)
 
 
 def _checkpoint(inputs: Inputs) -> Outputs:
-    return (inputs["ckpt_name"],) * 3
+    name = inputs["ckpt_name"]
+    return Model(style=name), name, name
+
+
+def _lora(inputs: Inputs) -> Outputs:
+    model: Model = inputs["model"]
+    looks = (*model.looks, (inputs["lora_name"], inputs["strength_model"]))
+    return replace(model, looks=looks), inputs["clip"]
 
 
 def _text(inputs: Inputs) -> Outputs:
@@ -103,6 +115,20 @@ def _scaled(batch: Batch, frame: Frame, inputs: Inputs) -> Batch:
     return scaled(batch, frame, is_smooth=is_smooth, keeps_shape=inputs.get("crop") == "center")
 
 
+def _compose(inputs: Inputs) -> Outputs:
+    """The mask is scaled to what is laid on top, and so is that to the picture below if it is wanted."""
+    below: Batch = inputs["destination"]
+    above: Batch = inputs["source"]
+    if inputs["resize_source"]:
+        above = scaled(above, below.frame, is_smooth=True)
+    mask = resized(inputs.get("mask", _WHOLE), above.frame.width, above.frame.height)
+    pictures = [
+        composed(picture, above.pictures[index % len(above.pictures)], mask, inputs["x"], inputs["y"])
+        for index, picture in enumerate(below.pictures)
+    ]
+    return (batch_of(pictures),)
+
+
 def _upscaler(inputs: Inputs) -> Outputs:
     return (inputs["model_name"],)
 
@@ -115,6 +141,7 @@ def _upscale(inputs: Inputs) -> Outputs:
 
 NODES: Final[Mapping[str, Callable[[Inputs], Outputs]]] = {
     "CheckpointLoaderSimple": _checkpoint,
+    "LoraLoader": _lora,
     "CLIPTextEncode": _text,
     "EmptyLatentImage": _empty,
     "VAEDecode": _decode,
@@ -127,6 +154,7 @@ NODES: Final[Mapping[str, Callable[[Inputs], Outputs]]] = {
     "LatentUpscaleBy": _scale_latent_by,
     "ImageScale": _scale,
     "ImageScaleBy": _scale_by,
+    "ImageCompositeMasked": _compose,
     "UpscaleModelLoader": _upscaler,
     "ImageUpscaleWithModel": _upscale,
 }

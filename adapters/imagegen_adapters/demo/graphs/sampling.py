@@ -25,7 +25,7 @@ def sampling_of(inputs: Inputs) -> Sampling:
     latent: Batch = inputs["latent_image"]
     check_paintable(latent)
     seed, steps, denoise = _extent(inputs)
-    theme = Theme(prompt=inputs["positive"], negative_prompt=inputs["negative"], style=inputs["model"], seed=seed)
+    theme = Theme(prompt=inputs["positive"], negative_prompt=inputs["negative"], model=inputs["model"], seed=seed)
     mask = None
     if latent.mask is not None:
         mask = resized(latent.mask, latent.frame.width, latent.frame.height)
@@ -33,7 +33,8 @@ def sampling_of(inputs: Inputs) -> Sampling:
         Order(
             prompt=theme.prompt,
             negative_prompt=theme.negative_prompt,
-            style=theme.style,
+            style=theme.model.style,
+            looks=theme.model.looks,
             frame=latent.frame,
             steps=steps,
             cfg_scale=inputs["cfg"],
