@@ -138,11 +138,8 @@ def value_misfit(value: Any, name: str, node_class: NodeClass) -> Misfit | None:
 
 
 def _number_misfit(value: Any, kind: InputKind, node_class: NodeClass) -> Misfit | None:
-    try:
-        number = int(value) if kind.type == "INT" else float(value)  # as the server converts it
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if math.isnan(number):
+    number = _as_number(value, kind)
+    if number is None:
         expected = "a whole number" if kind.type == "INT" else "a number"
         return Misfit(code=ProblemCode.VALUE_OF_WRONG_TYPE, description=f"must be {expected}, not {shown(value)}")
     if kind.minimum is not None and number < kind.minimum:
@@ -152,6 +149,17 @@ def _number_misfit(value: Any, kind: InputKind, node_class: NodeClass) -> Misfit
     else:
         return None
     return Misfit(code=ProblemCode.VALUE_OUT_OF_RANGE, description=description, is_certain=node_class.is_core)
+
+
+def _as_number(value: Any, kind: InputKind) -> int | float | None:
+    """As the server converts it; None: it cannot."""
+    try:
+        if kind.type == "INT":
+            return int(value)
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return None if math.isnan(number) else number
 
 
 def _choice_misfit(value: Any, name: str, node_class: NodeClass) -> Misfit | None:
@@ -193,5 +201,7 @@ def _may_be_elsewhere(value: Any) -> bool:
 
 
 def _unknown(what: str, code: ProblemCode, value: Any, kind: InputKind, *, is_certain: bool = True) -> Misfit:
-    unknown = UnknownName(what=what, name=value, allowed=kind.options or ())
+    # Of people's files only those are named that may be meant.
+    is_private = code is ProblemCode.FILE_MISSING
+    unknown = UnknownName(what=what, name=value, allowed=kind.options or (), has_many=is_private)
     return Misfit(code=code, unknown=unknown, is_certain=is_certain)

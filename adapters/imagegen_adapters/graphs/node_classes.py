@@ -109,10 +109,6 @@ class NodeClass:
     is_experimental: bool = False
 
     @property
-    def output_count(self) -> int:
-        return len(self.outputs)
-
-    @property
     def is_core(self) -> bool:
         """Whether it is ComfyUI's own, so that it takes nothing but what it says."""
         return self.module in {"", "nodes"} or self.module.startswith("comfy_extras.")

@@ -137,6 +137,9 @@ def test_names_are_not_endless() -> None:
         (changed("3", steps=0), '["3"].inputs.steps', "0 is below the smallest value 1"),
         (changed("3", steps=10_001), '["3"].inputs.steps', "10001 is above the largest value 10000"),
         (changed("3", steps="abc"), '["3"].inputs.steps', "must be a whole number, not 'abc'"),
+        (changed("3", steps=10**400), '["3"].inputs.steps', "00 is above the largest value 10000"),
+        (changed("3", cfg=10**400), '["3"].inputs.cfg', "must be a number, not 1000"),
+        (changed("3", cfg=float("nan")), '["3"].inputs.cfg', "must be a number, not nan"),
         (changed("3", cfg=None), '["3"].inputs.cfg', "must be a number, not None"),
         (changed("3", seed=-1), '["3"].inputs.seed', "-1 is below the smallest value 0"),
         (changed("3", seed=2**64), '["3"].inputs.seed', "is above the largest value 18446744073709551615"),
@@ -194,6 +197,12 @@ def test_violations_are_bounded() -> None:
 
     assert len(check(graph)) == 50
     assert len(find_problems(Graph(graph), CLASSES)) == MOST_PROBLEMS
+
+
+def test_errors_are_kept_rather_than_warnings() -> None:
+    problems = find_problems(Graph(changed("3", a=1, b=1, c=1, steps=0)), CLASSES, limit=2)
+
+    assert [(each.severity, each.input_name) for each in problems] == [(ERROR, "steps"), (WARNING, "a")]
 
 
 # --- what people are told ---
@@ -326,6 +335,12 @@ def test_more_outputs_than_a_class_lists_may_be_there() -> None:
     graph["y"]["inputs"]["images"] = ["x", 3]
 
     assert only_problem(graph, WITH_STRANGER).severity is WARNING
+
+
+def test_choices_that_are_made_elsewhere_are_not_judged() -> None:
+    graph = good_graph(x=node("LoadImageOutput", image="any.png"), y=node("PreviewImage", images=["x", 0]))
+
+    assert find_problems(Graph(graph), CLASSES) == ()
 
 
 @pytest.mark.parametrize(

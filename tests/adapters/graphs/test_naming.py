@@ -39,6 +39,11 @@ def test_the_nearest_of_thousands_of_names_come_first() -> None:
     assert "allowed: style/watercolour_217.safetensors, " in unknown_name("choice", "watercolor_217.safetensors", names)
 
 
+def test_what_all_names_have_in_common_tells_nothing() -> None:
+    names = [f"the same long beginning of every name {number:05}.safetensors" for number in range(3000)]
+    assert near_names("The same long beginning of every name 02999", names)[0] == names[2999]
+
+
 def test_suggestions_are_the_near_ones_and_then_what_is_allowed() -> None:
     unknown = UnknownName(what="sampler", name="eulr", allowed=("ddim", "euler", *map(str, range(40))))
 
