@@ -49,7 +49,7 @@ def test_values_are_what_the_schema_says(assignments: list[str], expected: dict[
         (["steps"], "no NAME=VALUE"),
         (["=3"], "no NAME=VALUE"),
         (["strenth=0.6"], "no input strenth; did you mean strength"),
-        (["zzz=1"], "it has prompt, model, steps"),
+        (["zzz=1"], "there is prompt, model, steps"),
         (["steps=many"], "steps takes a whole number"),
         (["steps=1.5"], "steps takes a whole number"),
         (["seed=1e3"], "seed takes a whole number"),

@@ -84,6 +84,8 @@ async def _save(client: Client, job: Job, view: View, wish: Wish) -> list[tuple[
 def _give_results(job: Job, saved: list[tuple[Path, Output]], wish: Wish) -> None:
     if job.state != JobState.JOB_STATE_SUCCEEDED:
         _say_end(job)
+    if job.reused_from:
+        say(f"imagegen: exactly this was made before, by job {job.reused_from}")
     if wish.as_json:
         for path, output in saved:
             give_json({"saved": {"path": plain(str(path)), "digest": output.asset.digest}})

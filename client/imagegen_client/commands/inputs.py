@@ -4,7 +4,6 @@ What is wrong raises typer.BadParameter, which is exit status 2. Whether a value
 which knows the backends; here is said which inputs there are, and what kind of value each takes.
 """
 
-import difflib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import Any, TypeAlias
 import typer
 
 from imagegen_client.client import Client
+from imagegen_client.commands.wording import instead
 from imagegen_client.specs import InputValue
 
 Given: TypeAlias = InputValue | Path
@@ -52,9 +52,9 @@ def input_named(name: str, workflow_id: str, schema: Mapping[str, Any], option: 
     if name in schema:
         found: Mapping[str, Any] = schema[name]
         return found
-    near = difflib.get_close_matches(name, schema, n=3)
-    meant = f"did you mean {' or '.join(near)}" if near else f"it has {', '.join(schema) or 'none'}"
-    raise typer.BadParameter(f"the workflow {workflow_id} has no input {name}; {meant}", param_hint=option)
+    raise typer.BadParameter(
+        f"the workflow {workflow_id} has no input {name}; {instead(name, schema)}", param_hint=option
+    )
 
 
 async def with_uploads(client: Client, given: Mapping[str, Given]) -> dict[str, InputValue]:

@@ -97,11 +97,12 @@ def show(context: typer.Context, name: Name, type_name: TypeName = "", as_json: 
             "loaded on": words(model.resident_backends) if model.resident_backends else "",
             "sha256": model.sha256,
             "size": size_text(model.size_bytes) if model.size_bytes else "",
-            "": model.description,
+            "about": model.description,
         }
         give(model.name)
-        rows = [[key, value] for key, value in {**facts, **dict(sorted(model.metadata.items()))}.items() if value]
-        give_table(["", ""], rows)
+        for key, value in {**facts, **dict(sorted(model.metadata.items()))}.items():
+            if value:
+                give(f"  {key}: {' '.join(value.split())}")
 
     run(context, body, as_json=as_json)
 

@@ -1,7 +1,7 @@
 """`imagegen settings`: what can be set while everything runs."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Annotated, Any, TypeAlias
 
 import typer
@@ -12,12 +12,15 @@ from imagegen.v1.settings_pb2 import Settings, SettingsChange, UpdateSettingsRes
 from imagegen_client.client import Client
 from imagegen_client.commands.printing import give, give_json, give_table, local_time, message_as_json
 from imagegen_client.commands.session import AsJson, is_alone, run
+from imagegen_client.commands.wording import instead
 
 app = typer.Typer(invoke_without_command=True)
 
 _GROUPS: dict[str, Any] = {group.name: group.message_type for group in Settings.DESCRIPTOR.fields}
-PATHS = tuple(f"{name}.{field.name}" for name, group in _GROUPS.items() for field in group.fields)
-"""What can be set."""
+FIELDS: dict[str, FieldDescriptor] = {
+    f"{name}.{field.name}": field for name, group in _GROUPS.items() for field in group.fields
+}
+"""What can be set, by its path."""
 
 Paths: TypeAlias = Annotated[
     list[str], typer.Argument(metavar="PATH...", help="As `imagegen settings` shows them, or a whole group.")
@@ -39,7 +42,7 @@ def settings(context: typer.Context, as_json: AsJson = False) -> None:
             give_json({"settings": message_as_json(answer)})
             return
         effective, stored = _values(answer.effective), _values(answer.stored)
-        rows = [[path, _shown(effective.get(path)), "set here" if path in stored else ""] for path in PATHS]
+        rows = [[path, _shown(path, effective.get(path)), "set here" if path in stored else ""] for path in FIELDS]
         give(f"version {answer.version}")
         give_table(["SETTING", "VALUE", ""], rows)
 
@@ -57,8 +60,9 @@ def set_settings(
     wanted, mask = Settings(), []
     for assignment in assignments:
         path, separator, text = assignment.partition("=")
-        if not separator or path not in PATHS:
-            raise typer.BadParameter(f"{assignment!r} is no PATH=VALUE; there are {', '.join(PATHS)}")
+        if not separator:
+            raise typer.BadParameter(f"{assignment!r} is no PATH=VALUE, as defaults.steps=30")
+        _check(path, FIELDS)
         _set(wanted, path, text)
         mask.append(path)
     _update(context, wanted, mask, expected_version, as_json=as_json)
@@ -68,9 +72,13 @@ def set_settings(
 def unset(context: typer.Context, paths: Paths, expected_version: ExpectedVersion = 0, as_json: AsJson = False) -> None:
     """Let things be as imagegen.toml says, or else as built in."""
     for path in paths:
-        if path not in PATHS and path not in _GROUPS:
-            raise typer.BadParameter(f"there is no setting {path!r}; there are {', '.join(PATHS)}")
+        _check(path, [*FIELDS, *_GROUPS])
     _update(context, Settings(), paths, expected_version, as_json=as_json)
+
+
+def _check(path: str, known: Collection[str]) -> None:
+    if path not in known:
+        raise typer.BadParameter(f"there is no setting {path!r}; {instead(path, known)}")
 
 
 def _update(context: typer.Context, wanted: Settings, mask: Sequence[str], version: int, *, as_json: bool) -> None:
@@ -82,9 +90,9 @@ def _update(context: typer.Context, wanted: Settings, mask: Sequence[str], versi
             give_json({"settings": message_as_json(answer)})
             return
         effective = _values(answer.effective)
-        for path in PATHS:
+        for path in FIELDS:
             if path in mask or path.partition(".")[0] in mask:
-                give(f"{path}={_shown(effective.get(path))}")
+                give(f"{path}={_shown(path, effective.get(path))}")
 
     run(context, body, as_json=as_json)
 
@@ -112,7 +120,7 @@ def history(
 def _change_rows(change: SettingsChange) -> Iterator[list[str]]:
     before, after = _values(change.before), _values(change.after)
     for path in change.paths:
-        said = [_shown(values.get(path)) if path in values else "(not set)" for values in (before, after)]
+        said = [_shown(path, values.get(path)) if path in values else "(not set)" for values in (before, after)]
         yield [str(change.version), local_time(change.time), change.owner, path, *said]
 
 
@@ -122,7 +130,8 @@ def _values(settings: Settings) -> dict[str, Any]:
     return {f"{group}.{name}": value for group, values in groups.items() for name, value in values.items()}
 
 
-def _shown(value: Any) -> str:
+def _shown(path: str, value: Any) -> str:
+    """As it would be said to `set`."""
     match value:
         case None:
             return ""
@@ -133,16 +142,15 @@ def _shown(value: Any) -> str:
         case {"owners": dict(owners)}:
             return json.dumps(owners)
         case str():
-            return value
+            return value.removeprefix(_prefix(FIELDS[path])).lower() if _prefix(FIELDS[path]) else value
         case _:
             return json.dumps(value)
 
 
 def _set(settings: Settings, path: str, text: str) -> None:
     group, _, name = path.partition(".")
-    field: FieldDescriptor = _GROUPS[group].fields_by_name[name]
     try:
-        ParseDict({group: {name: _value(field, text)}}, settings)
+        ParseDict({group: {name: _value(FIELDS[path], text)}}, settings)
     except (ParseError, ValueError, RecursionError) as exc:
         raise typer.BadParameter(f"{path}: {text!r} cannot be: {_cause(exc)}") from None
 
@@ -150,11 +158,15 @@ def _set(settings: Settings, path: str, text: str) -> None:
 def _value(field: FieldDescriptor, text: str) -> Any:
     """What JSON has for it. Raises ValueError."""
     if field.message_type is None:
-        prefix = "" if field.enum_type is None else field.enum_type.values[0].name.removesuffix("UNSPECIFIED")
-        return prefix + text.upper().removeprefix(prefix) if prefix else text
+        return _prefix(field) + text.upper().removeprefix(_prefix(field)) if _prefix(field) else text
     if field.message_type.name == "PatternList":
         return {"patterns": [part.strip() for part in text.split(",") if part.strip()]}
     return {"owners": json.loads(text)}
+
+
+def _prefix(field: FieldDescriptor) -> str:
+    """What the names of an enum's values begin with; empty: it is none."""
+    return "" if field.enum_type is None else field.enum_type.values[0].name.removesuffix("UNSPECIFIED")
 
 
 def _cause(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """What things are called when a person reads about them. Pure."""
 
-from collections.abc import Mapping, Sequence
+import difflib
+from collections.abc import Collection, Mapping, Sequence
 
 from imagegen.v1.job_pb2 import Attempt, AttemptState, Job, JobState, Phase, QueueInfo, WaitReason
 from imagegen.v1.job_pb2 import Warning as JobWarning
@@ -71,6 +72,12 @@ def backends_text(job: Job) -> str:
     """Where a job runs; or ran last, or has to run."""
     running = [each.backend for each in job.attempts if each.state == AttemptState.ATTEMPT_STATE_RUNNING]
     return listed(running or [each.backend for each in job.attempts[-1:]] or [job.spec.backend])
+
+
+def instead(name: str, names: Collection[str]) -> str:
+    """What may have been meant by a name that there is not, or else what there is."""
+    near = difflib.get_close_matches(name, names, n=3)
+    return f"did you mean {' or '.join(near)}?" if near else f"there is {', '.join(names) or 'none'}"
 
 
 def listed(names: Sequence[str]) -> str:

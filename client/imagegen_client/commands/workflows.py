@@ -1,7 +1,7 @@
 """`imagegen workflows`: graphs with named inputs, and variants of the built-in ways to make pictures."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -52,8 +52,14 @@ def workflows(
 
 def _row(workflow: Workflow) -> list[str]:
     revision = "built in" if workflow.built_in else str(workflow.revision)
-    names = ", ".join(read_schema(workflow.input_schema_json))
+    names = _some(list(read_schema(workflow.input_schema_json)), 8)
     return [workflow.workflow_id, revision, workflow.title, workflow.base, names]
+
+
+def _some(names: Sequence[str], most: int) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 @app.command()
@@ -86,11 +92,10 @@ def _about(workflow: Workflow) -> list[str]:
 def _kind(about: dict[str, Any]) -> str:
     """What an input takes, in a few words."""
     if "enum" in about:
-        names = [_shown(value) for value in about["enum"]]
-        return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+        return _some([_shown(value) for value in about["enum"]], 6)
     kind = str(about.get("x-type") or about.get("type", ""))
     least, most = about.get("minimum"), about.get("maximum")
-    return f"{kind} from {least:.12g} to {most:.12g}" if least is not None and most is not None else kind
+    return f"{kind} from {least} to {most}" if least is not None and most is not None else kind
 
 
 def _meaning(about: dict[str, Any]) -> str:
