@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from google.protobuf.message import Message
+
 from imagegen.v1 import job_pb2
 from imagegen_adapters.contract import ImageParameters, RawGraph
 from imagegen_adapters.errors import Violation
@@ -85,14 +87,20 @@ def made(workflow: Workflow, inputs: Mapping[str, Any]) -> Wanted:
 
     Takes its time for large graphs: to be called in a thread.
     """
-    if not workflow.makes_parameters:
-        return Wanted(source=render_graph(workflow, inputs), workflow=workflow, inputs=inputs)
-    image = job_pb2.ImageParameters(**parameters(workflow, inputs))
-    wanted = Wanted(source=image, workflow=workflow, inputs=inputs)
+    if workflow.makes_parameters:
+        image = job_pb2.ImageParameters(**parameters(workflow, inputs))
+        return _checked(Wanted(source=image, workflow=workflow, inputs=inputs), image, "image")
+    graph = render_graph(workflow, inputs)
+    encoded = job_pb2.RawGraph(json=graph.json, images=graph.images)
+    return _checked(Wanted(source=graph, workflow=workflow, inputs=inputs), encoded, "graph")
+
+
+def _checked(wanted: Wanted, encoded: Message, path: str) -> Wanted:
+    """What was made, which keeps the rules that hold for a source at this path of a spec."""
     try:
-        check_rules(image)
+        check_rules(encoded)
     except Refused as refused:
-        broken = [Violation(f"image.{each.field}", each.description) for each in refused.violations]
+        broken = [Violation(f"{path}.{each.field}", each.description) for each in refused.violations]
         raise invalid([wanted.told(each) for each in broken]) from refused
     return wanted
 

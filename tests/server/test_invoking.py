@@ -1,6 +1,7 @@
 """What is wrong with what a workflow was made into is told at the workflow's inputs."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -84,3 +85,12 @@ def test_a_rule_of_the_parameters_is_told_at_the_input(fields: dict[str, Any], p
     with pytest.raises(Refused) as caught:
         made(BUILT_IN["text-to-image"], fields)
     assert [each.field for each in caught.value.violations] == [f"spec.workflow.inputs.{path}"]
+
+
+def test_a_graph_that_grows_too_large_is_refused() -> None:
+    form = (Field(input=GraphInput(name="text", type=InputType.TEXT, targets=(Target("3", "text"),))),)
+    with pytest.raises(Refused) as caught:
+        made(replace(OWN, form=form), {"text": "x" * (4 * 1024 * 1024)})
+    ((field, description),) = [(each.field, each.description) for each in caught.value.violations]
+    assert field == "spec.workflow"
+    assert description.startswith("graph.json: must be at most 4194304")
