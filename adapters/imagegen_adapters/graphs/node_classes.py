@@ -16,6 +16,7 @@ _ANY = "*"
 # Such a type stands for inputs that the page makes as they are needed: "images" for images.image0, images.image1, ...
 _GROWING_TYPES = ("COMFY_AUTOGROW", "COMFY_DYNAMIC")
 _UPLOAD = "_upload"
+_BRANCH_DEPTH = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,8 @@ class InputKind:
     is_advanced: bool = False
     has_dynamic_prompts: bool = False
     """The page resolves {a|b} in the text before it sends it."""
+    branches: Mapping[str, Mapping[str, "InputKind"]] = field(default_factory=dict)
+    """Of a choice that brings inputs of its own ("mode" and then mode.width): those by option."""
 
     @property
     def is_upload(self) -> bool:
@@ -214,7 +217,7 @@ def _in_order(sections: Mapping[str, Any], order: Any, section: str) -> Iterator
         yield name, inputs[name]
 
 
-def _input(spec: list[Any], *, is_required: bool) -> InputKind:
+def _input(spec: list[Any], *, is_required: bool, depth: int = _BRANCH_DEPTH) -> InputKind:
     kind = spec[0]
     settings: Mapping[str, Any] = spec[1] if len(spec) > 1 and isinstance(spec[1], Mapping) else {}
     # A choice is ["COMBO", {"options": [...]}] since nodes of API version 3, and [[...], {...}] before and beside.
@@ -244,7 +247,23 @@ def _input(spec: list[Any], *, is_required: bool) -> InputKind:
         is_lazy=settings.get("lazy") is True,
         is_advanced=settings.get("advanced") is True,
         has_dynamic_prompts=settings.get("dynamicPrompts") is True,
+        branches=dict(_branches(settings.get("options"), depth)),
     )
+
+
+def _branches(options: Any, depth: int) -> Iterator[tuple[str, Mapping[str, InputKind]]]:
+    for option in _sequence(options) if depth else ():
+        inputs = option.get("inputs") if isinstance(option, Mapping) else None
+        if isinstance(inputs, Mapping):
+            yield (
+                str(option.get("key")),
+                {
+                    name: _input(spec, is_required=section == "required", depth=depth - 1)
+                    for section in ("required", "optional")
+                    for name, spec in _in_order(inputs, None, section)
+                    if isinstance(spec, list) and spec
+                },
+            )
 
 
 def _outputs(entry: Mapping[str, Any]) -> Iterator[OutputKind]:
