@@ -113,6 +113,8 @@ class _Conversion:
         kind = element.node_class.inputs.get(name) if element.node_class else None
         if not isinstance(value, str) or kind is None:
             return value
+        if name == "sampler_name" and element.class_type in ("KSampler", "KSamplerAdvanced"):
+            return value.removeprefix("sample_")  # as it was called in the beginning
         if kind.has_dynamic_prompts:
             return self._prompt(element, name, value)
         if name == _FILE_NAME and element.class_type in _SAVING_CLASSES:

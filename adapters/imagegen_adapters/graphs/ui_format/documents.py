@@ -52,6 +52,8 @@ class UiNode:
     outputs: tuple[UiSlot, ...]
     values: tuple[Any, ...] | Mapping[str, Any] | None
     """Of its fields: by position, or by name as some custom nodes have them; None: not saved."""
+    named_values: Mapping[str, Any]
+    """The same by name, as the newest pages save them besides."""
     properties: Mapping[str, Any]
 
 
@@ -66,6 +68,8 @@ class UiGraph:
     outputs: tuple[UiSlot, ...] = ()
     input_node: str = "-10"
     """What links inside begin at that come from outside."""
+    fields: tuple[tuple[str, str] | None, ...] | None = None
+    """Of a group node: whose fields its values are, as node and name; None: a value that is not sent."""
 
     @cached_property
     def links_from(self) -> Mapping[str, tuple[UiLink, ...]]:
@@ -81,6 +85,8 @@ class UiDocument:
     graph: UiGraph
     subgraphs: Mapping[str, UiGraph] = field(default_factory=dict)
     """Definitions by the class_type of the nodes that stand for them."""
+    groups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Of group nodes: what the page kept of each, by its name."""
     malformed: int = 0
     """Number of entries that are no nodes."""
 
@@ -96,8 +102,21 @@ def read_document(document: Mapping[str, Any]) -> UiDocument:
     return UiDocument(
         graph=graph,
         subgraphs={str(entry.get("id")): _subgraph(entry) for entry in _subgraph_entries(document)},
+        groups={str(name): each for name, each in _group_entries(document)},
         malformed=entries - len(graph.nodes),
     )
+
+
+def read_nodes(entries: Any) -> Iterator[UiNode]:
+    """Nodes without ids, which get their positions for it."""
+    for position, entry in enumerate(_list(entries)):
+        yield _node({**_mapping(entry), "id": position})
+
+
+def _group_entries(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for name, entry in _mapping(_mapping(document.get("extra")).get("groupNodes")).items():
+        if isinstance(entry, Mapping):
+            yield name, entry
 
 
 def _subgraph_entries(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -142,6 +161,7 @@ def _node(entry: Mapping[str, Any]) -> UiNode:
         inputs=tuple(map(_slot, _mappings(entry.get("inputs")))),
         outputs=tuple(map(_slot, _mappings(entry.get("outputs")))),
         values=tuple(values) if isinstance(values, list) else values if isinstance(values, Mapping) else None,
+        named_values=_mapping(entry.get("widgets_values_named")),
         properties=_mapping(entry.get("properties")),
     )
 

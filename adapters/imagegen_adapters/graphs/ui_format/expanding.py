@@ -4,7 +4,7 @@ A node whose class is a subgraph's id stands for a copy of it: its nodes get the
 is set on the node itself (promoted fields) counts for that copy only.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from imagegen_adapters.graphs.node_classes import NodeClass, NodeClasses
 from imagegen_adapters.graphs.problems import GraphProblem, ProblemCode, Severity, node_label
 from imagegen_adapters.graphs.ui_format.documents import Mode, UiDocument, UiGraph, UiNode, UiSlot
 from imagegen_adapters.graphs.ui_format.fields import field_values, input_slots
+from imagegen_adapters.graphs.ui_format.groups import read_group
 from imagegen_adapters.graphs.ui_format.page_nodes import PRIMITIVE
 
 MAX_NODES = 10_000
@@ -19,6 +20,7 @@ MAX_NODES = 10_000
 MAX_SLOTS = 200_000
 MAX_DEPTH = 16
 
+_GROUP_PREFIXES = ("workflow>", "workflow/")
 _RENAMED = {
     "T2IAdapterLoader": "ControlNetLoader",
     "ConditioningAverage ": "ConditioningAverage",
@@ -104,6 +106,7 @@ class Expansion:
         self._document = document
         self._classes = classes
         self._report = report
+        self._groups: dict[str, UiGraph] = {}
         self._nodes = 0
         self._slots = 0
 
@@ -122,7 +125,7 @@ class Expansion:
     def _element(self, node: UiNode, place: Place) -> Element:
         class_type = _RENAMED.get(node.class_type, node.class_type)
         node_class = self._classes.find(class_type)
-        definition = self._document.subgraphs.get(class_type)
+        definition = self._definition(class_type)
         self._count(node, definition)
         return Element(
             node=node,
@@ -133,6 +136,15 @@ class Expansion:
             inputs=_host_slots(node, definition) if definition is not None else input_slots(node, node_class),
             fields=_fields(node, node_class, definition),
         )
+
+    def _definition(self, class_type: str) -> UiGraph | None:
+        definition = self._document.subgraphs.get(class_type)
+        if definition is None and class_type.startswith(_GROUP_PREFIXES):
+            name = class_type[len("workflow>") :]
+            if name in self._document.groups and name not in self._groups:
+                self._groups[name] = read_group(name, self._document.groups[name], self._classes)
+            definition = self._groups.get(name)
+        return definition
 
     def _count(self, node: UiNode, definition: UiGraph | None) -> None:
         self._nodes += 1
@@ -201,11 +213,24 @@ def _set_host_values(host: Element) -> None:
     proxies = host.node.properties.get("proxyWidgets")
     if isinstance(values, Mapping):
         host.fields.update((name, value) for name, value in values.items() if name in host.fields)
+    elif values and host.inside is not None and host.inside.graph.fields is not None:
+        _set_group_values(host, host.inside.graph.fields, values)
     elif values and isinstance(proxies, list):
         for proxy, value in zip(proxies, values, strict=False):
             _set_proxied(host, proxy, value)
     elif values:
         host.fields.update(zip(list(host.fields), values, strict=False))
+
+
+def _set_group_values(host: Element, fields: Sequence[tuple[str, str] | None], values: Sequence[Any]) -> None:
+    assert host.inside is not None
+    for place, value in zip(fields, values, strict=False):
+        if place is None:
+            continue
+        node_id, name = place
+        element = host.inside.elements.get(node_id, host)
+        if name in element.fields or element.class_type == PRIMITIVE:
+            element.fields[name] = value
 
 
 def _set_proxied(host: Element, proxy: Any, value: Any) -> None:

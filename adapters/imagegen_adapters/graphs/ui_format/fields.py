@@ -24,6 +24,9 @@ _SEEDS = frozenset({"seed", "noise_seed"})
 _CONTROLS = frozenset({"fixed", "increment", "decrement", "randomize", "increment-wrap"})
 _DEFAULTS: Mapping[str, Any] = {"INT": 0, "FLOAT": 0, "BOOLEAN": False, "STRING": "", "MARKDOWN": "", "TEXTAREA": ""}
 _NOTHING = object()
+_CONTROL = "control_"
+# Of fields that are saved by name: what is the page's own.
+_UNSENT = frozenset({"upload", "audioUI", "videopreview"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +65,8 @@ def field_values(node: UiNode, node_class: NodeClass | None) -> dict[str, Any]:
     """The fields that are sent, with their values, in the page's order."""
     values = node.values
     if node_class is None:
-        return dict(values) if isinstance(values, Mapping) else _guessed_values(node, values or ())
+        named = values if isinstance(values, Mapping) else node.named_values
+        return _without_controls(named) if named else _guessed_values(node, values or ())
     places = list(_places(node, node_class))
     defaults = {place.name: place.default for place in places if place.name and place.default is not _NOTHING}
     if isinstance(values, Mapping):
@@ -81,6 +85,11 @@ def _by_position(places: Sequence[_Place], values: Sequence[Any]) -> Iterator[tu
             yield place.name, value
 
 
+def field_places(node: UiNode, node_class: NodeClass) -> Iterator[str]:
+    """The names of the fields in the order of their values; empty: a value that is not sent."""
+    return (place.name for place in _places(node, node_class) if not place.is_forced)
+
+
 def live_fields(node_class: NodeClass | None) -> tuple[str, ...]:
     """Fields whose value is not saved, because it is made when the page sends the graph."""
     if node_class is None:
@@ -90,13 +99,35 @@ def live_fields(node_class: NodeClass | None) -> tuple[str, ...]:
 
 def _places(node: UiNode, node_class: NodeClass) -> Iterator[_Place]:
     saved = {slot.name: slot for slot in node.inputs}
-    for name, kind in node_class.inputs.items():
-        if kind.force_input:
-            yield _Place(name="", is_forced=True)
-        elif _has_field(kind, saved.get(name)):
-            yield from (_Place(name="") for _ in range(_BUTTONS_BEFORE.get(kind.type, 0)))
-            yield _Place(name=name, default=_default(kind))
-            yield from (_Place(name="") for _ in range(_control_count(name, kind)))
+    pending = list(reversed(node_class.inputs.items()))
+    position = 0
+    while pending:
+        name, kind = pending.pop()
+        places = list(_places_of(name, kind, saved.get(name)))
+        yield from places
+        if kind.branches:
+            branch = kind.branches.get(str(_chosen(node, name, position, kind)), {})
+            pending += [(f"{name}.{inner}", each) for inner, each in reversed(branch.items())]
+        position += len(places)
+
+
+def _places_of(name: str, kind: InputKind, saved: UiSlot | None) -> Iterator[_Place]:
+    if kind.force_input:
+        yield _Place(name="", is_forced=True)
+    elif kind.branches:
+        yield _Place(name=name, default=next(iter(kind.branches)))
+    elif _has_field(kind, saved):
+        yield from (_Place(name="") for _ in range(_BUTTONS_BEFORE.get(kind.type, 0)))
+        yield _Place(name=name, default=_default(kind))
+        yield from (_Place(name="") for _ in range(_control_count(name, kind)))
+
+
+def _chosen(node: UiNode, name: str, position: int, kind: InputKind) -> Any:
+    """The option of a choice that brings inputs of its own."""
+    default = next(iter(kind.branches))
+    if isinstance(node.values, Mapping):
+        return node.values.get(name, default)
+    return node.values[position] if node.values is not None and position < len(node.values) else default
 
 
 def _has_field(kind: InputKind, saved: UiSlot | None) -> bool:
@@ -119,6 +150,10 @@ def _default(kind: InputKind) -> Any:
     if kind.default is not None:
         return kind.default
     return _DEFAULTS.get(kind.type, _NOTHING)
+
+
+def _without_controls(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in _UNSENT and not name.startswith(_CONTROL)}
 
 
 def _guessed_values(node: UiNode, values: Sequence[Any]) -> dict[str, Any]:

@@ -11,7 +11,14 @@ from typing import Any
 from imagegen_adapters.graphs.problems import GraphProblem, Severity
 from imagegen_adapters.graphs.ui_format.documents import Mode, UiSlot
 from imagegen_adapters.graphs.ui_format.expanding import Element, Place
-from imagegen_adapters.graphs.ui_format.page_nodes import GETTER, PAGE_CLASSES, REROUTES, SETTER, variable_name
+from imagegen_adapters.graphs.ui_format.page_nodes import (
+    GETTER,
+    PAGE_CLASSES,
+    PRIMITIVE,
+    REROUTES,
+    SETTER,
+    variable_name,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +87,8 @@ class Follower:
         if source is None:
             self._report_missing(at.element, slot)
             return None
+        if source.class_type == PRIMITIVE and slot.name in at.element.fields and at.element.definition is not None:
+            return Value(value=at.element.fields[slot.name])  # it was put there
         return _At(source, link.slot, at.wanted, is_output=True)
 
     def _from_outside(self, host: Element, slot: int) -> _At | Origin:
