@@ -14,12 +14,17 @@ from imagegen.v1.job_pb2 import JOB_STATE_QUEUED, JOB_STATE_SUCCEEDED, Job, JobS
 from imagegen_adapters import contract
 from imagegen_adapters.contract import BackendStatus, Capabilities, Warned
 from imagegen_server import jobs
-from imagegen_server.jobs import Output
+from imagegen_server.assets import AssetStore
+from imagegen_server.fleet import Fleet
+from imagegen_server.jobs import AssetOrigin, Output
 from imagegen_server.reuse import is_complete, key_of
+from imagegen_server.services.reusing import Reuse
+from imagegen_server.stores.store import Store
 from tests.server.material import a_job, an_asset
-from tests.server.scripted import ScriptedAdapter, ScriptedRun
+from tests.server.scripted import ScriptedAdapter, ScriptedRun, picture
 from tests.server.serving import Caller, asking, kinds, refusal_of, serving, text_to_image
 from tests.server.test_services_invocations import inputs_of, running
+from tests.server.workplace import Ticks
 
 # --- what is the same ------------------------------------------------------------------------------------------------
 
@@ -97,6 +102,16 @@ def ended(*image_indexes: int, count: int = 2, **fields: Any) -> jobs.Job:
 )
 def test_only_a_job_that_has_all_answers_others(job: jobs.Job, expected: bool) -> None:
     assert is_complete(job) == expected
+
+
+async def test_what_answers_again_is_kept_as_if_it_was_made_again(store: Store, tmp_path: Path) -> None:
+    clock = Ticks()
+    assets = AssetStore(tmp_path / "assets", store, max_bytes=1_000_000, clock=clock)
+    first, second = [await assets.put(picture(shade), origin=AssetOrigin.OUTPUT) for shade in (1, 2)]
+    reuse = Reuse(store=store, assets=assets, fleet=Fleet([]))
+    await reuse.keep([replace(ended(0).outputs[0], asset=first)])
+    assert [each.digest for each in await store.oldest_assets(limit=5)] == [second.digest, first.digest]
+    assert await assets.get(first.digest) == first
 
 
 # --- over a real socket ----------------------------------------------------------------------------------------------

@@ -121,6 +121,8 @@ class Admission:
 
     async def _admit(self, encoded: job_pb2.JobSpec, wanted: Request) -> tuple[Job, bool]:
         async with self._made(encoded, wanted) as job:
+            if job.reused_from:
+                await self.reuse.keep(job.outputs)
             # No await between the look at the room and its taking, so that nobody else takes it.
             excess = None if job.reused_from else self._excess(wanted)
             if excess is None:

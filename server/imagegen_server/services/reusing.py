@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from imagegen_server.assets import AssetStore
@@ -33,6 +33,11 @@ class Reuse:
                     yield job
                     return
         yield None
+
+    async def keep(self, outputs: Sequence[Output]) -> None:
+        """Counts the age of the files anew, as if they had been made again."""
+        for output in outputs:
+            await self.store.put_asset(replace(output.asset, create_time=self.assets.now()))
 
     async def _keys(self, spec: JobSpec) -> list[bytes]:
         """One for each model that a backend would take now, where none was asked for."""
