@@ -170,7 +170,9 @@ def _choice_misfit(value: Any, name: str, node_class: NodeClass) -> Misfit | Non
     if not wrong:
         return None
     if _is_uploaded(name, node_class):
-        return None if _may_be_elsewhere(wrong[0]) else _unknown("file", ProblemCode.FILE_MISSING, wrong[0], kind)
+        # Files come more often than the list is read.
+        missing = _unknown("file", ProblemCode.FILE_MISSING, wrong[0], kind, is_certain=False)
+        return None if _may_be_elsewhere(wrong[0]) else missing
     if is_model_choice(name, wrong[0]):
         return _unknown("model", ProblemCode.MODEL_MISSING, wrong[0], kind)
     # A class of somebody else may look at its choices by itself, and no version looks at all of the newer style.
