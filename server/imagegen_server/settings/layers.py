@@ -84,14 +84,12 @@ def effective(*layers: Layer) -> Layer:
 
 def settings_of(values: Layer) -> Settings:
     """The value that an effective layer stands for."""
-    groups = {group: {name: values[f"{group}.{name}"] for name in names if f"{group}.{name}" in values}
-              for group, names in GROUPS.items()}  # fmt: skip
     return Settings(
-        defaults=GenerationDefaults(**groups["defaults"]),
-        preview=_preview(groups["preview"]),
-        retention=_policy(groups["retention"]),
-        quotas=_quotas(groups["quotas"]),
-        exposure=Exposure(**{name: tuple(patterns) for name, patterns in groups["exposure"].items()}),
+        defaults=GenerationDefaults(**_group(values, "defaults")),
+        preview=_preview(_group(values, "preview")),
+        retention=_policy(_group(values, "retention")),
+        quotas=_quotas(_group(values, "quotas")),
+        exposure=Exposure(**{name: tuple(patterns) for name, patterns in _group(values, "exposure").items()}),
     )
 
 
@@ -101,6 +99,10 @@ def _unknown(path: str) -> str:
     allowed = [each for each in PATHS if each.startswith(f"{group}.")] or GROUPS
     meant = f"; did you mean {' or '.join(near)}?" if near else ";"
     return f"there is no setting {path!r}{meant} allowed: {', '.join(allowed)}"
+
+
+def _group(values: Layer, group: str) -> dict[str, Any]:
+    return {name: values[f"{group}.{name}"] for name in GROUPS[group] if f"{group}.{name}" in values}
 
 
 def _preview(values: Mapping[str, Any]) -> PreviewOptions:
