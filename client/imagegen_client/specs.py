@@ -65,8 +65,17 @@ def input_of(spec: JobSpec, name: str) -> Any:
 
 def count_of(spec: JobSpec) -> int:
     """How many images a job makes; 0: not known."""
-    count = input_of(spec, "count")
-    return count if isinstance(count, int) else 0
+    return _whole(input_of(spec, "count"))
+
+
+def size_of(spec: JobSpec) -> tuple[int, int]:
+    """Width and height of a job's images; 0: not known."""
+    return _whole(input_of(spec, "width")), _whole(input_of(spec, "height"))
+
+
+def _whole(value: Any) -> int:
+    # Authors of workflows may call anything by these names.
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def _plain(name: str, value: Value) -> Any:

@@ -11,6 +11,7 @@ from typing import Final
 from aiohttp import web
 
 from imagegen.v1 import asset_pb2, event_pb2, image_gen_pb2, image_gen_pb2_grpc, job_pb2
+from imagegen_client.specs import size_of
 from imagegen_gateway.assets import Assets
 from imagegen_gateway.cards import card_size, draw_card
 from imagegen_gateway.config import GatewaySettings
@@ -191,7 +192,7 @@ class Show:
         if text != self._shown:
             self._shown = text
             assert self._hub.log.job is not None
-            await self._send("image/png", await asyncio.to_thread(draw_card, text, size_of(self._hub.log.job)))
+            await self._send("image/png", await asyncio.to_thread(draw_card, text, card_size_of(self._hub.log.job)))
 
     async def _send(self, media_type: str, data: bytes) -> None:
         self._last_part = self._sink.framed(part(media_type, data))
@@ -230,12 +231,12 @@ async def last_card(job: job_pb2.Job) -> bytes:
     """The card of a job that ended without a picture."""
     words = STATES.get(job.state, "finished without a picture")
     text = f"{words}: {job.error.message}" if job.error.message else words
-    return await asyncio.to_thread(draw_card, text, size_of(job), is_trouble=True)
+    return await asyncio.to_thread(draw_card, text, card_size_of(job), is_trouble=True)
 
 
-def size_of(job: job_pb2.Job) -> tuple[int, int]:
+def card_size_of(job: job_pb2.Job) -> tuple[int, int]:
     """The size of a job's cards."""
-    return card_size(job.spec.image.width, job.spec.image.height)
+    return card_size(*size_of(job.spec))
 
 
 def final_asset(job: job_pb2.Job, index: int) -> asset_pb2.Asset | None:

@@ -63,6 +63,8 @@ class Offers:
 
     async def find(self, name: str) -> Offer:
         """What a request's `model` means. Raises Problem 404 for what is not offered, AioRpcError."""
+        if not name:
+            return Offer(id=ANY_MODEL)
         exposed, models, workflow = await asyncio.gather(
             self._exposure(), self._listed_models(name), self._workflow(name)
         )
@@ -70,7 +72,7 @@ class Offers:
             return offer_of(workflow)
         if any(model.name == name for model in models) and _is_exposed(name, exposed.models):
             return Offer(id=name, model=name)
-        if name in {"", ANY_MODEL} or any(fnmatchcase(name.lower(), pattern) for pattern in FOREIGN_NAMES):
+        if name == ANY_MODEL or any(fnmatchcase(name.lower(), pattern) for pattern in FOREIGN_NAMES):
             return Offer(id=ANY_MODEL)
         raise unknown_model(name)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from imagegen.v1 import asset_pb2, image_gen_pb2_grpc, job_pb2
-from imagegen_client.specs import count_of, input_of
+from imagegen_client.specs import count_of, size_of
 from imagegen_gateway.assets import DIGEST
 from imagegen_gateway.callers import Caller
 from imagegen_gateway.dialects.chats import newest_picture
@@ -108,8 +108,8 @@ class Orders:
     async def _usual_area(self, spec: job_pb2.JobSpec, caller: Caller) -> int:
         """Pixels of a picture for which nobody gave a size."""
         planned = await self._kit.studio.plan(spec, caller)
-        width, height = input_of(planned, "width"), input_of(planned, "height")
-        return width * height if width and height else DEFAULT_AREA
+        width, height = size_of(planned)
+        return width * height or DEFAULT_AREA
 
     async def stored(self, address: str) -> asset_pb2.Asset:
         """The picture at an address: a digest, data:, or http. Raises Problem, AioRpcError."""

@@ -224,9 +224,14 @@ function showLinks(target, output) {
   $("links").replaceChildren(...links);
 }
 
+function promptOf(job) {
+  const said = job.spec?.image?.prompt ?? job.spec?.workflow?.inputs?.prompt;
+  return typeof said === "string" ? said : "";
+}
+
 function showJob(target, job) {
   setState(job.state);
-  $("title").textContent = job.error?.message || job.spec?.image?.prompt || "";
+  $("title").textContent = job.error?.message || promptOf(job);
   if (job.progress && job.state === "JOB_STATE_RUNNING") showProgress(job.progress);
   if (job.queue) showPlace(job.queue);
   target.state = job.state;
@@ -264,7 +269,7 @@ async function retry() {
 function jobTile(job) {
   const tile = element("button", "tile");
   tile.type = "button";
-  tile.title = job.spec?.image?.prompt || job.job_id;
+  tile.title = promptOf(job) || job.job_id;
   const output = job.outputs.find((one) => one.kind !== "OUTPUT_KIND_INTERMEDIATE" && one.asset.media_type.startsWith("image/"));
   if (output) {
     const picture = element("img");

@@ -253,7 +253,7 @@ def step_factor(request: ImageRequest) -> float | None:
 def set_steps(spec: job_pb2.JobSpec, planned: job_pb2.JobSpec, factor: float, offer: Offer) -> None:
     """Has a job take that many times the steps that it would take by itself. Raises Problem 400 where it says none."""
     own = input_of(planned, "steps")
-    if own is None and offer.workflow_id:
+    if not isinstance(own, int) and offer.workflow_id:
         raise bad_field("quality", f"cannot be had of the model {offer.id}, which does not say its steps: leave it out")
     steps = min(MAX_STEPS, max(1, round((own or DEFAULT_STEPS) * factor)))
     if spec.HasField("workflow"):
