@@ -1,6 +1,6 @@
 """The samplers of a graph, whatever their class, and how they build upon each other. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -72,25 +72,70 @@ class Stage:
                     return spot
         return None
 
-    def links(self, tracer: Tracer, type_: str) -> Iterator[tuple[Node, Link, bool]]:
-        """The links of one type that enter it."""
-        for node, is_certain in self.nodes:
-            for link in tracer.links(node, type_):
-                yield node, link, is_certain
-
 
 def find_stages(tracer: Tracer, nodes: Sequence[Node]) -> tuple[Stage, ...]:
-    """The samplers among nodes that are in the order of their execution, in that order."""
+    """The samplers among nodes that are in the order of their execution, in that order.
+
+    Left out are those that only prepare what another one needs, as the picture of a hint.
+    """
     samplers = [node for node in nodes if _is_sampler(tracer, node)]
     ids = {node.node_id for node in samplers}
+    found = samplers[:_MOST_STAGES]
+    starts = {node.node_id: tuple(_start(tracer, node, ids)) for node in found}
+    before = {
+        node_id: tuple(visit.node for visit in visits if visit.node.node_id in ids)
+        for node_id, visits in starts.items()
+    }
+    helpers = _helpers(tracer, found, before)
     stages: list[Stage] = []
-    for sampler in samplers[:_MOST_STAGES]:
-        start = tuple(_start(tracer, sampler, ids))
-        settings = tuple(_settings(tracer, sampler))
-        before = tuple(visit.node for visit in start if visit.node.node_id in ids)
-        relation = _relation(sampler, settings, before, is_first=not stages)
-        stages.append(Stage(sampler=sampler, relation=relation, settings=settings, start=start, before=before))
+    on_main = set[str]()
+    for sampler in found:
+        if sampler.node_id not in helpers:
+            settings = tuple(_settings(tracer, sampler))
+            start, earlier = starts[sampler.node_id], before[sampler.node_id]
+            goes_on = any(node.node_id in on_main for node in earlier)
+            relation = _relation(sampler, settings, is_first=not stages, goes_on=goes_on)
+            if relation is not Relation.BESIDE:
+                on_main.add(sampler.node_id)
+            stages.append(Stage(sampler=sampler, relation=relation, settings=settings, start=start, before=earlier))
     return tuple(stages)
+
+
+def _relation(sampler: Node, settings: Sequence[Visit], *, is_first: bool, goes_on: bool) -> Relation:
+    if is_first:
+        return Relation.MAIN
+    if not goes_on:
+        return Relation.BESIDE
+    adds_none = sampler.inputs.get("add_noise") in ("disable", False)
+    if adds_none or any(visit.node.class_type == "DisableNoise" for visit in settings):
+        return Relation.CONTINUED
+    return Relation.AGAIN
+
+
+def _helpers(tracer: Tracer, samplers: Sequence[Node], before: Mapping[str, Sequence[Node]]) -> set[str]:
+    """The samplers of which another one needs the picture, but does not go on from it."""
+
+    def follow(node: Node) -> list[Link]:
+        gives_image = tracer.gives(node, "IMAGE")
+        return [link for link in node.links if gives_image or tracer.type_of(node, link.input_name) != "LATENT"]
+
+    helpers = set[str]()
+    for sampler in samplers:
+        needed = {visit.node.node_id for visit in tracer.walk(sampler, follow(sampler), follow)}
+        helpers |= (needed & before.keys()) - _line(sampler.node_id, before)
+    return helpers
+
+
+def _line(sampler_id: str, before: Mapping[str, Sequence[Node]]) -> set[str]:
+    """The samplers whose latents go into that of this one, with what goes into theirs."""
+    line = set[str]()
+    pending = [sampler_id]
+    while pending:
+        for node in before.get(pending.pop(), ()):
+            if node.node_id not in line:
+                line.add(node.node_id)
+                pending.append(node.node_id)
+    return line
 
 
 def _is_sampler(tracer: Tracer, node: Node) -> bool:
@@ -115,14 +160,3 @@ def _start(tracer: Tracer, sampler: Node, samplers: set[str]) -> Iterable[Visit]
 
     latents = tracer.links(sampler, "LATENT") or tracer.links(sampler, "IMAGE")
     return tracer.walk(sampler, latents, follow)
-
-
-def _relation(sampler: Node, settings: Sequence[Visit], before: Sequence[Node], *, is_first: bool) -> Relation:
-    if is_first:
-        return Relation.MAIN
-    if not before:
-        return Relation.BESIDE
-    adds_none = sampler.inputs.get("add_noise") in ("disable", False)
-    if adds_none or any(visit.node.class_type == "DisableNoise" for visit in settings):
-        return Relation.CONTINUED
-    return Relation.AGAIN
