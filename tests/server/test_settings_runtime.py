@@ -3,13 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from itertools import pairwise
 
+import hypothesis
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 
 from imagegen_server.config import ServerSettings
 from imagegen_server.errors import Refused
-from imagegen_server.settings.layers import layer_of
+from imagegen_server.settings.layers import BUILT_IN, Layer, changed, effective, layer_of
 from imagegen_server.settings.runtime import RuntimeSettings, open_settings
 from imagegen_server.stores.store import Store, StoredChange, StoreError, open_store
 from tests.server.material import PickleCodec
@@ -77,6 +81,38 @@ async def test_changes_that_come_together_are_made_one_after_the_other(settings:
     assert settings.state.version == 16
     assert settings.state.stored == {"defaults.steps": 8, "defaults.width": 120}
     assert [each.version for each in await settings.changes(limit=100)] == list(range(16, 0, -1))
+
+
+changes = st.lists(
+    st.tuples(
+        st.fixed_dictionaries({}, optional={"defaults.steps": st.integers(1, 3), "defaults.width": st.just(64)}),
+        st.sets(st.sampled_from(["defaults.steps", "defaults.width", "quotas.max_queued_jobs"])),
+    ),
+    max_size=8,
+)
+
+
+@example([({"defaults.steps": 1}, {"defaults.steps"}), ({}, {"defaults.steps"})])
+@given(changes)
+@hypothesis.settings(max_examples=15)
+def test_any_sequence_of_changes_is_their_fold_with_a_version_for_each_that_changed_something(
+    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[dict[str, int], set[str]]]
+) -> None:
+    async def make_them() -> None:
+        url = f"sqlite:///{tmp_path_factory.mktemp('settings') / 'imagegen.db'}"
+        async with open_store(url, PickleCodec()) as store:
+            states: list[Layer] = [{}]
+            async with opened(store) as runtime:
+                for given_layer, paths in changes:
+                    states.append(changed(states[-1], given_layer, paths))
+                    assert (await runtime.update(given_layer, paths)).stored == states[-1]
+                assert runtime.state.effective == effective(BUILT_IN, CONFIGURED, states[-1])
+                assert runtime.state.version == sum(after != before for before, after in pairwise(states))
+                last = runtime.state
+            async with opened(store) as runtime:
+                assert runtime.state == last
+
+    asyncio.run(make_them())
 
 
 async def test_of_several_who_saw_the_same_version_one_wins(settings: RuntimeSettings) -> None:
