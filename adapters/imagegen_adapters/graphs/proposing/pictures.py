@@ -31,25 +31,33 @@ class _Mask:
 
 def propose_pictures(tracer: Tracer, stages: Sequence[Stage], nodes: Sequence[Node], drafts: Drafts) -> None:
     """`init_image`, `mask`, then all further pictures that the graph loads."""
-    for stage in stages[:1]:
-        mask = next(_masks(tracer, stage), None)
-        for visit in stage.start:
-            reason = f"{label(visit.node)} gives what {label(stage.sampler)} starts from"
-            help_text = ""
-            if mask is not None and mask.loader.node is visit.node:
-                help_text = f"Its {'opaque' if mask.is_inverted else 'transparent'} parts are repainted"
-            _add_picture(tracer, visit, drafts, reason=reason, help_text=help_text)
-        if mask is not None:
-            reason = f"{label(mask.loader.node)} gives the mask of what {label(stage.sampler)} starts from"
-            _add_mask(tracer, mask, drafts, reason=reason)
+    told = _propose_start(tracer, stages[0], drafts) if stages else set[str]()
+    others = [node for node in nodes if node.node_id not in told and _picture(tracer, node) is not None]
     masks_only = _masks_only(nodes)
-    for node in [node for node in nodes if _picture(tracer, node) is not None][:_MOST_PICTURES]:
+    for node in others[:_MOST_PICTURES]:
+        # Nothing is certain about what a picture is for that no sampler starts from.
         visit = Visit(node=node, slot=0, type="IMAGE", is_certain=False)
         if node.node_id in masks_only or "channel" in node.inputs:
             _add_mask(tracer, _Mask(loader=visit, is_inverted=False), drafts, reason=f"{label(node)} loads a mask")
         else:
             is_known = _is_known_file(_picture(tracer, node))
             _add_picture(tracer, visit, drafts, reason=f"{label(node)} loads a picture", required=not is_known)
+
+
+def _propose_start(tracer: Tracer, stage: Stage, drafts: Drafts) -> set[str]:
+    """The pictures and the mask that a sampler starts from. Gives the nodes that load them."""
+    loaders = [visit for visit in stage.start if _picture(tracer, visit.node) is not None][:_MOST_PICTURES]
+    mask = next(_masks(tracer, stage), None)
+    for visit in loaders:
+        reason = f"{label(visit.node)} gives what {label(stage.sampler)} starts from"
+        help_text = ""
+        if mask is not None and mask.loader.node is visit.node:
+            help_text = f"Its {'opaque' if mask.is_inverted else 'transparent'} parts are repainted"
+        _add_picture(tracer, visit, drafts, reason=reason, help_text=help_text)
+    if mask is not None:
+        reason = f"{label(mask.loader.node)} gives the mask of what {label(stage.sampler)} starts from"
+        _add_mask(tracer, mask, drafts, reason=reason)
+    return {visit.node.node_id for visit in loaders} | ({mask.loader.node.node_id} if mask is not None else set())
 
 
 def _add_picture(

@@ -107,28 +107,25 @@ def _texts(tracer: Tracer, visit: Visit, stage: Stage, opposite: re.Pattern[str]
         if not opposite.search(name.lower())
         for spot, writer in _literals(tracer, node, name, is_certain=visit.is_certain)
     ]
-    # Encoders of several models get the gist of it as well as all of it.
-    yield from sorted(found, key=lambda text: -len(text.text))
+    # What is put around a text comes after it; and encoders of several models get the gist as well as all of it.
+    yield from sorted(found, key=lambda text: (bool(tracer.links(text.writer, "STRING")), -len(text.text)))
 
 
 def _literals(tracer: Tracer, node: Node, name: str, *, is_certain: bool) -> Iterator[tuple[Spot, Node]]:
     """Where the text of an input is written: in place, or in the nodes that it is put together of."""
-    if not is_link(node.inputs[name]):
-        spot = tracer.spot(node, name, is_certain=is_certain)
+
+    def written(writer: Node, field: str, is_certain: bool) -> Iterator[tuple[Spot, Node]]:
+        spot = tracer.own_spot(writer, field, is_certain=is_certain)
         if spot is not None and isinstance(spot.value, str):
-            yield spot, node
+            yield spot, writer
+
+    if not is_link(node.inputs[name]):
+        yield from written(node, name, is_certain)
         return
     links = [link for link in node.links if link.input_name == name]
-    follow = lambda source: tracer.links(source, "STRING")  # noqa: E731
-    for visit in tracer.walk(node, links, follow, is_certain=is_certain):
+    for visit in tracer.walk(node, links, lambda source: tracer.links(source, "STRING"), is_certain=is_certain):
         for field in _text_fields(tracer, visit.node):
-            value = visit.node.inputs[field]
-            if isinstance(value, str):
-                target = Target(visit.node.node_id, field)
-                yield (
-                    Spot(target=target, value=value, kind=None, is_direct=False, is_certain=visit.is_certain),
-                    visit.node,
-                )
+            yield from written(visit.node, field, visit.is_certain)
 
 
 def _text_fields(tracer: Tracer, node: Node) -> list[str]:

@@ -26,7 +26,7 @@ _TYPES_BY_NAME: Final = (
     (r"(.*_)?(text|prompt|string|caption)(_\w+|\d+)?", "STRING"),
 )
 _TYPE_PATTERNS: Final = tuple((re.compile(pattern), type_) for pattern, type_ in _TYPES_BY_NAME)
-_TEXT_NAME: Final = re.compile(r"(.*_)?(text|prompt|string|caption|positive|negative|clip|t5xxl)(_\w+|\d+)?")
+_TEXT_NAME: Final = re.compile(r"(.*_)?(text|prompt|string|caption|positive|negative|clip|t5xxl|value)(_\w+|\d+)?")
 _VALUE_NAMES: Final = ("value", "int", "float", "number", "seed", "string", "text")
 
 
