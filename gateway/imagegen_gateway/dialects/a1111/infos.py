@@ -43,8 +43,8 @@ def info_of(made: Made, stock: Stock) -> dict[str, Any]:
     image, sampling, count = made.spec.image, made.order.sampling, len(made.seeds)
     wanted, model = made.order.wanted, find_model(stock, image.model)
     return {
-        "prompt": image.prompt,
-        "all_prompts": [image.prompt] * count,
+        "prompt": wanted["prompt"],  # with the words that ask for LoRAs
+        "all_prompts": [wanted["prompt"]] * count,
         "negative_prompt": image.negative_prompt,
         "all_negative_prompts": [image.negative_prompt] * count,
         "seed": made.seeds[0] if count else made.order.seed,
@@ -95,7 +95,7 @@ def text_of(made: Made, seed: int, stock: Stock) -> str:
     if image.model:
         settings["Model"] = image.model
     settings |= {name: value for name, value in _extra(made).items() if name not in settings}
-    return infotext.write(image.prompt, image.negative_prompt, settings | {"Version": VERSION})
+    return infotext.write(made.order.wanted["prompt"], image.negative_prompt, settings | {"Version": VERSION})
 
 
 def _denoising(image: job_pb2.ImageParameters) -> float | None:

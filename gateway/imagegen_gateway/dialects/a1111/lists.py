@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from imagegen_gateway.dialects.a1111.names import (
-    CHECKPOINT,
     EMBEDDING,
     LORA,
     OWN_VAE,
@@ -45,17 +44,17 @@ FLAGS: Final[Mapping[str, Any]] = {
 
 
 def sd_models(stock: Stock) -> list[dict[str, Any]]:
-    """Checkpoints. `model_name` is the whole name, which is unique; files lie at the backends, so paths are names."""
+    """What can be chosen as checkpoint. `model_name` is the whole name, which is unique; files lie at the backends."""
     return [
         {
             "title": title_of(model),
             "model_name": model.name,
             "hash": hash_of(model),
-            "sha256": None,
+            "sha256": model.sha256 or None,
             "filename": model.name,
             "config": None,
         }
-        for model in stock.of_type(CHECKPOINT)
+        for model in stock.checkpoints
     ]
 
 
@@ -92,7 +91,7 @@ def latent_upscale_modes(stock: Stock) -> list[dict[str, Any]]:
 
 
 def loras(stock: Stock) -> list[dict[str, Any]]:
-    """LoRAs; backends of A1111's kind take them out of the prompt."""
+    """LoRAs, which are asked for by words in the prompt."""
     return [
         {"name": model.name, "alias": model.description or model.name, "path": model.name, "metadata": {}}
         for model in stock.of_type(LORA)

@@ -18,8 +18,9 @@ from imagegen_gateway.dialects.a1111.vocabulary import (
     SchedulerName,
 )
 
-CHECKPOINT, VAE, LORA, EMBEDDING, UPSCALER, SAMPLER, SCHEDULER = (
+CHECKPOINT, DIFFUSION_MODEL, VAE, LORA, EMBEDDING, UPSCALER, SAMPLER, SCHEDULER = (
     model_pb2.MODEL_TYPE_CHECKPOINT,
+    model_pb2.MODEL_TYPE_DIFFUSION_MODEL,
     model_pb2.MODEL_TYPE_VAE,
     model_pb2.MODEL_TYPE_LORA,
     model_pb2.MODEL_TYPE_EMBEDDING,
@@ -44,9 +45,15 @@ class Stock:
         """The models of one type, in the server's order."""
         return [model for model in self.models if model.type == kind]
 
+    @property
+    def checkpoints(self) -> list[model_pb2.Model]:
+        """What a client can choose as its checkpoint: diffusion models, too."""
+        return self.of_type(CHECKPOINT) + self.of_type(DIFFUSION_MODEL)
+
     def holders(self, kind: int, name: str) -> frozenset[str]:
-        """The backends that have a model."""
-        found = next((model for model in self.of_type(kind) if model.name == name), None)
+        """The backends that have a model; of a checkpoint also as a diffusion model."""
+        models = self.checkpoints if kind == CHECKPOINT else self.of_type(kind)
+        found = next((model for model in models if model.name == name), None)
         return frozenset(found.backends) if found is not None else frozenset()
 
     def healthy(self, kind: str) -> list[backend_pb2.Backend]:
@@ -84,21 +91,29 @@ def title_of(model: model_pb2.Model) -> str:
 def hash_of(model: model_pb2.Model) -> str | None:
     """The short hash of a checkpoint, where its backend tells it."""
     found = TITLE.fullmatch(model.description)
-    return found[1] if found else None
+    return (found[1] if found else None) or model.sha256[:10] or None
 
 
 def find_model(stock: Stock, wanted: str) -> model_pb2.Model | None:
     """A checkpoint by its name, title, file name without its ending, or hash."""
-    checkpoints = stock.of_type(CHECKPOINT)
+    return _find(stock.checkpoints, wanted)
+
+
+def find_lora(stock: Stock, wanted: str) -> model_pb2.Model | None:
+    """A LoRA by its name, alias, or file name without its ending."""
+    return _find(stock.of_type(LORA), wanted)
+
+
+def _find(models: Sequence[model_pb2.Model], wanted: str) -> model_pb2.Model | None:
     for names in (_exact_names, _loose_names):
-        for model in checkpoints:
+        for model in models:
             if wanted in names(model):
                 return model
     return None
 
 
 def _exact_names(model: model_pb2.Model) -> set[str]:
-    return {model.name, title_of(model)}
+    return {model.name, model.description, title_of(model)} - {""}
 
 
 def _loose_names(model: model_pb2.Model) -> set[str]:

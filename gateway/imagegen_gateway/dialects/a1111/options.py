@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from imagegen_gateway.dialects.a1111.faults import exception, invalid
-from imagegen_gateway.dialects.a1111.names import CHECKPOINT, OWN_VAE, VAE, Stock, find_model, hash_of, title_of
+from imagegen_gateway.dialects.a1111.names import OWN_VAE, VAE, Stock, find_model, hash_of, title_of
 
 CHECKPOINT_OPTION: Final = "sd_model_checkpoint"
 VAE_OPTION: Final = "sd_vae"
@@ -79,7 +79,7 @@ def shown(choice: Choice, stock: Stock) -> dict[str, Any]:
 
 def current_model(choice: Choice, stock: Stock) -> Any:
     """The chosen checkpoint; else one that is loaded, or the first; None where there is none."""
-    checkpoints = stock.of_type(CHECKPOINT)
+    checkpoints = stock.checkpoints
     chosen = find_model(stock, choice.model) if choice.model else None
     resident = next((model for model in checkpoints if model.resident_backends), None)
     return chosen or resident or next(iter(checkpoints), None)

@@ -7,13 +7,15 @@ from typing import Any, Final
 from imagegen.v1 import job_pb2
 from imagegen_gateway.dialects.a1111.faults import Refused, http_exception, invalid, unfit
 from imagegen_gateway.dialects.a1111.fields import Wanted
-from imagegen_gateway.dialects.a1111.names import CHECKPOINT, LORA, Sampling, Stock, scheduler_label
+from imagegen_gateway.dialects.a1111.names import CHECKPOINT, LORA, Sampling, Stock, find_lora, scheduler_label
 from imagegen_gateway.dialects.a1111.options import PREVIEW_OPTIONS
 
 KIND: Final = "a1111"
 """Kind of the backends that may get it."""
 EXTRA_NETWORK: Final = re.compile(r"<(?:lora|lyco|hypernet):([^<>:]*+)[^<>]*+>")
 """In a prompt: A1111 takes it out and loads a file; other kinds would read it as words."""
+_WEIGHT: Final = r"(?::(-?[0-9]{0,3}\.?[0-9]{1,6}))?"
+LORA_WORDS: Final = re.compile(rf"<lora:([^<>:]+){_WEIGHT}{_WEIGHT}>", re.ASCII)
 MAX_OPTIONS_CHARS: Final = 1_000_000
 """Of what is passed through: it is stored with the job."""
 SAME: Final = ("", "None", "Use same sampler", "Use same checkpoint", "Use same scheduler")
@@ -34,6 +36,8 @@ def pass_through(
         return
     backends = [backend for backend in stock.healthy(KIND) if _has_model(stock, spec, backend.name)]
     if not backends:
+        if not options and _ask_for_loras(spec, networks, stock):
+            return
         raise _nobody_can(options, networks[0][0] if networks else "", others)
     for network in networks:
         _check_network(network, stock)
@@ -42,6 +46,28 @@ def pass_through(
     spec.backend = backends[0].name
     if options:
         spec.backend_options.update({KIND: options})
+
+
+def _ask_for_loras(spec: job_pb2.JobSpec, networks: Iterable[re.Match[str]], stock: Stock) -> bool:
+    """Whether all of it are LoRAs that a backend of another kind has; then the job asks for them as such."""
+    loras = [_lora(network[0], stock, spec.image.model) for network in networks]
+    if None in loras or EXTRA_NETWORK.search(spec.image.negative_prompt):
+        return False
+    spec.image.loras.extend(lora for lora in loras if lora is not None)
+    spec.image.prompt = EXTRA_NETWORK.sub("", spec.image.prompt).strip()
+    return True
+
+
+def _lora(text: str, stock: Stock, model: str) -> job_pb2.Lora | None:
+    """The LoRA in <lora:name:weight>, or <lora:name:weight for the text encoder:weight>; None: nobody has it."""
+    words = LORA_WORDS.fullmatch(text)
+    lora = find_lora(stock, words[1]) if words is not None else None
+    if words is None or lora is None or (model and not stock.holders(CHECKPOINT, model) & set(lora.backends)):
+        return None
+    first, second = (float(number) if number else None for number in words.groups()[1:])
+    if second is None:
+        return job_pb2.Lora(name=lora.name, weight=first)
+    return job_pb2.Lora(name=lora.name, weight=second, text_encoder_weight=first)
 
 
 def _check_network(network: re.Match[str], stock: Stock) -> None:

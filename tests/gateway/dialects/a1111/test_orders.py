@@ -9,7 +9,7 @@ from google.protobuf import json_format
 from imagegen.v1 import backend_pb2, job_pb2
 from imagegen_gateway.dialects.a1111.faults import Refused
 from imagegen_gateway.dialects.a1111.fields import IMG2IMG, TXT2IMG, read
-from imagegen_gateway.dialects.a1111.names import CHECKPOINT, LORA, SAMPLER, VAE, Stock
+from imagegen_gateway.dialects.a1111.names import CHECKPOINT, DIFFUSION_MODEL, LORA, SAMPLER, VAE, Stock
 from imagegen_gateway.dialects.a1111.options import Choice
 from imagegen_gateway.dialects.a1111.orders import Order, order_of
 from tests.gateway.dialects.a1111.test_names import model, stock
@@ -19,6 +19,8 @@ MODELS = (
     model(CHECKPOINT, "xl.safetensors", "comfy"),
     model(VAE, "soft.vae", "comfy"),
     model(LORA, "tiny_lora", "auto"),
+    model(LORA, "styles/film.safetensors", "comfy"),
+    model(DIFFUSION_MODEL, "flux.safetensors", "comfy"),
     model(SAMPLER, "euler_ancestral", "comfy"),
     model(SAMPLER, "euler", "comfy"),
     model(SAMPLER, "Euler a", "auto", "busy"),
@@ -158,10 +160,40 @@ def test_words_that_load_networks_are_for_a1111() -> None:
     prompt = "a fox <lora:tiny_lora:0.8>"
     assert txt2img(WITH_A1111, prompt=prompt).spec.backend == "auto"
     assert txt2img(WITH_A1111, prompt=prompt).spec.backend_options.fields == {}
-    with pytest.raises(Refused, match="only an A1111 backend"):
-        txt2img(prompt=prompt)
     with pytest.raises(Refused, match="no such network"):
         txt2img(WITH_A1111, prompt="a fox <lora:nope:1>")
+
+
+@pytest.mark.parametrize(
+    ("words", "lora"),
+    [
+        ("<lora:film>", job_pb2.Lora(name="styles/film.safetensors")),
+        ("<lora:film.safetensors:0.8>", job_pb2.Lora(name="styles/film.safetensors", weight=0.8)),
+        ("<lora:film:.5:-1>", job_pb2.Lora(name="styles/film.safetensors", weight=-1, text_encoder_weight=0.5)),
+    ],
+)
+def test_loras_are_asked_for_as_such_where_no_a1111_is_there(words: str, lora: job_pb2.Lora) -> None:
+    spec = txt2img(prompt=f"a fox {words}", override_settings={"sd_model_checkpoint": "xl"}).spec
+    assert (spec.backend, spec.image.prompt, list(spec.image.loras)) == ("", "a fox", [lora])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"prompt": "<hypernet:film:1>"},
+        {"prompt": "<lora:film:much>"},
+        {"prompt": "<lora:nope:1>"},
+        {"prompt": "x", "negative_prompt": "<lora:film:1>"},
+        {"prompt": "<lora:tiny_lora:1>", "override_settings": {"sd_model_checkpoint": "xl"}},
+    ],
+)
+def test_networks_that_nobody_has_are_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(Refused, match="only an A1111 backend"):
+        txt2img(**fields)
+
+
+def test_a_diffusion_model_is_chosen_as_a_checkpoint() -> None:
+    assert txt2img(override_settings={"sd_model_checkpoint": "flux"}).spec.image.model == "flux.safetensors"
 
 
 @pytest.mark.parametrize(
