@@ -94,7 +94,7 @@ changes = st.lists(
 
 @example([({"defaults.steps": 1}, {"defaults.steps"}), ({}, {"defaults.steps"})])
 @given(changes)
-@hypothesis.settings(max_examples=15)
+@hypothesis.settings(max_examples=15, deadline=None)
 def test_any_sequence_of_changes_is_their_fold_with_a_version_for_each_that_changed_something(
     tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[dict[str, int], set[str]]]
 ) -> None:
