@@ -52,7 +52,7 @@ def server_process() -> Iterator[str]:
 def run(server_process: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a command against the server, in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    return lambda *arguments: CliRunner().invoke(app, ["--server", server_process, *arguments])
+    return lambda *arguments, **more: CliRunner().invoke(app, ["--server", server_process, *arguments], **more)
 
 
 @pytest.fixture

@@ -80,6 +80,11 @@ def test_a_picture_is_uploaded_and_read(run: Run) -> None:
     assert run("workflows", "show", "photo").exit_code == 3
 
 
+def test_a_workflow_is_read_from_stdin(run: Run) -> None:
+    result = run("workflows", "import", "-", "--as", "photo", "--dry-run", "--json", input="fox\nSteps: 3")
+    assert lines(result)[0]["import"]["workflow"]["graph_json"] == "fox\nSteps: 3"
+
+
 def test_a_workflow_is_changed_by_the_json_that_shows_it(run: Run, tmp_path: Path) -> None:
     run("workflows", "import", "comic.json")
     shown = lines(run("workflows", "show", "comic", "--json"))[0]

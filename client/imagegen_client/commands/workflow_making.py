@@ -48,10 +48,8 @@ def import_workflow(
     file: Annotated[
         Path,
         typer.Argument(
-            exists=True,
-            dir_okay=False,
-            allow_dash=True,
             metavar="FILE",
+            show_default=False,
             help="A graph, a picture that ComfyUI or A1111 wrote, or `parameters` text; - is stdin.",
         ),
     ],
@@ -66,6 +64,8 @@ def import_workflow(
     as_json: AsJson = False,
 ) -> None:
     """Bring in a workflow, with inputs that are found by following its links; say how sure each one is."""
+    if file != STDOUT and not file.is_file():
+        raise typer.BadParameter(f"there is no file {file}", param_hint="FILE")
     content = _read(file)
     nodes = openwebui_nodes.read_text("utf-8") if openwebui_nodes else ""
 
@@ -126,7 +126,8 @@ def _severity(problem: WorkflowProblem) -> str:
 
 def _sentence(problem: WorkflowProblem) -> str:
     node = f"{problem.node_title or problem.class_type} ({problem.node_id})" if problem.node_id else ""
-    near = f"; near: {', '.join(problem.suggestions[:5])}" if problem.suggestions else ""
+    untold = [name for name in problem.suggestions[:5] if name not in problem.message]
+    near = f"; near: {', '.join(untold)}" if untold else ""
     return (f"{node}: " if node and problem.node_id not in problem.message else "") + problem.message + near
 
 
