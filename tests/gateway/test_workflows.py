@@ -7,6 +7,7 @@ import aiohttp
 import grpc
 import jsonschema
 import pytest
+from google.protobuf.json_format import MessageToDict
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # ships no annotations
 
 from imagegen.v1 import image_gen_pb2, job_pb2, workflow_pb2
@@ -36,11 +37,11 @@ async def test_inputs_become_a_job(fake: FakeServer, http: aiohttp.ClientSession
     assert (request.request_id, request.validate_only, fake.owners["CreateJob"]) == ("k", False, "anna")
     spec = request.spec
     assert (spec.workflow.workflow_id, spec.workflow.revision) == ("w-1", 2)
-    assert json.loads(json.dumps(dict(spec.workflow.inputs), default=list)) == {
+    assert MessageToDict(spec.workflow.inputs) == {
         "prompt": "fox",
         "seed": str(2**64 - 1),
         "steps": 3.0,
-        "loras": [["name", "weight"]],
+        "loras": [{"name": "a", "weight": 0.5}],
     }
     assert (spec.backend, spec.priority, spec.reuse, dict(spec.labels)) == ("big", -3, True, {"a": "b=c", "d": ""})
     assert spec.on_uncertain == job_pb2.UNCERTAIN_POLICY_FAIL
