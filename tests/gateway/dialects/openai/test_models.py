@@ -9,7 +9,7 @@ import pytest
 from imagegen.v1 import workflow_pb2
 from imagegen.v1.settings_pb2 import ExposureSettings, PatternList, Settings
 from imagegen.v1.workflow_pb2 import InputTarget, Workflow, WorkflowInput
-from imagegen_client.specs import input_of, invocation
+from imagegen_client.specs import input_of, invocation, size_of
 from imagegen_server.config import BackendSettings
 from tests.gateway.dialects.conftest import House
 from tests.gateway.dialects.openai.conftest import jobs_of
@@ -145,6 +145,37 @@ async def test_the_chat_tells_what_makes_the_same_again(http: aiohttp.ClientSess
     async with http.post("/openai/v1/chat/completions", json=question) as answer:
         text = (await answer.json())["choices"][0]["message"]["content"]
     assert "Made with `Comic`. The same again: `--steps 4 --seed 7`" in text
+
+
+async def test_a_shape_is_had_at_the_size_that_the_style_has(http: aiohttp.ClientSession, house: House) -> None:
+    question = {"model": "posters", "messages": [{"role": "user", "content": "a fox --ar 2:1"}]}
+    async with http.post("/openai/v1/chat/completions", json=question) as answer:
+        assert answer.status == 200
+    [job] = await jobs_of(house)
+    assert size_of(job.spec) == (128, 64)
+
+
+async def test_a_workflow_comes_by_upload_and_is_an_endpoint(http: aiohttp.ClientSession, house: House) -> None:
+    form = aiohttp.FormData()
+    form.add_field("file", json.dumps(GRAPH), filename="Night fox.json")
+    async with http.post("/api/v1/workflows:import", data=form) as answer:
+        read = await answer.json()
+    assert {each["name"]: each["confidence"] for each in read["proposals"]}["prompt"] == "CONFIDENCE_HIGH"
+    async with http.post("/api/v1/workflows", json={"workflow": read["workflow"]}) as answer:
+        stored = (await answer.json())["workflow"]
+    address = f"/api/v1/workflows/{stored['workflow_id']}"
+    async with http.get(f"{address}/schema") as answer:
+        assert json.loads(await answer.text()) == json.loads(stored["input_schema_json"])
+    async with http.post(
+        f"{address}:run", json={"prompt": "a fox", "steps": 2, "seed": "18446744073709551615"}
+    ) as answer:
+        assert answer.status == 201
+    [job] = await jobs_of(house)
+    assert (input_of(job.spec, "steps"), input_of(job.spec, "seed")) == (2, 2**64 - 1)
+    async with http.post(f"{address}:run", json={"prompt": "a fox", "stepz": 2}) as answer:
+        assert [error["field"] for error in (await answer.json())["errors"]] == ["stepz"]
+    async with http.get("/openapi.json") as answer:
+        assert f"{address}:run" in (await answer.json())["paths"]
 
 
 @pytest.mark.parametrize("backends", [(BackendSettings(kind="demo"), BackendSettings(kind="demo", name="b2"))])
