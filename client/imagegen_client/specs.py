@@ -12,7 +12,7 @@ from imagegen.v1.job_pb2 import ImageParameters, JobSpec, UncertainPolicy, Workf
 Source = str | ImageParameters | WorkflowInvocation | JobSpec
 """What to make: a prompt, the parameters of images, a workflow with its inputs, or a whole specification."""
 
-InputValue = str | int | float | bool | Sequence["InputValue"] | Mapping[str, "InputValue"]
+InputValue = str | int | float | bool | None | Sequence["InputValue"] | Mapping[str, "InputValue"]
 """A value of a workflow's input."""
 
 _EXACT = 2**53
@@ -87,7 +87,7 @@ def _plain(name: str, value: Value) -> Any:
 
 def _sendable(value: InputValue) -> InputValue:
     match value:
-        case bool() | str():
+        case bool() | str() | None:
             return value
         case int():
             return value if abs(value) <= _EXACT else str(value)

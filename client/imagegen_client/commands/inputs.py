@@ -5,10 +5,11 @@ which knows the backends; here is said which inputs there are, and what kind of 
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import typer
 
@@ -91,7 +92,7 @@ def _value(name: str, about: Mapping[str, Any], text: str) -> Given:
         return _of_words(name, text)
     if "integer" in kinds and _INTEGER.fullmatch(text):
         return int(text)
-    if "number" in kinds and _NUMBER.fullmatch(text):
+    if "number" in kinds and _NUMBER.fullmatch(text) and math.isfinite(float(text)):
         return int(text) if _INTEGER.fullmatch(text) else float(text)
     if kinds & {"integer", "number"}:  # also with "string": whole numbers beyond 2^53 go as digits
         kind = "a number" if "number" in kinds else "a whole number"
@@ -116,13 +117,17 @@ def _picture(name: str, text: str) -> Given:
 def _structured(name: str, about: Mapping[str, Any], text: str) -> InputValue:
     if text.lstrip()[:1] in {"[", "{"}:
         try:
-            value: InputValue = json.loads(text)
+            value: InputValue = json.loads(text, parse_constant=_refuse_constant)
         except (ValueError, RecursionError):
             raise typer.BadParameter(f"{name}: {text[:80]!r} is no JSON", param_hint="--set") from None
         return _as_list(value) if "array" in _kinds(about) else value
     if "weight" not in about.get("items", {}).get("properties", {}):
         raise typer.BadParameter(f"{name} takes JSON", param_hint="--set")
     return [lora_value(text)] if text else []
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _as_list(value: Any) -> list[InputValue]:
