@@ -36,7 +36,7 @@ DIGEST = "a" * 64
         (["loras="], {"loras": []}),
         (["loras=a:0.8", "loras=b"], {"loras": [{"name": "a", "weight": 0.8}, {"name": "b"}]}),
         (['loras=[{"name": "a"}]', "loras=b"], {"loras": [{"name": "a"}, {"name": "b"}]}),
-        (['settings={"a": 1}'], {"settings": {"a": 1}}),
+        (['settings={"a": [null, 1]}'], {"settings": {"a": [None, 1]}}),
     ],
 )
 def test_values_are_what_the_schema_says(assignments: list[str], expected: dict[str, Any]) -> None:
@@ -60,6 +60,8 @@ def test_values_are_what_the_schema_says(assignments: list[str], expected: dict[
         (["steps=1", "steps=2"], "given twice"),
         (["settings=a"], "takes JSON"),
         (["settings={"], "no JSON"),
+        (['settings={"a": NaN}'], "no JSON"),
+        (["strength=1e999"], "strength takes a number"),
     ],
 )
 def test_what_cannot_be_is_told(assignments: list[str], says: str) -> None:
@@ -124,7 +126,7 @@ def test_a_flag_without_an_input_is_refused(said: dict[str, Any], says: str) -> 
 
 def test_numbers_beyond_2_53_go_as_digits_and_come_back() -> None:
     spec = JobSpec(
-        workflow=invocation("w", {"seed": 2**64 - 1, "count": 3, "cfg_scale": 2.5, "loras": [{"weight": 1}]})
+        workflow=invocation("w", {"seed": 2**64 - 1, "count": 3, "cfg_scale": 2.5, "loras": [{"weight": None}]})
     )
     assert spec.workflow.inputs["seed"] == str(2**64 - 1)
     assert (input_of(spec, "seed"), count_of(spec), input_of(spec, "cfg_scale")) == (2**64 - 1, 3, 2.5)

@@ -26,7 +26,7 @@ SCHEMA = {
 
 async def test_inputs_become_a_job(fake: FakeServer, http: aiohttp.ClientSession) -> None:
     fake.answers["CreateJob"] = image_gen_pb2.CreateJobResponse(job=job_pb2.Job(job_id="j-1"))
-    body = {"prompt": "fox", "seed": 2**64 - 1, "steps": 3, "mask": None, "loras": [{"name": "a", "weight": 0.5}]}
+    body = {"prompt": "fox", "seed": 2**64 - 1, "steps": 3, "mask": None, "loras": [{"name": "a", "weight": None}]}
     query = "revision=2&backend=big&priority=-3&reuse=true&on_uncertain=fail&label=a%3Db%3Dc&label=d%3D"
     headers = {"Idempotency-Key": "k", "Imagegen-Owner": "anna"}
     async with http.post(f"/api/v1/workflows/w-1:run?{query}", json=body, headers=headers) as response:
@@ -41,7 +41,7 @@ async def test_inputs_become_a_job(fake: FakeServer, http: aiohttp.ClientSession
         "prompt": "fox",
         "seed": str(2**64 - 1),
         "steps": 3.0,
-        "loras": [{"name": "a", "weight": 0.5}],
+        "loras": [{"name": "a", "weight": None}],
     }
     assert (spec.backend, spec.priority, spec.reuse, dict(spec.labels)) == ("big", -3, True, {"a": "b=c", "d": ""})
     assert spec.on_uncertain == job_pb2.UNCERTAIN_POLICY_FAIL
