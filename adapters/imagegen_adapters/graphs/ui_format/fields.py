@@ -65,8 +65,9 @@ def field_values(node: UiNode, node_class: NodeClass | None) -> dict[str, Any]:
     """The fields that are sent, with their values, in the page's order."""
     values = node.values
     if node_class is None:
-        named = values if isinstance(values, Mapping) else node.named_values
-        return _without_controls(named) if named else _guessed_values(node, values or ())
+        if isinstance(values, Mapping) or node.named_values:
+            return _without_controls(values if isinstance(values, Mapping) else node.named_values)
+        return _guessed_values(node, values or ())
     places = list(_places(node, node_class))
     defaults = {place.name: place.default for place in places if place.name and place.default is not _NOTHING}
     if isinstance(values, Mapping):
@@ -99,7 +100,7 @@ def live_fields(node_class: NodeClass | None) -> tuple[str, ...]:
 
 def _places(node: UiNode, node_class: NodeClass) -> Iterator[_Place]:
     saved = {slot.name: slot for slot in node.inputs}
-    pending = list(reversed(node_class.inputs.items()))
+    pending = list(reversed(list(node_class.inputs.items())))
     position = 0
     while pending:
         name, kind = pending.pop()
@@ -107,7 +108,7 @@ def _places(node: UiNode, node_class: NodeClass) -> Iterator[_Place]:
         yield from places
         if kind.branches:
             branch = kind.branches.get(str(_chosen(node, name, position, kind)), {})
-            pending += [(f"{name}.{inner}", each) for inner, each in reversed(branch.items())]
+            pending += [(f"{name}.{inner}", each) for inner, each in reversed(list(branch.items()))]
         position += len(places)
 
 
