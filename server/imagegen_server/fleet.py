@@ -1,8 +1,8 @@
 """The configured backends: who they are, how they are, what they have.
 
 One task per backend asks for its status every few seconds, sooner while it is in trouble, and for its catalogue at the
-start, after it restarted or came back, and every few minutes. Nobody else asks, so a backend is never asked twice at a
-time. What it said last stays known while it is away.
+start, after it restarted or came back, and every minute. Nobody else asks, so a backend is never asked twice at a time.
+What it said last stays known while it is away.
 
 A backend in trouble gets no new jobs until it has answered well again, and for a while longer where `trust` says so.
 """
@@ -17,7 +17,7 @@ import structlog
 
 from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import Adapter, BackendStatus, Catalog, ImageParameters, RawGraph
-from imagegen_adapters.errors import AdapterError, Unreachable, Violation
+from imagegen_adapters.errors import AdapterError, Rejected, Unreachable, Violation
 from imagegen_server.errors import CannotStart, backend_not_found
 from imagegen_server.logs import without_credentials
 from imagegen_server.tasks import running
@@ -40,7 +40,7 @@ class Intervals:
     """How often a backend is asked when all is well."""
 
     status_s: float = 5.0
-    catalog_s: float = 300.0
+    catalog_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class Health:
     """As it last answered; None: never."""
     catalog_time: float | None = None
     catalog_version: int = 0
-    """Grows with every catalogue: what the adapter's `validate` says may change with it."""
+    """Grows with every catalogue that may be another: what the adapter's `validate` says may change with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +102,8 @@ class Backend:
         self._failures = 0
         """So often in a row it was asked without being taken back."""
         self._suspicions = 0
-        self._wants_catalog = False
+        self._wants_rescan = False
+        self._loads: dict[str, asyncio.Task[None]] = {}
         self._wants_memory_freed = False
         self._wake = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
@@ -129,12 +130,37 @@ class Backend:
         return self.adapter.validate(source)
 
     async def refresh(self, *, with_catalog: bool = False) -> None:
-        """Has the backend asked now and waits for the answer, which may be none: see `health`."""
+        """Has the backend asked now and waits for the answer, which may be none: see `health`.
+
+        With the catalogue, it is to look through its folders first.
+        """
         answered = asyncio.get_running_loop().create_future()
         self._waiting.append(answered)
-        self._wants_catalog |= with_catalog
+        self._wants_rescan |= with_catalog
         self._wake.set()
         await answered
+
+    async def load_model(self, name: str) -> None:
+        """Has it load a model and waits until it has, and this is known. Raises AdapterError.
+
+        It is loaded to its end although nobody waits any more, and once where several ask for it.
+        """
+        if not self.adapter.capabilities.model_loading:
+            raise Rejected("this kind of backend loads models only for jobs")
+        load = self._loads.get(name)
+        if load is None:
+            load = self._loads[name] = asyncio.create_task(self._load(name), name=f"load {name} at {self.name}")
+            load.add_done_callback(lambda ended: self._note_load(name, ended))
+        await asyncio.shield(load)
+
+    async def free_memory(self) -> None:
+        """Has it give its memory back and waits until this is known. Raises AdapterError."""
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                await self.adapter.free_memory()
+        except TimeoutError as error:
+            raise Unreachable("did not answer in time") from error
+        await self.refresh()
 
     def suspect(self, reason: str, *, hold_s: float = 0.0, free_memory: bool = False) -> None:
         """An attempt found the backend at fault: nothing new goes there until it has answered well again.
@@ -164,8 +190,19 @@ class Backend:
                     async with asyncio.timeout(self._pause_s()):
                         await self._wake.wait()
         finally:
-            for answered in self._waiting:
-                answered.cancel()
+            for waiting_one in (*self._waiting, *self._loads.values()):
+                waiting_one.cancel()
+            await asyncio.gather(*self._loads.values(), return_exceptions=True)
+
+    async def _load(self, name: str) -> None:
+        await self.adapter.load_model(name)
+        await self.refresh()
+
+    def _note_load(self, name: str, ended: asyncio.Task[None]) -> None:
+        self._loads.pop(name, None)
+        if not ended.cancelled():
+            error = ended.exception()
+            self._log.info("model loaded" if error is None else "model not loaded", model=name, reason=str(error or ""))
 
     def _pause_s(self) -> float:
         """Until it is asked again: so that its return is noticed soon, and the end of a hold at once."""
@@ -225,13 +262,23 @@ class Backend:
 
     def _is_catalog_due(self) -> bool:
         asked = self.health.catalog_time
-        return self._wants_catalog or asked is None or self._clock() - asked >= self._intervals.catalog_s
+        return self._wants_rescan or asked is None or self._clock() - asked >= self._intervals.catalog_s
 
     async def _ask_catalog(self) -> None:
-        self._wants_catalog = False
-        catalog = await self.adapter.catalog()
-        version = self.health.catalog_version + 1
+        if self._wants_rescan:
+            self._wants_rescan = False
+            await self._rescan()
+        known, catalog = self.health.catalog, await self.adapter.catalog()
+        # Graphs are checked against more than the catalogue shows.
+        is_known = catalog is known or (catalog == known and not self.adapter.capabilities.graphs)
+        version = self.health.catalog_version + (not is_known)
         self.health = replace(self.health, catalog=catalog, catalog_time=self._clock(), catalog_version=version)
+
+    async def _rescan(self) -> None:
+        try:
+            await self.adapter.rescan()
+        except AdapterError as error:
+            self._log.warning("backend did not look for new files", reason=str(error))
 
     def _set_healthy(self) -> None:
         if not self.is_healthy:

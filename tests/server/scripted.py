@@ -108,7 +108,9 @@ class ScriptedRun:
         self.finish()
 
 
-DEFAULT_CAPABILITIES = Capabilities(image_to_image=True, inpainting=True, hires=True, previews=True, max_batch_size=4)
+DEFAULT_CAPABILITIES = Capabilities(
+    image_to_image=True, inpainting=True, hires=True, model_loading=True, previews=True, max_batch_size=4
+)
 DEFAULT_CATALOG = Catalog(
     checkpoints=(NamedModel(name="first"), NamedModel(name="second", description="the other one")),
     samplers=(NamedModel(name="euler"), NamedModel(name="heun")),
@@ -133,9 +135,14 @@ class ScriptedAdapter:
     """What `reattach` finds, by remote id; called with the run."""
     status_calls: int = 0
     catalog_calls: int = 0
+    rescans: int = 0
     metadata: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
     """What `model_metadata` tells, by list and name."""
     metadata_calls: int = 0
+    loads: list[str] = field(default_factory=list)
+    """The names that `load_model` was asked for."""
+    may_load: asyncio.Event = field(default_factory=asyncio.Event)
+    """`load_model` waits for it; set at first."""
     load_failure: AdapterError | None = None
     """What `load_model` raises."""
     memory_freed: int = 0
@@ -143,6 +150,9 @@ class ScriptedAdapter:
     most_concurrent_calls: int = 0
     _began: asyncio.Condition = field(default_factory=asyncio.Condition)
     _remembered: Catalog | None = None
+
+    def __post_init__(self) -> None:
+        self.may_load.set()
 
     async def status(self) -> BackendStatus:
         self.status_calls += 1
@@ -162,6 +172,9 @@ class ScriptedAdapter:
             raise Unreachable("connection refused")
         self._remembered = self.current_catalog
         return self.current_catalog
+
+    async def rescan(self) -> None:
+        self.rescans += 1
 
     async def node_definitions(self) -> bytes:
         return self.current_definitions
@@ -188,6 +201,8 @@ class ScriptedAdapter:
         return self.metadata.get((kind, name), {})
 
     async def load_model(self, name: str) -> None:
+        self.loads.append(name)
+        await self.may_load.wait()
         if self.load_failure is not None:
             raise self.load_failure
         self.current_status = replace(self.current_status, resident_model=name)

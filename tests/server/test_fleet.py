@@ -38,6 +38,7 @@ class MoodyAdapter(ScriptedAdapter):
     may_answer: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self.may_answer.set()
 
     async def status(self) -> BackendStatus:
