@@ -21,6 +21,7 @@ from imagegen_adapters.graphs.ui_format.texts import replace_in_file_name, resol
 Report = Callable[[GraphProblem], None]
 
 _FILE_NAME = "filename_prefix"
+_MAX_PROBLEMS = 500
 _ALIAS = "Node name for S&R"
 """A property of nodes: the name by which file names refer to them."""
 _INDEX_END = 2**32 - 1
@@ -49,7 +50,8 @@ def convert(workflow: Mapping[str, Any], classes: NodeClasses) -> Converted:
     problems: dict[GraphProblem, None] = {}
 
     def report(problem: GraphProblem) -> None:
-        problems[problem] = None
+        if len(problems) < _MAX_PROBLEMS:
+            problems[problem] = None
 
     document = read_document(workflow)
     if document.malformed:
@@ -135,9 +137,10 @@ class _Conversion:
             self._report(element.problem(message, input_name=_FILE_NAME))
         return replace_in_file_name(value, self._field_of)
 
-    def _field_of(self, name: str, field: str) -> object | None:
+    def _field_of(self, name: str, field: str) -> str | float | None:
         element = self._by_alias.get(name) or self._by_title.get(name)
-        return element.fields.get(field) if element is not None else None
+        value = element.fields.get(field) if element is not None else None
+        return value if isinstance(value, str | int | float) else None
 
     @cached_property
     def _by_alias(self) -> Mapping[object, Element]:
@@ -174,16 +177,10 @@ def _is_linked(element: Element) -> bool:
 
 
 def _missing_class(element: Element) -> GraphProblem:
-    lost = element.node.values is not None and len(element.fields) == 0 < len(element.node.values)
-    message = "values of its fields are lost, because nothing says which is whose" if lost else "its fields are guessed"
-    return GraphProblem(
-        severity=Severity.ERROR,
-        code=ProblemCode.NODE_CLASS_MISSING,
-        message=f"{element.label}: its class is not known; {message}",
-        node_id=element.element_id,
-        node_title=element.title,
-        class_type=element.class_type,
-    )
+    is_lost = bool(element.node.values) and not element.fields
+    rest = "the values of its fields are lost, because nothing says which is whose" if is_lost else "fields are guessed"
+    message = f"its class is not known; {rest}"
+    return element.problem(message, severity=Severity.ERROR, code=ProblemCode.NODE_CLASS_MISSING)
 
 
 def _as_value(value: Any) -> Any:

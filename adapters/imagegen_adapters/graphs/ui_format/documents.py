@@ -11,6 +11,9 @@ from functools import cached_property
 from typing import Any
 
 
+_TYPE_LENGTH = 200
+
+
 class Mode(IntEnum):
     """Whether a node runs. The page knows more numbers, which all mean that it does."""
 
@@ -55,6 +58,8 @@ class UiNode:
     named_values: Mapping[str, Any]
     """The same by name, as the newest pages save them besides."""
     properties: Mapping[str, Any]
+    text_length: int
+    """Of its title and its values, however deep they lie."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +168,7 @@ def _node(entry: Mapping[str, Any]) -> UiNode:
         values=tuple(values) if isinstance(values, list) else values if isinstance(values, Mapping) else None,
         named_values=_mapping(entry.get("widgets_values_named")),
         properties=_mapping(entry.get("properties")),
+        text_length=_text_length([entry.get("title"), values, entry.get("widgets_values_named")]),
     )
 
 
@@ -191,11 +197,25 @@ def _link(entry: Any) -> UiLink | None:
     return UiLink(link_id=link_id, source=source, slot=slot, target=target) if link_id and source else None
 
 
+def _text_length(values: list[Any]) -> int:
+    """About what they take as JSON. Without recursion, because they may be nested as deep as JSON allows."""
+    length, pending = 0, values
+    while pending:
+        value = pending.pop()
+        length += len(value) if isinstance(value, str) else 4
+        if isinstance(value, list):
+            pending.extend(value)
+        elif isinstance(value, Mapping):
+            pending.extend(value)
+            pending.extend(value.values())
+    return length
+
+
 def _type(value: Any) -> str:
     """Types are names; choices of old pages are lists, and 0 stands for anything."""
     if isinstance(value, list):
         return "COMBO"
-    return value if isinstance(value, str) else "*"
+    return value[:_TYPE_LENGTH] if isinstance(value, str) else "*"
 
 
 def _id(value: Any) -> str:

@@ -17,9 +17,15 @@ from imagegen_adapters.graphs.ui_format.page_nodes import PRIMITIVE
 
 MAX_NODES = 10_000
 """Of the whole graph, with all copies of subgraphs."""
-MAX_SLOTS = 200_000
+MAX_INPUTS = 256
+"""Of one node."""
+MAX_SLOTS = 100_000
+"""Inputs and values of all nodes."""
+MAX_TEXT = 16 * 2**20
 MAX_DEPTH = 16
 
+_SHOWN = 1_000
+"""Characters of names and messages in problems."""
 _GROUP_PREFIXES = ("workflow>", "workflow/")
 _RENAMED = {
     "T2IAdapterLoader": "ControlNetLoader",
@@ -63,18 +69,22 @@ class Element:
     def label(self) -> str:
         return node_label(self.element_id, "subgraph" if self.definition is not None else self.class_type, self.title)
 
-    def slot_of(self, name: str) -> int | None:
-        return next((slot for slot, each in enumerate(self.inputs) if each.name == name), None)
-
-    def problem(self, message: str, *, severity: Severity = Severity.WARNING, input_name: str = "") -> GraphProblem:
+    def problem(
+        self,
+        message: str,
+        *,
+        severity: Severity = Severity.WARNING,
+        code: ProblemCode = ProblemCode.CONVERSION,
+        input_name: str = "",
+    ) -> GraphProblem:
         return GraphProblem(
             severity=severity,
-            code=ProblemCode.CONVERSION,
-            message=f"{self.label}: {message}",
+            code=code,
+            message=f"{self.label}: {message}"[:_SHOWN],
             node_id=self.element_id,
-            node_title=self.title,
-            class_type=self.class_type,
-            input_name=input_name,
+            node_title=self.title[:_SHOWN],
+            class_type=self.class_type[:_SHOWN],
+            input_name=input_name[:_SHOWN],
         )
 
 
@@ -109,6 +119,7 @@ class Expansion:
         self._groups: dict[str, UiGraph] = {}
         self._nodes = 0
         self._slots = 0
+        self._text = 0
 
     def expand(self) -> Place:
         place = Place(graph=self._document.graph)
@@ -149,10 +160,15 @@ class Expansion:
     def _count(self, node: UiNode, definition: UiGraph | None) -> None:
         self._nodes += 1
         self._slots += len(node.inputs) + len(node.values or ()) + (len(definition.inputs) if definition else 0)
+        self._text += node.text_length
         if self._nodes > MAX_NODES:
             raise TooLarge(f"the graph has more than {MAX_NODES} nodes, with all copies of its subgraphs")
+        if len(node.inputs) > MAX_INPUTS:
+            raise TooLarge(f"a node has more than {MAX_INPUTS} inputs")
         if self._slots > MAX_SLOTS:
             raise TooLarge(f"the nodes of the graph have more than {MAX_SLOTS} inputs and values")
+        if self._text > MAX_TEXT:
+            raise TooLarge(f"the nodes of the graph have more than {MAX_TEXT >> 20} MB of text")
 
     def _enter(self, element: Element, path: tuple[str, ...]) -> None:
         assert element.definition is not None
@@ -216,8 +232,9 @@ def _set_host_values(host: Element) -> None:
     elif values and host.inside is not None and host.inside.graph.fields is not None:
         _set_group_values(host, host.inside.graph.fields, values)
     elif values and isinstance(proxies, list):
+        linked = _linked_inputs(host)
         for proxy, value in zip(proxies, values, strict=False):
-            _set_proxied(host, proxy, value)
+            _set_proxied(host, proxy, value, linked)
     elif values:
         host.fields.update(zip(list(host.fields), values, strict=False))
 
@@ -233,29 +250,29 @@ def _set_group_values(host: Element, fields: Sequence[tuple[str, str] | None], v
             element.fields[name] = value
 
 
-def _set_proxied(host: Element, proxy: Any, value: Any) -> None:
+def _set_proxied(host: Element, proxy: Any, value: Any, linked: Mapping[tuple[str, str], str]) -> None:
     """Newer pages name the fields of the node: [id of the node inside, its field], or ["-1", the input]."""
     assert host.inside is not None
     if not isinstance(proxy, list) or len(proxy) < 2 or value is None:
         return
-    source, name = str(proxy[0])[:64], str(proxy[1])
-    if source == "-1":
-        host.fields.update({name: value} if name in host.fields else {})
+    source, name = proxy[:2]
+    if not isinstance(source, str) or not isinstance(name, str):
         return
+    promoted = name if source == "-1" else linked.get((source, name))
     element = host.inside.elements.get(source)
-    if element is None:
-        return
-    linked = _linked_input(host, element, name)
-    if linked is not None:
-        host.fields[linked] = value
-    elif name in element.fields:
+    if promoted is not None and promoted in host.fields:
+        host.fields[promoted] = value
+    elif element is not None and name in element.fields:
         element.fields[name] = value
 
 
-def _linked_input(host: Element, element: Element, name: str) -> str | None:
-    """The input of the subgraph that leads to a field inside of it."""
-    slot = next((slot for slot in element.inputs if slot.link and name in (slot.widget, slot.name)), None)
-    if slot is None:
-        return None
-    inputs = element.place.graph.inputs
-    return next((each.name for each in inputs if slot.link in each.links and each.name in host.fields), None)
+def _linked_inputs(host: Element) -> Mapping[tuple[str, str], str]:
+    """The inputs of a subgraph by the fields inside that they lead to, as node and name."""
+    assert host.inside is not None
+    inputs = {link: slot.name for slot in host.inside.graph.inputs for link in slot.links}
+    return {
+        (element.node.node_id, slot.widget or slot.name): inputs[slot.link]
+        for element in host.inside.elements.values()
+        for slot in element.inputs
+        if slot.link is not None and slot.link in inputs
+    }

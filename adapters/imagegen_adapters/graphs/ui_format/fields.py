@@ -107,7 +107,8 @@ def _places(node: UiNode, node_class: NodeClass) -> Iterator[_Place]:
         places = list(_places_of(name, kind, saved.get(name)))
         yield from places
         if kind.branches:
-            branch = kind.branches.get(str(_chosen(node, name, position, kind)), {})
+            chosen = _chosen(node, name, position, kind)
+            branch = kind.branches.get(chosen, {}) if isinstance(chosen, str) else {}
             pending += [(f"{name}.{inner}", each) for inner, each in reversed(list(branch.items()))]
         position += len(places)
 

@@ -38,4 +38,4 @@ BROADCASTERS = frozenset(
 def variable_name(node: UiNode) -> str:
     """What a Set or Get node calls its value."""
     name = node.values[0] if isinstance(node.values, tuple) and node.values else ""
-    return str(name)[:256]
+    return name if isinstance(name, str) else ""

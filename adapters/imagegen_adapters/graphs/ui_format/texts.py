@@ -7,6 +7,7 @@ _LINE_END = re.compile(r"[\n\r\u2028\u2029]")
 _COMMENT = re.compile(r"//|/\*")
 _ESCAPED = re.compile(r"\\([{}|])")
 _REPLACEMENT = re.compile(r"%([^%]+)%")
+_NAME_LENGTH = 1_000
 _UNFIT_FOR_FILES = re.compile(r'[/?<>\\:*|"\x00-\x1f\x7f]')
 
 
@@ -53,20 +54,21 @@ def _without_comments(text: str) -> str:
     return "".join(kept)
 
 
-def replace_in_file_name(text: str, look_up: Callable[[str, str], object | None]) -> str:
+def replace_in_file_name(text: str, look_up: Callable[[str, str], str | float | None]) -> str:
     """%KSampler.seed% becomes the value of that field; what is not found stays, as %width%, which the server knows."""
 
     def replacement(match: re.Match[str]) -> str:
         names = match.group(1).split(".")
         value = look_up(names[0], names[1]) if len(names) == 2 else None
-        return match.group() if value is None else _UNFIT_FOR_FILES.sub("_", _shown(value))
+        return match.group() if value is None else _UNFIT_FOR_FILES.sub("_", _shown(value)[:_NAME_LENGTH])
 
-    return _REPLACEMENT.sub(replacement, text)
+    return _REPLACEMENT.sub(replacement, text) if len(text) <= _NAME_LENGTH else text
 
 
-def _shown(value: object) -> str:
+def _shown(value: str | float) -> str:
+    """As JavaScript shows it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
-        return str(int(value))
+        return f"{value:.0f}"
     return str(value)
