@@ -426,6 +426,18 @@ def test_an_inverted_mask_is_not_called_mask() -> None:
     assert found["init_image_2"].input.targets[0].node_id == "21"
 
 
+def test_a_third_pass_shares_with_the_others_what_is_equal() -> None:
+    nodes = HIRES | {
+        "8": node("VAEDecode", samples="@13", vae="@4.2"),
+        "12": node("LatentComposite", samples_to="@11", samples_from="@3", x=0, y=0, feather=0),
+        "13": sampler(latent_image="@12", steps=5, denoise=0.2, sampler_name="dpmpp_2m"),
+    }
+    found = by_name(nodes)
+    assert [target.node_id for target in found["hires_sampler"].input.targets] == ["11", "13"]
+    assert found["hires_steps_2"].input.targets[0].node_id == "13"
+    assert found["hires_steps_2"].input.title == "Steps (second pass) 2"
+
+
 def test_a_mask_for_something_else_than_the_sampler_is_less_sure() -> None:
     nodes = CONTROLLED | {
         "11": node("ImageCompositeMasked", destination="@20", source="@20", x=0, y=0, resize_source=False, mask="@21"),
@@ -496,6 +508,17 @@ def test_takes_no_longer_for_a_graph_of_ten_thousand_nodes_than_for_its_parts() 
     found = propose(Graph(nodes), CLASSES)
     assert len(found) <= 128
     assert all(len(each.input.targets) <= 64 for each in found)
+
+
+def test_takes_no_longer_for_each_encoder_of_a_text_that_is_put_together_of_thousands() -> None:
+    nodes: Nodes = dict(DEFAULT)
+    for number in range(1000):
+        nodes[f"t{number}"] = node("StringConcatenate", string_a=f"@t{number - 1}", string_b=f"@t{number - 1}")
+        nodes[f"e{number}"] = text("@t999")
+        nodes[f"c{number}"] = node(
+            "ConditioningCombine", conditioning_1=f"@c{number - 1}", conditioning_2=f"@e{number}"
+        )
+    assert "prompt" not in by_name(nodes | {"3": sampler(positive="@c999")})
 
 
 def links(ids: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:

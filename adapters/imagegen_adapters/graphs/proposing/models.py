@@ -61,8 +61,7 @@ _PARTS: Final = (
         title="Upscaler",
         group="",
     ),
-    # The other LoRA loaders are parts of a chain.
-    _Part(input="lora_name", class_type="(?!LoraLoader(ModelOnly)?$).*", name="lora", model_type="loras", title="LoRA"),
+    _Part(input="lora_name", name="lora", model_type="loras", title="LoRA"),
 )
 
 
@@ -77,8 +76,7 @@ def model_type_of(class_type: str, input_name: str) -> str:
 def propose_models(tracer: Tracer, stages: Sequence[Stage], drafts: Drafts) -> None:
     """`model` and `loras` of each sampler."""
     for stage in stages:
-        # Several nodes of a sampler can have the model, as guider and scheduler.
-        visits = list({visit.node.node_id: visit for visit in _model_walk(tracer, stage)}.values())
+        visits = list(_model_walk(tracer, stage))
         for visit in visits:
             if not tracer.links(visit.node, "MODEL"):
                 _propose_loader(tracer, visit, drafts, stage)
@@ -104,11 +102,10 @@ def propose_parts(tracer: Tracer, stages: Sequence[Stage], nodes: Sequence[Node]
 
 
 def _model_walk(tracer: Tracer, stage: Stage) -> Iterator[Visit]:
-    def follow(node: Node) -> list[Link]:
+    def follow(node: Node) -> Sequence[Link]:
         return tracer.links(node, "MODEL")
 
-    for node, is_certain in stage.nodes:
-        yield from tracer.walk(node, follow(node), follow, is_certain=is_certain)
+    return tracer.walk(stage.starts(follow), follow)
 
 
 def _propose_loader(tracer: Tracer, visit: Visit, drafts: Drafts, stage: Stage) -> None:

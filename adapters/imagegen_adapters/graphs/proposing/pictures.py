@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from imagegen_adapters.graphs.graph import Link, Node
@@ -36,7 +37,7 @@ def propose_pictures(tracer: Tracer, stages: Sequence[Stage], nodes: Sequence[No
     masks_only = _masks_only(nodes)
     for node in others[:_MOST_PICTURES]:
         # Nothing is certain about what a picture is for that no sampler starts from.
-        visit = Visit(node=node, slot=0, type="IMAGE", is_certain=False)
+        visit = Visit(node=node, type="IMAGE", is_certain=False)
         if node.node_id in masks_only or "channel" in node.inputs:
             _add_mask(tracer, _Mask(loader=visit, is_inverted=False), drafts, reason=f"{label(node)} loads a mask")
         else:
@@ -94,15 +95,17 @@ def _add_mask(tracer: Tracer, mask: _Mask, drafts: Drafts, *, reason: str) -> No
 def _masks(tracer: Tracer, stage: Stage) -> Iterator[_Mask]:
     """The masks that lie over what a sampler starts from."""
 
-    def follow(node: Node) -> list[Link]:
+    def follow(node: Node) -> Sequence[Link]:
         # Of a picture, only what turns it into a mask as it is: what looks for something in it makes one of its own.
         is_picture = node.class_type == "ImageToMask" or not tracer.gives(node, "MASK")
         return tracer.links(node, "MASK") or (tracer.links(node, "IMAGE") if is_picture else [])
 
     pictures = {visit.node.node_id for visit in stage.start}
-    for start in (*stage.start, *conditioning_walk(tracer, stage)):
+    masked = (visit for visit in (*stage.start, *conditioning_walk(tracer, stage)) if tracer.links(visit.node, "MASK"))
+    for start in islice(masked, _MOST_PICTURES):
         is_inverted = False
-        for visit in tracer.walk(start.node, tracer.links(start.node, "MASK"), follow, is_certain=start.is_certain):
+        starts = [(start.node, link, start.is_certain) for link in tracer.links(start.node, "MASK")]
+        for visit in tracer.walk(starts, follow):
             is_inverted ^= "invert" in visit.node.class_type.lower()
             is_apart = visit.type == "MASK" or visit.node.node_id not in pictures
             if is_apart and _picture(tracer, visit.node) is not None:

@@ -73,9 +73,9 @@ def _propose_scale(tracer: Tracer, stages: Sequence[Stage], nodes: Sequence[Node
     """Factors of enlarging between samplers; of a graph without samplers, wherever it is."""
     again = [stage for stage in stages if stage.relation is Relation.AGAIN]
     places = [visit for stage in again for visit in stage.start]
-    places += [Visit(node=node, slot=0, type="", is_certain=False) for stage in again for node in [stage.sampler]]
+    places += [Visit(node=node, type="", is_certain=False) for stage in again for node in [stage.sampler]]
     if not stages:
-        places = [Visit(node=node, slot=0, type="", is_certain=False) for node in nodes]
+        places = [Visit(node=node, type="", is_certain=False) for node in nodes]
     spot = _first_spot(tracer, places, _SCALES)
     group = "Second pass" if stages else ""
     _add_number(tracer, drafts, "scale", spot, title="Scale", help_text="Factor for width and height", group=group)

@@ -1,15 +1,17 @@
 """The samplers of a graph, whatever their class, and how they build upon each other. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 from typing import Final
 
 from imagegen_adapters.graphs.graph import Link, Node
-from imagegen_adapters.graphs.proposing.tracing import Spot, Tracer, Visit
+from imagegen_adapters.graphs.proposing.tracing import Spot, Start, Tracer, Visit
 
-_MOST_STAGES: Final = 16
+_MOST_STAGES: Final = 8
 """Nobody asks for more settings than those of so many samplers; it also bounds the walks."""
+_MOST_SETTINGS: Final = 16
 _SETTING_TYPES: Final = ("NOISE", "GUIDER", "SAMPLER", "SIGMAS")
 _SAMPLER_INPUTS: Final = frozenset({"seed", "noise_seed", "steps", "sigmas", "noise", "sampler_name"})
 
@@ -63,6 +65,12 @@ class Stage:
         for visit in self.settings:
             yield visit.node, visit.is_certain
 
+    def starts(self, pick: Callable[[Node], Iterable[Link]]) -> Iterator[Start]:
+        """The links of its nodes that are to be followed."""
+        for node, is_certain in self.nodes:
+            for link in pick(node):
+                yield node, link, is_certain
+
     def spot(self, tracer: Tracer, *names: str) -> Spot | None:
         """A setting, by the first of these names that one of the nodes has."""
         for node, is_certain in self.nodes:
@@ -115,13 +123,15 @@ def _relation(sampler: Node, settings: Sequence[Visit], *, is_first: bool, goes_
 def _helpers(tracer: Tracer, samplers: Sequence[Node], before: Mapping[str, Sequence[Node]]) -> set[str]:
     """The samplers of which another one needs the picture, but does not go on from it."""
 
-    def follow(node: Node) -> list[Link]:
+    def follow(node: Node) -> Sequence[Link]:
         gives_image = tracer.gives(node, "IMAGE")
         return [link for link in node.links if gives_image or tracer.type_of(node, link.input_name) != "LATENT"]
 
     helpers = set[str]()
     for sampler in samplers:
-        needed = {visit.node.node_id for visit in tracer.walk(sampler, follow(sampler), follow)}
+        needed = {
+            visit.node.node_id for visit in tracer.walk([(sampler, link, True) for link in follow(sampler)], follow)
+        }
         helpers |= (needed & before.keys()) - _line(sampler.node_id, before)
     return helpers
 
@@ -148,15 +158,15 @@ def _is_sampler(tracer: Tracer, node: Node) -> bool:
 
 
 def _settings(tracer: Tracer, sampler: Node) -> Iterable[Visit]:
-    def follow(node: Node) -> list[Link]:
+    def follow(node: Node) -> Sequence[Link]:
         return tracer.links(node, *_SETTING_TYPES)
 
-    return tracer.walk(sampler, follow(sampler), follow)
+    return islice(tracer.walk([(sampler, link, True) for link in follow(sampler)], follow), _MOST_SETTINGS)
 
 
 def _start(tracer: Tracer, sampler: Node, samplers: set[str]) -> Iterable[Visit]:
-    def follow(node: Node) -> list[Link]:
+    def follow(node: Node) -> Sequence[Link]:
         return [] if node.node_id in samplers else tracer.links(node, "LATENT", "IMAGE")
 
     latents = tracer.links(sampler, "LATENT") or tracer.links(sampler, "IMAGE")
-    return tracer.walk(sampler, latents, follow)
+    return tracer.walk([(sampler, link, True) for link in latents], follow)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from imagegen_adapters.graphs.graph import Link, Node, is_link
@@ -14,6 +15,9 @@ from imagegen_adapters.graphs.proposing.tracing import Spot, Tracer, Visit
 _POSITIVE: Final = re.compile(r"(^|_)pos(itive)?(_|\d|$)")
 # The second of DualCFGGuider lies between both sides; what it has of text, it has of the negative one.
 _NEGATIVE: Final = re.compile(r"(^|_)neg(ative)?(_|\d|$)|^cond2$")
+_MOST_ENCODERS: Final = 64
+_MOST_PIECES: Final = 32
+"""Nodes that one text is put together of."""
 _OF_A_PART: Final = re.compile(r"ConditioningSet(Area|Mask|Properties|TimestepRange)")
 _NO_PROMPT: Final = frozenset(
     {"delimiter", "separator", "find", "replace", "regex_pattern", "substring", "filename_prefix", "lora_name"}
@@ -50,20 +54,21 @@ def conditioning_walk(
 ) -> Iterator[Visit]:
     """The nodes that make one side of a sampler's conditioning; if asked, only what counts for the whole picture."""
 
-    def follow(node: Node) -> list[Link]:
+    def follow(node: Node) -> Sequence[Link]:
         # What a zeroed one gives is empty, whatever it is made of.
         is_left_out = node.class_type == "ConditioningZeroOut" or (whole_only and _OF_A_PART.match(node.class_type))
         return [] if is_left_out else sided(node)
 
-    def sided(node: Node) -> list[Link]:
+    def sided(node: Node) -> Sequence[Link]:
         links = tracer.links(node, "CONDITIONING")
         return [link for link in links if not opposite.search(link.input_name.lower())]
 
-    is_negative = opposite is _POSITIVE
-    for node, is_certain in stage.nodes:
+    def entering(node: Node) -> Sequence[Link]:
         # A guider without a negative side calls its only one `conditioning`.
-        links = [link for link in sided(node) if not is_negative or _NEGATIVE.search(link.input_name.lower())]
-        yield from tracer.walk(node, links, follow, is_certain=is_certain)
+        is_negative = opposite is _POSITIVE
+        return [link for link in sided(node) if not is_negative or _NEGATIVE.search(link.input_name.lower())]
+
+    return tracer.walk(stage.starts(entering), follow)
 
 
 def _propose(
@@ -73,34 +78,34 @@ def _propose(
     for stage in stages:
         # The first one is what people mean by the prompt.
         for whole_only in (True, False):
-            for visit in conditioning_walk(tracer, stage, opposite=opposite, whole_only=whole_only):
+            visits = conditioning_walk(tracer, stage, opposite=opposite, whole_only=whole_only)
+            encoders = (visit for visit in visits if _is_encoder(tracer, visit.node))
+            for visit in islice(encoders, _MOST_ENCODERS):
                 for text in _texts(tracer, visit, stage, opposite):
                     texts.setdefault(text.spot.target, text)
     groups = _grouped(tuple(texts.values()))
-    confidence = Confidence.HIGH if len(groups) == 1 else Confidence.MEDIUM
     for group in groups:
         first = group[0]
         side = "negative" if opposite is _POSITIVE else "positive"
-        reason = f"the text that {label(first.encoder)} encodes for `{side}` of {label(first.stage.sampler)}"
+        fields = {text.field for text in texts.values() if text.encoder is first.encoder}
         drafts.add(
             name,
             InputType.TEXT,
             [text.spot for text in group],
-            reason=reason,
+            reason=f"the text that {label(first.encoder)} encodes for `{side}` of {label(first.stage.sampler)}",
             title=title if len(groups) == 1 else _title(first, title),
-            help_text=f"For {first.field}"
-            if len({text.encoder.node_id for text in texts.values()}) < len(groups)
-            else "",
-            confidence=confidence,
+            help_text=f"For `{first.field}` of {label(first.encoder)}" if len(fields) > len(group) else "",
+            confidence=Confidence.HIGH if len(groups) == 1 else Confidence.MEDIUM,
         )
 
 
+def _is_encoder(tracer: Tracer, node: Node) -> bool:
+    return bool(tracer.links(node, "CLIP") or not tracer.links(node, "CONDITIONING"))
+
+
 def _texts(tracer: Tracer, visit: Visit, stage: Stage, opposite: re.Pattern[str]) -> Iterator[_Text]:
-    """The literals that a node encodes; none if it is no encoder."""
+    """The literals that an encoder encodes."""
     node = visit.node
-    is_encoder = tracer.links(node, "CLIP") or not tracer.links(node, "CONDITIONING")
-    if not is_encoder:
-        return
     found = [
         _Text(spot=spot, text=str(spot.value), writer=writer, encoder=node, field=name, stage=stage)
         for name in _text_fields(tracer, node)
@@ -122,8 +127,9 @@ def _literals(tracer: Tracer, node: Node, name: str, *, is_certain: bool) -> Ite
     if not is_link(node.inputs[name]):
         yield from written(node, name, is_certain)
         return
-    links = [link for link in node.links if link.input_name == name]
-    for visit in tracer.walk(node, links, lambda source: tracer.links(source, "STRING"), is_certain=is_certain):
+    starts = [(node, link, is_certain) for link in node.links if link.input_name == name]
+    visits = tracer.walk(starts, lambda source: tracer.links(source, "STRING"))
+    for visit in islice(visits, _MOST_PIECES):
         for field in _text_fields(tracer, visit.node):
             yield from written(visit.node, field, visit.is_certain)
 

@@ -4,8 +4,9 @@ All walks are iterative and see each node once, so cycles end and dangling links
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from imagegen_adapters.graphs.graph import Graph, Link, Node, is_link
@@ -27,6 +28,8 @@ _TYPES_BY_NAME: Final = (
 )
 _TYPE_PATTERNS: Final = tuple((re.compile(pattern), type_) for pattern, type_ in _TYPES_BY_NAME)
 _TEXT_NAME: Final = re.compile(r"(.*_)?(text|prompt|string|caption|positive|negative|clip|t5xxl|value)(_\w+|\d+)?")
+_MOST_HOPS: Final = 64
+"""From an input to the primitive that holds its value."""
 _VALUE_NAMES: Final = ("value", "int", "float", "number", "seed", "string", "text")
 
 
@@ -35,8 +38,6 @@ class Visit:
     """A node that a walk came to."""
 
     node: Node
-    slot: int
-    """The output by which it was reached first."""
     type: str
     """What the input takes from which it was reached first."""
     is_certain: bool
@@ -56,12 +57,18 @@ class Spot:
     is_certain: bool
 
 
+Start = tuple[Node, Link, bool]
+"""Where a walk begins: a node, one of its links, and whether the way to the node is certain."""
+
+
 class Tracer:
     """Reads a graph by what its links carry."""
 
     def __init__(self, graph: Graph, classes: NodeClasses) -> None:
         self.graph = graph
         self.classes = classes
+        # Each walk asks for them again.
+        self._links: dict[tuple[str, tuple[str, ...]], Sequence[Link]] = {}
 
     def kind(self, node: Node, input_name: str) -> InputKind | None:
         node_class = self.classes.find(node.class_type)
@@ -75,31 +82,32 @@ class Tracer:
         if not is_link(node.inputs.get(input_name)):
             is_text = isinstance(node.inputs.get(input_name), str) and _TEXT_NAME.fullmatch(input_name)
             return "STRING" if is_text else ""
-        for pattern, type_ in _TYPE_PATTERNS:
-            if pattern.fullmatch(input_name):
-                return type_ or input_name.upper()
-        return ""
+        return _linked_type(input_name)
 
     def is_core(self, node: Node) -> bool:
         node_class = self.classes.find(node.class_type)
         return node_class is not None and node_class.is_core
 
-    def links(self, node: Node, *types: str) -> list[Link]:
+    def links(self, node: Node, *types: str) -> Sequence[Link]:
         """The links of a node that carry one of these types, or may: through "*" goes anything."""
-        accepted = {*types, "*"}
-        return [link for link in node.links if accepted & set(self.type_of(node, link.input_name).split(","))]
+        key = (node.node_id, types)
+        if key not in self._links:
+            accepted = {*types, "*"}
+            self._links[key] = [
+                link for link in node.links if accepted & set(self.type_of(node, link.input_name).split(","))
+            ]
+        return self._links[key]
 
     def gives(self, node: Node, *types: str) -> bool:
         """Whether a node has an output of one of these types; taken for granted where its class is not known."""
         node_class = self.classes.find(node.class_type)
         return node_class is None or any(output.type in types for output in node_class.outputs)
 
-    def walk(
-        self, start: Node, links: Iterable[Link], follow: Callable[[Node], Iterable[Link]], *, is_certain: bool = True
-    ) -> Iterator[Visit]:
-        """The nodes upstream of some of a node's links, depth first in the order of links, each once."""
-        seen = {start.node_id}
-        pending = [(start, link, is_certain and self.is_core(start)) for link in reversed(list(links))]
+    def walk(self, starts: Iterable[Start], follow: Callable[[Node], Iterable[Link]]) -> Iterator[Visit]:
+        """The nodes upstream of some links, depth first in the order of links, each once."""
+        pending = [(node, link, certain and self.is_core(node)) for node, link, certain in starts]
+        pending.reverse()
+        seen = {node.node_id for node, _, _ in pending}
         while pending:
             consumer, link, is_certain_before = pending.pop()
             node = self.graph.nodes.get(link.source)
@@ -108,7 +116,7 @@ class Tracer:
             seen.add(node.node_id)
             certain = is_certain_before and self.is_core(node)
             type_ = self.type_of(consumer, link.input_name)
-            yield Visit(node=node, slot=link.slot, type=type_, is_certain=certain)
+            yield Visit(node=node, type=type_, is_certain=certain)
             pending.extend((node, onward, certain) for onward in reversed(list(follow(node))))
 
     def spot(self, node: Node, input_name: str, *, is_certain: bool = True) -> Spot | None:
@@ -118,9 +126,9 @@ class Tracer:
         kind = self.kind(node, input_name)
         target: Target | None = Target(node.node_id, input_name)
         certain = is_certain and self.is_core(node)
-        seen = set[Target]()
-        while target is not None and target not in seen:
-            seen.add(target)
+        for _ in range(_MOST_HOPS):
+            if target is None:
+                break
             value = self.graph.nodes[target.node_id].inputs[target.input_name]
             if not is_link(value):
                 is_direct = target.node_id == node.node_id
@@ -132,8 +140,8 @@ class Tracer:
 
     def own_spot(self, node: Node, input_name: str, *, is_certain: bool = True) -> Spot | None:
         """As `spot`, but only if the value is written there."""
-        spot = self.spot(node, input_name, is_certain=is_certain)
-        return spot if spot is not None and spot.is_direct else None
+        is_own = not is_link(node.inputs.get(input_name))
+        return self.spot(node, input_name, is_certain=is_certain) if is_own else None
 
     def _value_input(self, node: Node, wanted: str, kind: InputKind | None) -> Target | None:
         """The input that a node merely passes on; None: it computes something."""
@@ -143,6 +151,14 @@ class Tracer:
             if name is not None and (is_link(node.inputs[name]) or fits(node.inputs[name], kind)):
                 return Target(node.node_id, name)
         return None
+
+
+@lru_cache(maxsize=4096)
+def _linked_type(input_name: str) -> str:
+    for pattern, type_ in _TYPE_PATTERNS:
+        if pattern.fullmatch(input_name):
+            return type_ or input_name.upper()
+    return ""
 
 
 def fits(value: Any, kind: InputKind | None) -> bool:
