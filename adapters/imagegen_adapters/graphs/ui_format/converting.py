@@ -37,7 +37,7 @@ _SAVING_CLASSES = frozenset(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Converted:
     api_format: dict[str, Any]
-    """Nodes by id, in the order in which the page writes them; nodes of subgraphs are "12:3"."""
+    """Nodes by id, whole numbers first, as the page writes them; nodes of subgraphs are "12:3"."""
     problems: tuple[GraphProblem, ...]
     """What could not be converted, or not as the page would do it, node by node."""
 

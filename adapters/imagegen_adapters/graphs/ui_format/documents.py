@@ -10,7 +10,6 @@ from enum import IntEnum
 from functools import cached_property
 from typing import Any
 
-
 _TYPE_LENGTH = 200
 
 

@@ -71,7 +71,7 @@ def field_values(node: UiNode, node_class: NodeClass | None) -> dict[str, Any]:
     places = list(_places(node, node_class))
     defaults = {place.name: place.default for place in places if place.name and place.default is not _NOTHING}
     if isinstance(values, Mapping):
-        found = {place.name: values[place.name] for place in places if place.name in values}
+        found = {place.name: values[place.name] for place in places if place.name and place.name in values}
     else:
         found = dict(_by_position(places, values or ()))
     known = defaults | found
