@@ -456,9 +456,13 @@ def test_a_primitive_that_computes_is_not_set() -> None:
         "5": node("EmptyLatentImage", width="@30", height="@31", batch_size="@32"),
         "20": PICTURE,
         "30": node("GetImageSize", image="@20"),
+        "33": node("Extension.Constant", value=1),
         "31": node("Extension.Sum", a=1, b=2),
         "32": node("Extension.Loop", value="@32"),
+        "3": sampler(cfg="@34", sampler_name="@33"),
+        "34": node("Extension.Constant", value="high"),
     }
+    assert not {"cfg_scale", "sampler"} & by_name(nodes).keys()
     assert not {"width", "height", "count"} & by_name(nodes).keys()
 
 

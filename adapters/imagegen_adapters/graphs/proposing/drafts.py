@@ -11,7 +11,8 @@ from imagegen_adapters.graphs.proposing.tracing import Spot
 _MOST_INPUTS: Final = 128
 _MOST_TARGETS: Final = 64
 _MOST_CHOICES: Final = 1024
-_MOST_TITLE: Final = 128
+_MOST_LETTERS: Final = 128
+"""Of a title, and of the names of a target."""
 _NUMBERS: Final = (InputType.INT, InputType.FLOAT)
 _GROUPS: Final = ("", "Size", "Sampling", "ControlNet", "Second pass", "Other samplers", "Models")
 """In the order in which people look at them."""
@@ -49,7 +50,7 @@ class Draft:
                 step=kind.step if kind is not None and is_number else None,
                 choices=tuple(str(option) for option in options[:_MOST_CHOICES]),
                 model_type=self.model_type,
-                title=self.title[:_MOST_TITLE],
+                title=self.title[:_MOST_LETTERS],
                 help=self.help,
                 group=self.group,
             ),
@@ -120,12 +121,16 @@ class Drafts:
         free = []
         for spot in spots:
             # The mask of a picture is its transparency: both are loaded in one place.
-            if spot is not None and _can_hold(type_, spot.value):
+            if spot is not None and _can_hold(type_, spot.value) and _is_nameable(spot.target):
                 key = (spot.target, type_ is InputType.MASK)
                 if key not in self._taken:
                     self._taken.add(key)
                     free.append(spot)
         return free
+
+
+def _is_nameable(target: Target) -> bool:
+    return 0 < len(target.node_id) <= _MOST_LETTERS and 0 < len(target.input_name) <= _MOST_LETTERS
 
 
 def _can_hold(type_: InputType, value: Any) -> bool:

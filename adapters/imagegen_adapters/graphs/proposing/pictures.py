@@ -13,7 +13,9 @@ from imagegen_adapters.graphs.proposing.stages import Stage
 from imagegen_adapters.graphs.proposing.texts import conditioning_walk
 from imagegen_adapters.graphs.proposing.tracing import Spot, Tracer, Visit
 
-_MOST_PICTURES: Final = 16
+_MOST_PICTURES: Final = 15
+"""To start from, and as many others: with a mask that is within the 32 that a job can bring along."""
+_MOST_MASKED: Final = 16
 _MASK_LOADERS: Final = frozenset({"LoadImage", "LoadImageMask"})
 """Of which is known how to make them take such a mask, whatever the graph has them look at."""
 _ALPHA_SLOT: Final = 1
@@ -102,7 +104,7 @@ def _masks(tracer: Tracer, stage: Stage) -> Iterator[_Mask]:
 
     pictures = {visit.node.node_id for visit in stage.start}
     masked = (visit for visit in (*stage.start, *conditioning_walk(tracer, stage)) if tracer.links(visit.node, "MASK"))
-    for start in islice(masked, _MOST_PICTURES):
+    for start in islice(masked, _MOST_MASKED):
         is_inverted = False
         starts = [(start.node, link, start.is_certain) for link in tracer.links(start.node, "MASK")]
         for visit in tracer.walk(starts, follow):
