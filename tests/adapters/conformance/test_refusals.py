@@ -11,6 +11,7 @@ from imagegen_adapters.contract import (
     Catalog,
     HiresParameters,
     ImageParameters,
+    Lora,
     NamedModel,
     RawGraph,
 )
@@ -29,6 +30,7 @@ UNDECLARED: Sequence[
     ("image.init_image", lambda c: c.image_to_image, lambda s: replace(s, init_image=_DIGEST)),
     ("image.mask", lambda c: c.inpainting, lambda s: replace(s, init_image=_DIGEST, mask=_DIGEST)),
     ("image.hires", lambda c: c.hires, lambda s: replace(s, hires=HiresParameters(scale=2.0))),
+    ("image.loras", lambda c: c.loras, lambda s: replace(s, loras=(Lora(name="any"),))),
     ("image.batch_size", lambda c: c.max_batch_size >= 64, lambda s: replace(s, count=64, batch_size=64)),
 ]
 
@@ -44,6 +46,7 @@ NAMES: Sequence[
         lambda c: c.upscalers,
         lambda s, name: replace(s, hires=HiresParameters(scale=2.0, upscaler=name)),
     ),
+    ("image.loras[0].name", lambda c: c.loras, lambda s, name: replace(s, loras=(Lora(name=name),))),
 ]
 
 
@@ -112,7 +115,7 @@ async def test_names_of_the_catalogue_are_unique(adapter: Adapter) -> None:
     catalog = await adapter.catalog()
     lists = (
         catalog.checkpoints, catalog.vaes, catalog.loras, catalog.embeddings, catalog.upscalers, catalog.samplers,
-        catalog.schedulers,
+        catalog.schedulers, catalog.diffusion_models, catalog.text_encoders, catalog.controlnets, catalog.clip_visions,
     )  # fmt: skip
     assert catalog.checkpoints
     for models in lists:
