@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from imagegen_adapters.config import BackendConfig
-from imagegen_adapters.contract import BackendStatus
+from imagegen_adapters.contract import BackendStatus, NamedModel
 from imagegen_adapters.errors import AdapterError, Unintelligible, Unreachable
 from imagegen_adapters.registry import open_adapter
 from imagegen_server.errors import CannotStart
@@ -244,3 +244,32 @@ async def test_one_that_fails_again_and_again_is_held_longer_each_time() -> None
             await backend.refresh()
             assert backend.is_open
         assert held == ["", *(f"; taken back after {hold_s} s at the earliest" for hold_s in (5, 10))]
+
+
+async def test_what_is_as_before_is_no_new_catalogue() -> None:
+    """What was judged by it stays judged, but for graphs, which are checked against more."""
+    adapter = ScriptedAdapter()
+    async with backend_of(adapter, intervals=Intervals(status_s=3600.0, catalog_s=0.0)) as backend:
+        first = backend.health.catalog_version
+        adapter.current_catalog = replace(adapter.current_catalog)
+        await backend.refresh()
+        assert backend.health.catalog_version == first
+        adapter.current_catalog = replace(adapter.current_catalog, loras=(NamedModel(name="new"),))
+        await backend.refresh()
+        assert backend.health.catalog_version == first + 1
+        adapter.capabilities = replace(adapter.capabilities, graphs=True)
+        adapter.current_catalog = replace(adapter.current_catalog)
+        await backend.refresh()
+        assert backend.health.catalog_version == first + 2
+
+
+async def test_loads_end_with_the_backend() -> None:
+    adapter = ScriptedAdapter()
+    adapter.may_load.clear()
+    async with backend_of(adapter) as backend:
+        load = asyncio.ensure_future(backend.load_model("first"))
+        async with asyncio.timeout(5):
+            while not adapter.loads:
+                await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await load

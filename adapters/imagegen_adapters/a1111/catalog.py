@@ -13,6 +13,7 @@ from imagegen_adapters.a1111.protocol import decode_json
 from imagegen_adapters.contract import Catalog, ImageParameters, NamedModel
 from imagegen_adapters.errors import Unintelligible, Violation
 from imagegen_adapters.families import family_of
+from imagegen_adapters.graphs.naming import unknown_name
 
 MODEL_OPTION = "sd_model_checkpoint"
 VAE_OPTION = "sd_vae"
@@ -20,7 +21,6 @@ FORGE_VAE_OPTION = "forge_additional_modules"
 BUILT_IN_VAES = ("Automatic", "None")
 """Values of the VAE option that are no files: by the checkpoint's name, and the checkpoint's own."""
 AUTOMATIC = "automatic"
-MAX_NAMES_IN_MESSAGE = 30
 _SHA256_LENGTH = 64
 
 
@@ -187,7 +187,7 @@ def _check(
 ) -> Violation | None:
     if not name or name in allowed or (find is not None and find(name) is not None):
         return None
-    return Violation(path, f"no such {what} {name!r}; {_list_names(allowed)}")
+    return Violation(path, unknown_name(what, name, allowed))
 
 
 def _check_sampler(name: str, catalog: ServerCatalog) -> Violation | None:
@@ -196,15 +196,6 @@ def _check_sampler(name: str, catalog: ServerCatalog) -> Violation | None:
         if violation is not None and name in sampler.aliases:
             return Violation(violation.field, f"{name!r} is an alias that the server ignores; say {sampler.name!r}")
     return violation
-
-
-def _list_names(names: Sequence[str]) -> str:
-    if not names:
-        return "the server has none"
-    shown = ", ".join(names[:MAX_NAMES_IN_MESSAGE])
-    return f"allowed: {shown}" + (
-        f" and {len(names) - MAX_NAMES_IN_MESSAGE} more" * (len(names) > MAX_NAMES_IN_MESSAGE)
-    )
 
 
 # --- decoding: each takes the body of one list ---------------------------------------------------------------------

@@ -8,10 +8,8 @@ from imagegen_adapters.comfyui.completing import is_diffusion_model, names_of
 from imagegen_adapters.contract import Capabilities, Catalog, ImageParameters, NamedModel
 from imagegen_adapters.errors import Violation
 from imagegen_adapters.families import Family, Part, family_of, known_families
-from imagegen_adapters.graphs.naming import unknown_name
+from imagegen_adapters.graphs.naming import LISTED_NAMES, unknown_name
 from imagegen_adapters.graphs.node_classes import NodeClasses
-
-_LISTED_NAMES = 20
 
 
 def check_parameters(
@@ -89,8 +87,8 @@ def _encoder_faults(
 
 def _missing(family: Family, part: Part, models: Sequence[NamedModel]) -> str:
     names = names_of(models)
-    more = f" and {len(names) - _LISTED_NAMES} more" if len(names) > _LISTED_NAMES else ""
-    listed = ", ".join(names[:_LISTED_NAMES]) or "none"
+    more = f" and {len(names) - LISTED_NAMES} more" if len(names) > LISTED_NAMES else ""
+    listed = ", ".join(names[:LISTED_NAMES]) or "none"
     return f"{family.name} needs a {part.what}, and no name looks like one; the backend has: {listed}{more}"
 
 

@@ -261,9 +261,9 @@ def test_defaults_are_those_of_the_server() -> None:
 def test_long_lists_are_cut_in_messages() -> None:
     many = lists.ServerCatalog(samplers=tuple(lists.Sampler(name=f"s{i}") for i in range(40)))
     [violation] = lists.find_violations(replace(REQUEST, model="", sampler="nope"), many)
-    assert violation.description.endswith("s29 and 10 more")
+    assert violation.description.endswith("s19 and 20 more")
     [violation] = lists.find_violations(replace(REQUEST, model="x", sampler=""), lists.ServerCatalog())
-    assert violation.description == "no such model 'x'; the server has none"
+    assert violation.description == "no such model 'x'; the backend has none"
 
 
 def test_styles_must_be_a_list() -> None:

@@ -119,7 +119,7 @@ async def test_a_load_that_is_given_up_is_stopped_at_the_server() -> None:
         with pytest.raises(asyncio.CancelledError):
             await load
 
-        assert fake.requests["POST /interrupt"] or not fake.prompts_of(foreign=False)
+        assert fake.requests["POST /interrupt"] + fake.requests["POST /queue"]
 
 
 async def test_a_diffusion_model_is_run_with_what_belongs_to_it() -> None:
