@@ -269,7 +269,7 @@ async def test_loads_end_with_the_backend() -> None:
     async with backend_of(adapter) as backend:
         load = asyncio.ensure_future(backend.load_model("first"))
         async with asyncio.timeout(5):
-            while not adapter.loads:
+            while not adapter.loads:  # noqa: ASYNC110  # it has no event for this
                 await asyncio.sleep(0)
     with pytest.raises(asyncio.CancelledError):
         await load
