@@ -9,11 +9,12 @@ from imagegen_adapters.graphs.inputs import InputType
 from imagegen_adapters.graphs.naming import unknown_name
 from imagegen_server.workflows.built_in import NEEDS
 from imagegen_server.workflows.model import Field, Workflow
-from imagegen_server.workflows.values import MAX_SEED, Allowed, Unfit, as_json, read_value, within
+from imagegen_server.workflows.values import Allowed, Unfit, as_json, read_value, within
 
 __all__ = ["Allowed", "InvalidInputs", "resolve"]
 
 _NAMES: Final = frozenset({InputType.CHOICE, InputType.MODEL, InputType.IMAGE, InputType.MASK})
+_ONE_WEIGHT: Final = "LoraLoaderModelOnly"
 _UNKNOWN: Final = Allowed()
 _MOST_VIOLATIONS: Final = 20
 
@@ -61,14 +62,20 @@ def resolve(
                 values |= _default(workflow, field, limits, choose_seed)
         except Unfit as unfit:
             violations.append(Violation(f"inputs.{field.name}{unfit.at}", str(unfit)))
-    violations += () if violations else _lacking(workflow, values)
+    violations += () if violations else _meaningless(workflow, values)
     if violations:
         raise InvalidInputs(tuple(violations))
     return values
 
 
-def _lacking(workflow: Workflow, values: Mapping[str, Any]) -> Iterator[Violation]:
-    """Values that mean nothing without another one."""
+def _meaningless(workflow: Workflow, values: Mapping[str, Any]) -> Iterator[Violation]:
+    """Values that would change nothing."""
+    for field in workflow.form:
+        if field.input.type is InputType.LORAS and set(field.target_classes) == {_ONE_WEIGHT}:
+            for number, lora in enumerate(values.get(field.name, ())):
+                if "text_encoder_weight" in lora:
+                    path = f"inputs.{field.name}[{number}].text_encoder_weight"
+                    yield Violation(path, "the workflow's loaders have one weight only: leave it out")
     for name, needed in NEEDS.items() if workflow.makes_parameters else ():
         if name in values and needed not in values:
             yield Violation(f"inputs.{name}", f"means nothing without {needed}: give both or none")
@@ -107,5 +114,5 @@ def _default(workflow: Workflow, field: Field, allowed: Allowed, choose_seed: Ca
 
 def _seed(field: Field, allowed: Allowed, chosen: int) -> int | str:
     limits = within(field.input, allowed)
-    low, high = int(limits.minimum or 0), int(MAX_SEED if limits.maximum is None else limits.maximum)
+    low, high = int(limits.minimum or 0), int(limits.maximum or 0)
     return as_json(low + chosen % (high - low + 1) if high >= low else low)

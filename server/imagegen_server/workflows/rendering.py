@@ -8,7 +8,7 @@ from imagegen_adapters.contract import RawGraph
 from imagegen_adapters.graphs.graph import is_link
 from imagegen_adapters.graphs.inputs import GraphInput, InputType, Target
 from imagegen_server.workflows.built_in import BUILT_IN, HIRES, TEXT_ENCODERS
-from imagegen_server.workflows.loaders import Nodes, replace_loaders
+from imagegen_server.workflows.loaders import Nodes, loras_in, replace_loaders
 from imagegen_server.workflows.model import Workflow
 
 _IMAGES: Final = frozenset({InputType.IMAGE, InputType.MASK})
@@ -32,7 +32,7 @@ def render_graph(workflow: Workflow, inputs: Mapping[str, Any]) -> RawGraph:
                 _set(nodes, target, each.type, inputs[each.name])
     # At last, because loaders are copied as they are then, and some go with all that was set in them.
     for each in given:
-        if each.type is InputType.LORAS:
+        if each.type is InputType.LORAS and inputs[each.name] != loras_in(nodes, each.targets):
             replace_loaders(nodes, each.targets, inputs[each.name])
     return RawGraph(json=json.dumps(nodes, ensure_ascii=False), images=images)
 

@@ -4,13 +4,13 @@ Beside what the standard has, each property says its `x-type` (the name of its I
 `x-group`, its `x-model-type` and its `x-step`.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from imagegen_adapters.graphs.inputs import InputType
 from imagegen_server.workflows.model import Field, Workflow
 from imagegen_server.workflows.values import (
-    MAX_CHARS,
     MAX_EXACT,
     MAX_LORA_WEIGHT,
     MAX_LORAS,
@@ -63,9 +63,9 @@ def _property(field: Field, limits: Limits) -> dict[str, Any]:
 def _value(type_: InputType, limits: Limits) -> dict[str, Any]:
     match type_:
         case InputType.STRING | InputType.TEXT:
-            lengths = {"minLength": _whole(limits.minimum), "maxLength": _whole(limits.maximum) or MAX_CHARS}
+            lengths = {"minLength": math.ceil(limits.minimum or 0), "maxLength": math.floor(limits.maximum or 0)}
             one_line = {"pattern": r"^[^\r\n]*$"} if type_ is InputType.STRING else {}
-            return _without_nothing({"type": "string", **lengths, **one_line})
+            return {"type": "string", **lengths, **one_line}
         case InputType.INT | InputType.SEED:
             return _integer(limits)
         case InputType.FLOAT:

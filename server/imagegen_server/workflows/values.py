@@ -15,6 +15,12 @@ MAX_SEED: Final = 2**64 - 1
 MAX_CHARS: Final = 65_536
 MAX_LORAS: Final = 16
 MAX_LORA_WEIGHT: Final = 10.0
+_BOUNDS: Final = {
+    InputType.SEED: (0, MAX_SEED),
+    InputType.STRING: (0, MAX_CHARS),
+    InputType.TEXT: (0, MAX_CHARS),
+}
+"""What no limits go beyond: of texts those of their length."""
 _DIGITS: Final = re.compile(r"-?[0-9]{1,20}")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _LORA_KEYS: Final = ("name", "weight", "text_encoder_weight")
@@ -76,13 +82,17 @@ class Limits:
 
 def within(field: GraphInput, allowed: Allowed) -> Limits:
     """What the workflow says counts; what it leaves open is as the backends say."""
-    is_seed = field.type is InputType.SEED
     minimum = allowed.minimum if field.minimum is None else field.minimum
     maximum = allowed.maximum if field.maximum is None else field.maximum
+    bounds = _BOUNDS.get(field.type)
+    if bounds is not None:
+        low, high = bounds
+        minimum = low if minimum is None else min(max(minimum, low), high)
+        maximum = high if maximum is None else min(max(maximum, low), high)
     return Limits(
         field=field,
-        minimum=max(minimum or 0, 0) if is_seed else minimum,
-        maximum=min(MAX_SEED if maximum is None else maximum, MAX_SEED) if is_seed else maximum,
+        minimum=minimum,
+        maximum=maximum,
         step=allowed.step if field.step is None else field.step,
         choices=field.choices or allowed.choices,
     )
@@ -107,7 +117,7 @@ def step_base(limits: Limits) -> float:
 def _text(limits: Limits, value: Any) -> str:
     if not isinstance(value, str):
         raise Unfit("must be a text")
-    shortest, longest = limits.minimum or 0, MAX_CHARS if limits.maximum is None else limits.maximum
+    shortest, longest = limits.minimum or 0, limits.maximum or 0
     if not shortest <= len(value) <= longest:
         raise Unfit(f"must have {shown(shortest)} to {shown(longest)} characters, not {len(value)}")
     return value
