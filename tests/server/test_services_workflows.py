@@ -87,6 +87,7 @@ async def test_what_there_is_not(caller: Caller) -> None:
 async def test_a_new_catalogue_brings_new_definitions(caller: Caller, one: ScriptedAdapter) -> None:
     await definitions(caller)
     one.current_definitions = having(**loader("third"))
+    one.current_catalog = replace(one.current_catalog)  # an adapter that has found something new gives another one
     before, _ = await definitions(caller)
     await caller.refresh("one")
     after, _ = await definitions(caller)
