@@ -95,7 +95,7 @@ class SpecChecker:
 
     async def _made(self, encoded: job_pb2.WorkflowInvocation, candidates: Sequence[Backend]) -> Wanted:
         workflow = await self._library.get(encoded.workflow_id, encoded.revision, field="spec.workflow.workflow_id")
-        allowed = await self._definitions.allowed(workflow)
+        allowed = await self._definitions.allowed(workflow, candidates)
         given = from_struct(encoded.inputs)
         try:
             inputs = self._inputs(workflow, given, allowed, candidates)

@@ -320,6 +320,9 @@ async def test_the_graph_that_would_be_sent(caller: Caller) -> None:
     digest = (await caller.write(picture.getvalue())).digest
     answer = await rendered(JobSpec(workflow=invocation("upscale", init_image=digest)))
     assert dict(answer.images) == {"picture.image": digest}
+    # What is left out is chosen among what the backend has that is to run it.
+    answer = await rendered(JobSpec(workflow=invocation("upscale", init_image=digest), backend="demo"))
+    assert json.loads(answer.graph_json)["upscaler"]["inputs"]["model_name"].startswith("demo-")
     told = await refused(rendered(JobSpec(workflow=invocation("upscale"))))
     assert told.fields == {"spec.workflow.inputs.init_image": "is required"}
 

@@ -78,15 +78,16 @@ def _bypass(nodes: Nodes, loaders: Sequence[str]) -> None:
     gone = {loader: nodes.pop(loader)["inputs"] for loader in loaders}
     for node in nodes.values():
         inputs = node.get("inputs", {})
-        for name in inputs:
-            # As often as there are loaders: they might be linked in a circle.
-            for _ in gone:
-                inputs[name] = _passed_on(gone, inputs[name])
+        for name, value in inputs.items():
+            inputs[name] = _passed_on(gone, value)
 
 
 def _passed_on(gone: Mapping[str, Mapping[str, Any]], value: Any) -> Any:
-    if is_link(value) and value[0] in gone and 0 <= value[1] < len(PASSED_ON):
-        return gone[value[0]].get(PASSED_ON[value[1]], value)
+    """What is left of a link to a loader that is gone."""
+    for _ in gone:  # and no more often: they might be linked in a circle
+        if not is_link(value) or value[0] not in gone or not 0 <= value[1] < len(PASSED_ON):
+            break
+        value = gone[value[0]].get(PASSED_ON[value[1]])
     return value
 
 

@@ -82,7 +82,7 @@ def _mask_loader(nodes: Nodes, target: Target) -> Target:
     ComfyUI's own loaders of masks look at another channel, or take what is transparent in a picture.
     """
     if nodes[target.node_id]["class_type"] == "LoadImageMask":
-        nodes[target.node_id]["inputs"]["channel"] = "red"
+        nodes[target.node_id].setdefault("inputs", {})["channel"] = "red"
         return target
     readers = [
         (node["inputs"], name)
