@@ -69,13 +69,21 @@ def test_the_best_pattern_counts_before_the_first_name() -> None:
 
 
 def test_text_encoders_are_told_apart() -> None:
-    files = ["clip_g_hidream.safetensors", "clip_l_hidream.safetensors", "clip_l.safetensors",
-             "umt5_xxl_fp8.safetensors", "t5xxl_fp16.safetensors", "llama_3.1_8b_instruct_fp8_scaled.safetensors"]  # fmt: skip
+    files = [
+        "clip_g_hidream.safetensors",
+        "clip_l_hidream.safetensors",
+        "clip_l.safetensors",
+        "umt5_xxl_fp8.safetensors",
+        "t5xxl_fp16.safetensors",
+        "llama_3.1_8b_instruct_fp8_scaled.safetensors",
+    ]
     flux, hidream = family_of("flux1-dev").parts, family_of("hidream_i1_full").parts
     assert flux is not None
     assert hidream is not None
     assert [part.find(files) for part in flux.text_encoders] == ["clip_l.safetensors", "t5xxl_fp16.safetensors"]
     assert [part.find(files) for part in hidream.text_encoders] == [
-        "clip_l_hidream.safetensors", "clip_g_hidream.safetensors", "t5xxl_fp16.safetensors",
+        "clip_l_hidream.safetensors",
+        "clip_g_hidream.safetensors",
+        "t5xxl_fp16.safetensors",
         "llama_3.1_8b_instruct_fp8_scaled.safetensors",
-    ]  # fmt: skip
+    ]

@@ -33,8 +33,9 @@ async def refused(call: Awaitable[Any]) -> Refusal:
     return refusal_of(caught.value)
 
 
-async def read(caller: Caller, digest: str = DIGEST, **fields: int) -> tuple[pb.Asset, bytes]:
-    answers = [answer async for answer in caller.assets.ReadAsset(pb.ReadAssetRequest(digest=digest, **fields))]
+async def read(caller: Caller, digest: str = DIGEST, *, offset: int = 0, limit: int = 0) -> tuple[pb.Asset, bytes]:
+    request = pb.ReadAssetRequest(digest=digest, offset=offset, limit=limit)
+    answers = [answer async for answer in caller.assets.ReadAsset(request)]
     assert answers[0].WhichOneof("part") == "asset"
     return answers[0].asset, b"".join(answer.chunk for answer in answers[1:])
 

@@ -77,9 +77,11 @@ class AssetServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReadAsset(self, request, context):
-        """Streams a file's bytes in chunks of 256 KiB. The first message holds `asset`.
+        """Streams a file's bytes in chunks of 256 KiB. The first message holds `asset`, as the file is stored: what follows
+        has another size and digest where its metadata were changed.
 
-        Errors: NOT_FOUND (ASSET_NOT_FOUND); OUT_OF_RANGE (INVALID_RANGE) for an offset behind the end.
+        Errors: NOT_FOUND (ASSET_NOT_FOUND); OUT_OF_RANGE (INVALID_RANGE) for an offset behind the end; INVALID_ARGUMENT
+        (INVALID_IMAGE) for a file whose metadata cannot be changed, (INVALID_REQUEST) for A1111's text where nothing is known.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,9 +40,11 @@ class AssetServiceStub:
     Errors: INVALID_ARGUMENT (DIGEST_MISMATCH, INVALID_IMAGE, ASSET_TOO_LARGE, INVALID_REQUEST).
     """
     ReadAsset: _grpc.UnaryStreamMultiCallable[_asset_pb2.ReadAssetRequest, _asset_pb2.ReadAssetResponse]
-    """Streams a file's bytes in chunks of 256 KiB. The first message holds `asset`.
+    """Streams a file's bytes in chunks of 256 KiB. The first message holds `asset`, as the file is stored: what follows
+    has another size and digest where its metadata were changed.
 
-    Errors: NOT_FOUND (ASSET_NOT_FOUND); OUT_OF_RANGE (INVALID_RANGE) for an offset behind the end.
+    Errors: NOT_FOUND (ASSET_NOT_FOUND); OUT_OF_RANGE (INVALID_RANGE) for an offset behind the end; INVALID_ARGUMENT
+    (INVALID_IMAGE) for a file whose metadata cannot be changed, (INVALID_REQUEST) for A1111's text where nothing is known.
     """
     GetAsset: _grpc.UnaryUnaryMultiCallable[_asset_pb2.GetAssetRequest, _asset_pb2.GetAssetResponse]
     """Describes a file.
@@ -72,9 +74,11 @@ class AssetServiceAsyncStub(AssetServiceStub):
     Errors: INVALID_ARGUMENT (DIGEST_MISMATCH, INVALID_IMAGE, ASSET_TOO_LARGE, INVALID_REQUEST).
     """
     ReadAsset: _aio.UnaryStreamMultiCallable[_asset_pb2.ReadAssetRequest, _asset_pb2.ReadAssetResponse]  # type: ignore[assignment]
-    """Streams a file's bytes in chunks of 256 KiB. The first message holds `asset`.
+    """Streams a file's bytes in chunks of 256 KiB. The first message holds `asset`, as the file is stored: what follows
+    has another size and digest where its metadata were changed.
 
-    Errors: NOT_FOUND (ASSET_NOT_FOUND); OUT_OF_RANGE (INVALID_RANGE) for an offset behind the end.
+    Errors: NOT_FOUND (ASSET_NOT_FOUND); OUT_OF_RANGE (INVALID_RANGE) for an offset behind the end; INVALID_ARGUMENT
+    (INVALID_IMAGE) for a file whose metadata cannot be changed, (INVALID_REQUEST) for A1111's text where nothing is known.
     """
     GetAsset: _aio.UnaryUnaryMultiCallable[_asset_pb2.GetAssetRequest, _asset_pb2.GetAssetResponse]  # type: ignore[assignment]
     """Describes a file.
@@ -113,9 +117,11 @@ class AssetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _asset_pb2.ReadAssetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_asset_pb2.ReadAssetResponse], _abc.AsyncIterator[_asset_pb2.ReadAssetResponse]]:
-        """Streams a file's bytes in chunks of 256 KiB. The first message holds `asset`.
+        """Streams a file's bytes in chunks of 256 KiB. The first message holds `asset`, as the file is stored: what follows
+        has another size and digest where its metadata were changed.
 
-        Errors: NOT_FOUND (ASSET_NOT_FOUND); OUT_OF_RANGE (INVALID_RANGE) for an offset behind the end.
+        Errors: NOT_FOUND (ASSET_NOT_FOUND); OUT_OF_RANGE (INVALID_RANGE) for an offset behind the end; INVALID_ARGUMENT
+        (INVALID_IMAGE) for a file whose metadata cannot be changed, (INVALID_REQUEST) for A1111's text where nothing is known.
         """
 
     @_abc_1.abstractmethod

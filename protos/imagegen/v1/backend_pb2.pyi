@@ -196,6 +196,8 @@ class BackendCapabilities(_message.Message):
     PREVIEWS_FIELD_NUMBER: _builtins.int
     MAX_BATCH_SIZE_FIELD_NUMBER: _builtins.int
     REATTACH_FIELD_NUMBER: _builtins.int
+    LORAS_FIELD_NUMBER: _builtins.int
+    MODEL_LOADING_FIELD_NUMBER: _builtins.int
     image_parameters: _builtins.bool
     """Takes ImageParameters."""
     graphs: _builtins.bool
@@ -212,6 +214,10 @@ class BackendCapabilities(_message.Message):
     """Largest batch_size."""
     reattach: _builtins.bool
     """Can find an attempt again after a restart of this service."""
+    loras: _builtins.bool
+    """Takes loras."""
+    model_loading: _builtins.bool
+    """Can load a model on request (LoadModel)."""
     def __init__(
         self,
         *,
@@ -223,10 +229,12 @@ class BackendCapabilities(_message.Message):
         previews: _builtins.bool = ...,
         max_batch_size: _builtins.int = ...,
         reattach: _builtins.bool = ...,
+        loras: _builtins.bool = ...,
+        model_loading: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["graphs", b"graphs", "hires", b"hires", "image_parameters", b"image_parameters", "image_to_image", b"image_to_image", "inpainting", b"inpainting", "max_batch_size", b"max_batch_size", "previews", b"previews", "reattach", b"reattach"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["graphs", b"graphs", "hires", b"hires", "image_parameters", b"image_parameters", "image_to_image", b"image_to_image", "inpainting", b"inpainting", "loras", b"loras", "max_batch_size", b"max_batch_size", "model_loading", b"model_loading", "previews", b"previews", "reattach", b"reattach"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -502,7 +502,8 @@ class RetryJobRequest(_message.Message):
     """The job to repeat."""
     new_seeds: _builtins.bool
     """Choose new seeds, so that other images come out. In graphs every input called `seed` or `noise_seed` that holds a
-    number gets a new one; INVALID_ARGUMENT (INVALID_REQUEST) where there is none.
+    number gets a new one; INVALID_ARGUMENT (INVALID_REQUEST) where there is none. Of a workflow its SEED
+    inputs get new values; one that has none is repeated as its graph.
     """
     request_id: _builtins.str
     """As in CreateJobRequest."""

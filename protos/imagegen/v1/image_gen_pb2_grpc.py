@@ -190,7 +190,7 @@ class ImageGenServiceServicer:
 
     def RetryJob(self, request, context):
         """Makes a new job out of one that has ended, whatever it ended in: the same specification, with the same seeds or
-        new ones. The first job stays as it is; `retry_of` of the new one names it.
+        new ones. The first job stays as it is; `retry_of` of the new one names it. `reuse` is not carried over.
 
         Errors: NOT_FOUND (JOB_NOT_FOUND); FAILED_PRECONDITION (JOB_NOT_FINISHED); those of CreateJob.
         """

@@ -92,7 +92,7 @@ class ImageGenServiceStub:
     """
     RetryJob: _grpc.UnaryUnaryMultiCallable[_image_gen_pb2.RetryJobRequest, _image_gen_pb2.RetryJobResponse]
     """Makes a new job out of one that has ended, whatever it ended in: the same specification, with the same seeds or
-    new ones. The first job stays as it is; `retry_of` of the new one names it.
+    new ones. The first job stays as it is; `retry_of` of the new one names it. `reuse` is not carried over.
 
     Errors: NOT_FOUND (JOB_NOT_FOUND); FAILED_PRECONDITION (JOB_NOT_FINISHED); those of CreateJob.
     """
@@ -177,7 +177,7 @@ class ImageGenServiceAsyncStub(ImageGenServiceStub):
     """
     RetryJob: _aio.UnaryUnaryMultiCallable[_image_gen_pb2.RetryJobRequest, _image_gen_pb2.RetryJobResponse]  # type: ignore[assignment]
     """Makes a new job out of one that has ended, whatever it ended in: the same specification, with the same seeds or
-    new ones. The first job stays as it is; `retry_of` of the new one names it.
+    new ones. The first job stays as it is; `retry_of` of the new one names it. `reuse` is not carried over.
 
     Errors: NOT_FOUND (JOB_NOT_FOUND); FAILED_PRECONDITION (JOB_NOT_FINISHED); those of CreateJob.
     """
@@ -307,7 +307,7 @@ class ImageGenServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_image_gen_pb2.RetryJobResponse, _abc.Awaitable[_image_gen_pb2.RetryJobResponse]]:
         """Makes a new job out of one that has ended, whatever it ended in: the same specification, with the same seeds or
-        new ones. The first job stays as it is; `retry_of` of the new one names it.
+        new ones. The first job stays as it is; `retry_of` of the new one names it. `reuse` is not carried over.
 
         Errors: NOT_FOUND (JOB_NOT_FOUND); FAILED_PRECONDITION (JOB_NOT_FINISHED); those of CreateJob.
         """

@@ -503,7 +503,9 @@ class JobSpec(_message.Message):
 
     @_builtins.property
     def preview(self) -> Global___PreviewOptions:
-        """Which preview frames to produce. Absent: frames as the backend sends them, at most 10 a second."""
+        """Which preview frames to produce. What is left open is as the settings say, or else frames as the backend sends them,
+        at most 10 a second.
+        """
 
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -998,7 +1000,7 @@ class Output(_message.Message):
     kind: Global___OutputKind.ValueType
     """Whether it is a result or a by-product."""
     attempt: _builtins.int
-    """Number of the attempt that made it."""
+    """Number of the attempt that made it; 0: an earlier job's, see Job.reused_from."""
     @_builtins.property
     def asset(self) -> _asset_pb2.Asset:
         """The stored file."""

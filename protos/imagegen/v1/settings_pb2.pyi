@@ -22,7 +22,9 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Settings(_message.Message):
-    """What can be set. Every field that is unset is as `imagegen.toml`, or else the built-in default, says."""
+    """What can be set. Every field that is unset is as `imagegen.toml`, or else the built-in default, says; an empty text is
+    as good as unset.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -117,7 +117,7 @@ class WorkflowServiceServicer:
         """Stores a new workflow. It need not run anywhere yet: see ValidateWorkflow.
 
         Errors: ALREADY_EXISTS (WORKFLOW_EXISTS); INVALID_ARGUMENT (INVALID_REQUEST, INVALID_GRAPH) for a graph that is none,
-        and for inputs that name nodes which it has not.
+        and for inputs that name nodes which it has not; RESOURCE_EXHAUSTED (QUOTA_EXCEEDED) when there are 1,000 already.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

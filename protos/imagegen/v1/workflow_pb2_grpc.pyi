@@ -48,7 +48,7 @@ class WorkflowServiceStub:
     """Stores a new workflow. It need not run anywhere yet: see ValidateWorkflow.
 
     Errors: ALREADY_EXISTS (WORKFLOW_EXISTS); INVALID_ARGUMENT (INVALID_REQUEST, INVALID_GRAPH) for a graph that is none,
-    and for inputs that name nodes which it has not.
+    and for inputs that name nodes which it has not; RESOURCE_EXHAUSTED (QUOTA_EXCEEDED) when there are 1,000 already.
     """
     UpdateWorkflow: _grpc.UnaryUnaryMultiCallable[_workflow_pb2.UpdateWorkflowRequest, _workflow_pb2.UpdateWorkflowResponse]
     """Stores a new revision of a workflow; earlier ones stay as they are. What is left out is as in the newest.
@@ -114,7 +114,7 @@ class WorkflowServiceAsyncStub(WorkflowServiceStub):
     """Stores a new workflow. It need not run anywhere yet: see ValidateWorkflow.
 
     Errors: ALREADY_EXISTS (WORKFLOW_EXISTS); INVALID_ARGUMENT (INVALID_REQUEST, INVALID_GRAPH) for a graph that is none,
-    and for inputs that name nodes which it has not.
+    and for inputs that name nodes which it has not; RESOURCE_EXHAUSTED (QUOTA_EXCEEDED) when there are 1,000 already.
     """
     UpdateWorkflow: _aio.UnaryUnaryMultiCallable[_workflow_pb2.UpdateWorkflowRequest, _workflow_pb2.UpdateWorkflowResponse]  # type: ignore[assignment]
     """Stores a new revision of a workflow; earlier ones stay as they are. What is left out is as in the newest.
@@ -195,7 +195,7 @@ class WorkflowServiceServicer(metaclass=_abc_1.ABCMeta):
         """Stores a new workflow. It need not run anywhere yet: see ValidateWorkflow.
 
         Errors: ALREADY_EXISTS (WORKFLOW_EXISTS); INVALID_ARGUMENT (INVALID_REQUEST, INVALID_GRAPH) for a graph that is none,
-        and for inputs that name nodes which it has not.
+        and for inputs that name nodes which it has not; RESOURCE_EXHAUSTED (QUOTA_EXCEEDED) when there are 1,000 already.
         """
 
     @_abc_1.abstractmethod

@@ -116,4 +116,6 @@ def _encode_capabilities(capabilities: Capabilities) -> backend_pb2.BackendCapab
         previews=capabilities.previews,
         max_batch_size=capabilities.max_batch_size,
         reattach=capabilities.reattach,
+        loras=capabilities.loras,
+        model_loading=capabilities.model_loading,
     )
