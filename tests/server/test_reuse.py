@@ -49,6 +49,12 @@ def test_what_does_not_decide_about_pixels_is_left_out(fields: dict[str, Any]) -
     assert key_of(replace(SPEC, **fields)) == key_of(SPEC)
 
 
+def test_in_which_order_things_are_said_does_not_matter() -> None:
+    one = {"a1111": {"tiling": True, "clip_skip": 2}, "comfyui": {}}
+    other = {"comfyui": {}, "a1111": {"clip_skip": 2, "tiling": True}}
+    assert key_of(replace(SPEC, backend_options=one)) == key_of(replace(SPEC, backend_options=other))
+
+
 def test_what_decides_about_pixels_is_not() -> None:
     changes: list[dict[str, Any]] = [
         {"seed": 8},
@@ -88,6 +94,10 @@ def ended(*image_indexes: int, count: int = 2, **fields: Any) -> jobs.Job:
     return replace(a_job(spec=spec), **known | fields)
 
 
+def by_products(job: jobs.Job) -> jobs.Job:
+    return replace(job, outputs=tuple(replace(output, intermediate=True) for output in job.outputs))
+
+
 @pytest.mark.parametrize(
     ("job", "expected"),
     [
@@ -98,6 +108,7 @@ def ended(*image_indexes: int, count: int = 2, **fields: Any) -> jobs.Job:
         (ended(0, 1, warnings=(Warned(code="SETTING_REPLACED", message=""),)), False),
         (ended(0, spec=GRAPH), True),
         (ended(spec=GRAPH), False),
+        (by_products(ended(0, 1)), False),
     ],
 )
 def test_only_a_job_that_has_all_answers_others(job: jobs.Job, expected: bool) -> None:

@@ -11,6 +11,7 @@ from imagegen_adapters.graphs.node_classes import NodeClasses
 from imagegen_server.metadata.files import Embedded
 from imagegen_server.metadata.parameters import Known
 from imagegen_server.workflows.importing import (
+    MAX_GRAPH_BYTES,
     Format,
     Imported,
     InvalidMapping,
@@ -104,6 +105,30 @@ def test_a_text_of_a1111_is_a_variant() -> None:
     assert found.image["seed"] == 42
     assert {each.code.value for each in found.problems} == {"SETTING_LOST"}
     assert find_faults(found.workflow).of_fields == ()
+
+
+def test_a_text_of_a_second_pass_over_a_picture_is_a_variant_of_image_to_image() -> None:
+    found = imported("a cat\nSteps: 30, Sampler: Euler a, Denoising strength: 0.5")
+    assert found.workflow.base == "image-to-image"
+    assert {each.name: each.default for each in found.workflow.inputs}["denoise"] == 0.5
+
+
+def test_what_is_worst_is_told_first() -> None:
+    broken = {"1": {"class_type": "SaveImage", "inputs": {"images": ["9", 0]}}, "version": 1}
+    assert [each.code.value for each in imported(broken).problems] == ["LINK_DANGLING", "NODE_MALFORMED"]
+
+
+def test_a_graph_in_ui_format_that_is_too_large_is_left_out() -> None:
+    found = imported({"output": GRAPH, "workflow": {**UI, "extra": "x" * MAX_GRAPH_BYTES}})
+    assert found.workflow.ui_json == ""
+    assert "the graph in UI format is left out" in found.problems[0].message
+
+
+def test_an_input_that_cannot_be_stored_is_told_and_not_proposed() -> None:
+    mapping = [{"type": "steps", "key": "filename_prefix", "node_ids": ["1"]}]
+    found = imported(GRAPH, mapping=mapping)
+    assert (found.proposals, found.workflow.inputs) == ((), ())
+    assert "an input is left out: inputs[0]" in found.problems[0].message
 
 
 def test_of_a_picture_the_best_that_it_holds() -> None:

@@ -69,6 +69,12 @@ def faults(made: Workflow, allowed: Allowed = ANYTHING, /, **values: Any) -> dic
             id="both weights",
         ),
         pytest.param(one(InputType.LORAS), [], [], id="no LoRA at all"),
+        pytest.param(
+            one(InputType.LORAS),
+            [{"name": "l", "weight": 1.0}] * 16,
+            [{"name": "l", "weight": 1.0}] * 16,
+            id="the most LoRAs",
+        ),
     ],
 )
 def test_what_inputs_take(made: Workflow, value: Any, expected: Any) -> None:
@@ -83,6 +89,7 @@ def test_what_inputs_take(made: Workflow, value: Any, expected: Any) -> None:
     [
         (one(InputType.STRING), 1, "x", "must be a text"),
         (one(InputType.STRING), "a\nb", "x", "must be one line"),
+        (one(InputType.STRING), "a\rb", "x", "must be one line"),
         (one(InputType.TEXT, minimum=2, maximum=3), "abcd", "x", "must have 2 to 3 characters, not 4"),
         (one(InputType.TEXT), "a" * 65_537, "x", "must have 0 to 65536 characters, not 65537"),
         (one(InputType.INT), True, "x", "must be a whole number, not True"),
@@ -133,6 +140,9 @@ def test_unknown_names_bring_near_ones_and_do_not_take_for_ever() -> None:
     assert faults(TEXT_TO_IMAGE, promt="a")["inputs.promt"].startswith("no such input 'promt'; allowed: prompt, ")
     assert len(faults(TEXT_TO_IMAGE, ANYTHING, **{f"x{number}": 1 for number in range(1000)})) == 20
     assert faults(workflow(), a=1) == {"inputs.a": "the workflow has no inputs"}
+    names = [f"x{number}" for number in range(100)]
+    made = workflow(*(GraphInput(name=name, type=InputType.CHOICE, choices=("a",)) for name in names))
+    assert len(faults(made, **dict.fromkeys(names, "b"))) == 20
 
 
 def test_what_counts_where_nothing_is_given() -> None:
@@ -250,7 +260,14 @@ def test_what_a_schema_says() -> None:
             group="Size",
             help="In pixels",
         ),
-        GraphInput(name="model", type=InputType.MODEL, model_type="checkpoints", title="Which", required=True),
+        GraphInput(
+            name="model",
+            type=InputType.MODEL,
+            model_type="checkpoints",
+            title="Which",
+            required=True,
+            default="not for who must say it",
+        ),
     )
     schema = input_schema(made, {"model": Allowed(choices=("a", "b"))})
     assert schema["properties"] == {

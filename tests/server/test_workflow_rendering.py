@@ -119,6 +119,16 @@ def test_a_picture_and_its_mask_may_be_one_node() -> None:
     assert (nodes["2"]["inputs"]["mask"], images) == (["1", 1], {"1.image": DIGEST})
 
 
+def test_a_mask_gets_a_node_that_is_not_there_yet() -> None:
+    made = workflow(
+        {"1": node("LoadImage", image="p.png"), "1-mask": node("Encode", pixels=["1", 0], mask=["1", 1])},
+        an_input(InputType.MASK, "1.image"),
+    )
+    nodes, images = rendered(made, x=DIGEST)
+    assert nodes["1-mask"] == node("Encode", pixels=["1", 0], mask=["1-mask-mask", 0])
+    assert images == {"1-mask-mask.image": DIGEST}
+
+
 # --- LoRAs ---
 
 CHAIN: Nodes = {
@@ -164,6 +174,17 @@ def test_as_many_loaders_as_there_are_loras(names: list[str]) -> None:
     assert [each["inputs"]["strength_clip"] for each in nodes.values() if "strength_clip" in each["inputs"]] == [
         0.5 for _ in names
     ]
+
+
+def test_text_encoders_may_have_a_weight_of_their_own() -> None:
+    nodes, _ = rendered(workflow(CHAIN, LORAS), x=[{"name": "x", "weight": 0.5, "text_encoder_weight": 0.25}])
+    assert (nodes["10"]["inputs"]["strength_model"], nodes["10"]["inputs"]["strength_clip"]) == (0.5, 0.25)
+
+
+def test_loaders_get_ids_that_are_not_there_yet() -> None:
+    nodes, _ = rendered(workflow(CHAIN | {"10-lora-1": node("Note")}, LORAS), x=loras("x", "y", "z"))
+    assert nodes["10-lora-1"] == node("Note")
+    assert applied(nodes, "3") == ["z", "y", "x"]
 
 
 def test_each_branch_gets_them_once() -> None:
