@@ -12,7 +12,7 @@ from imagegen_adapters.graphs.ui_format.texts import resolve_dynamic_prompt
 from tests.comfyui_page.fixtures import read_fixtures, read_object_info
 
 CLASSES: NodeClasses = parse_node_classes(read_object_info())
-DRAWN = [fixture.workflow for fixture in read_fixtures() if not fixture.path.stem.startswith("upstream_")]
+DRAWN = [fixture.workflow for fixture in read_fixtures()]
 
 scalars = st.none() | st.booleans() | st.integers(-30, 70) | st.floats() | st.text(max_size=4)
 values = st.recursive(
