@@ -3,6 +3,7 @@
 import io
 import json
 import struct
+import tracemalloc
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
@@ -170,6 +171,27 @@ def test_what_unpacks_to_much_or_not_at_all_is_left_out(packed: bytes) -> None:
     assert "KSampler" in files.read(data).graph_json
 
 
+def test_no_more_is_unpacked_than_is_wanted() -> None:
+    chunk = b"zTXt" + b"prompt\0\0" + zlib.compress(bytes(5 * files.MAX_TEXT_BYTES))
+    bomb = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    tracemalloc.start()
+    try:
+        files.read(COMFYUI[:33] + bomb)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 3 * files.MAX_TEXT_BYTES
+
+
+def test_what_stands_first_counts() -> None:
+    comment = b"UNICODE\0" + ABROAD.encode("utf-16-le")
+    pnginfo = PngImagePlugin.PngInfo()
+    pnginfo.add_text("parameters", TEXT)
+    data = saved("PNG", pnginfo=pnginfo, exif=exif_of_pillow({}, comment))
+    assert data.index(b"parameters") < data.index(b"eXIf")
+    assert files.read(data).parameters == TEXT
+
+
 @given(st.binary(max_size=300), st.sampled_from(FORMATS), st.integers(0, 400), st.integers(0, 40))
 def test_no_file_is_more_than_refused(junk: bytes, format_name: str, place: int, length: int) -> None:
     data = talkative(format_name)
@@ -215,6 +237,8 @@ def test_what_is_stripped_shows_the_same_and_tells_nothing(format_name: str) -> 
     }
     assert info(after).get("dpi") == info(before).get("dpi")
     assert files.strip(after) == after
+    if format_name == "WEBP":
+        assert after[20] & 0x0C == 0x08, "its head must say that there is EXIF, and no XMP"
 
 
 @pytest.mark.parametrize("format_name", FORMATS)
@@ -266,6 +290,26 @@ def test_of_a_phones_two_pictures_the_second_goes() -> None:
     assert pixels(after) == pixels(before)[:1]
     with Image.open(io.BytesIO(after)) as image:
         assert image.format == "JPEG"
+
+
+def segment(marker: int, body: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
+
+
+def test_the_thumbnail_of_a_jpeg_goes() -> None:
+    with_one = segment(0xE0, b"JFIF\0\1\1\0\0\1\0\1\3\1" + SECRET.encode())
+    plain = saved("JPEG")
+    end_of_head = 4 + struct.unpack_from(">H", plain, 4)[0]
+    after = files.strip(plain[:2] + with_one + plain[end_of_head:])
+    assert SECRET.encode() not in after
+    assert after[2:20] == segment(0xE0, b"JFIF\0\1\1\0\0\1\0\1\0\0")
+
+
+def test_of_several_orientations_the_first_counts() -> None:
+    plain = saved("JPEG")
+    turned = [segment(0xE1, exif.PREFIX + exif.write(orientation=each)) for each in (6, 3)]
+    after = files.strip(plain[:2] + b"".join(turned) + plain[2:])
+    assert exif_as_pillow_reads_it(after)[0] == {ExifTags.Base.Orientation: 6}
 
 
 def test_how_a_jpegs_colours_are_coded_stays() -> None:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagegen_adapters.contract import HiresParameters, ImageParameters, Lora
-from imagegen_server.metadata.infotext import MAX_CHARS
+from imagegen_server.metadata.infotext import MAX_CHARS, Infotext, read
+from imagegen_server.metadata.infotext import write as write_infotext
 from imagegen_server.metadata.parameters import Known, is_parameters, parse, united
 from imagegen_server.metadata.writing import write
 
@@ -131,6 +132,7 @@ FROM_PICTURE = "it was made from another picture, which has to be given as init_
             ("Civitai resources: ... is not carried",),
         ),
         ("a cat", {"prompt": "a cat"}, ()),
+        ("a\nSteps: 1, Seed: 1, CFG scale: 2, Steps: 3", {"prompt": "a", "steps": 1, "seed": 1, "cfg_scale": 2}, ()),
         (
             'a\nSteps: 1, Seed: 1, Model: "half \\ud800"',
             {"prompt": "a", "steps": 1, "seed": 1, "model": "half ?"},
@@ -220,11 +222,18 @@ def test_names_are_those_of_backends_that_have_the_model() -> None:
 def test_a_model_that_was_renamed_is_found_by_its_hash() -> None:
     known = Known(models=("renamed.ckpt",), hashes={"renamed.ckpt": "bf31090b88".ljust(64, "0")})
     assert parse(HIRES, known).image["model"] == "renamed.ckpt"
+    too_short = HIRES.replace("Model hash: bf31090b88, Model: dreamlike_tiny", "Model hash: bf31090")
+    assert "model" not in parse(too_short, known).image
     unknown = parse(HIRES, Known(models=("other",)))
     assert (unknown.image["model"], unknown.notes) == (
         "dreamlike_tiny",
         ("no backend has a model called dreamlike_tiny",),
     )
+
+
+def test_a_setting_may_have_lines() -> None:
+    text = Infotext(prompt="a", settings={"Steps": "1", "Seed": "2", "Template": "one\ntwo"})
+    assert read(write_infotext(text)) == text
 
 
 def test_a_text_is_written_as_a1111_writes_it() -> None:
