@@ -193,6 +193,14 @@ def test_a_second_pass_is_asked_for_by_its_scale() -> None:
     assert resolved(TEXT_TO_IMAGE, hires_steps=3, hires_scale=2)["hires_scale"] == 2.0
 
 
+def test_text_encoders_are_given_without_gaps() -> None:
+    """They are written back as a list, which would close a gap: a job that is repeated would have one twice."""
+    assert faults(TEXT_TO_IMAGE, text_encoder="a", text_encoder_3="b") == {
+        "inputs.text_encoder_3": "means nothing without text_encoder_2: give both or none"
+    }
+    assert resolved(TEXT_TO_IMAGE, text_encoder="a", text_encoder_2="b")["text_encoder_2"] == "b"
+
+
 def test_a_weight_that_loaders_do_not_have() -> None:
     loras = GraphInput(name="loras", type=InputType.LORAS, targets=(Target("1", "lora_name"),))
     value = [{"name": "a"}, {"name": "b", "text_encoder_weight": 1}]

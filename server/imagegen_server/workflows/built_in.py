@@ -19,7 +19,10 @@ HIRES: Final = {
     "hires_denoise": "denoise",
 }
 """Fields of `hires` by the name of the input."""
-NEEDS: Final = {name: "hires_scale" for name in HIRES if name != "hires_scale"}
+NEEDS: Final = {
+    **{name: "hires_scale" for name in HIRES if name != "hires_scale"},
+    **dict(zip(TEXT_ENCODERS[1:], TEXT_ENCODERS, strict=False)),
+}
 """Inputs that mean nothing without another one."""
 
 _MAX_SEED: Final = 2**63 - 1  # of ImageParameters, whose seed is signed
