@@ -111,6 +111,8 @@ class RawGraph:
     """The graph as JSON text."""
     images: Mapping[str, str] = field(default_factory=dict)
     """Uploads: "node.input" to digest, a key of `Task.files`."""
+    masks: tuple[str, ...] = ()
+    """Those keys of `images` whose pictures are masks. Whoever makes the task has given them their plain form."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

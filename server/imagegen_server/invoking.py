@@ -18,7 +18,7 @@ from imagegen_adapters.graphs.inputs import InputType
 from imagegen_server.errors import Refused, invalid
 from imagegen_server.jobs import Invocation
 from imagegen_server.wire.rules import check_rules
-from imagegen_server.wire.specs import fields_of
+from imagegen_server.wire.specs import encode_graph, fields_of
 from imagegen_server.workflows.built_in import HIRES, TEXT_ENCODERS
 from imagegen_server.workflows.model import Workflow
 from imagegen_server.workflows.rendering import inputs_of, parameters, render_graph
@@ -91,8 +91,7 @@ def made(workflow: Workflow, inputs: Mapping[str, Any]) -> Wanted:
         image = job_pb2.ImageParameters(**parameters(workflow, inputs))
         return _checked(Wanted(source=image, workflow=workflow, inputs=inputs), image, "image")
     graph = render_graph(workflow, inputs)
-    encoded = job_pb2.RawGraph(json=graph.json, images=graph.images)
-    return _checked(Wanted(source=graph, workflow=workflow, inputs=inputs), encoded, "graph")
+    return _checked(Wanted(source=graph, workflow=workflow, inputs=inputs), encode_graph(graph), "graph")
 
 
 def _checked(wanted: Wanted, encoded: Message, path: str) -> Wanted:

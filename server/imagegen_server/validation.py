@@ -68,7 +68,10 @@ class SpecChecker:
         async with self._assets.holding([digest for _, digest in wanted.assets()]):
             images = await self._images(wanted)
             spec = self._resolved(encoded, wanted, candidates, images, is_repeat=is_repeat)
-            violations = [*map(wanted.told, _seed_violations(spec)), *_option_violations(spec)]
+            violations = [
+                *map(wanted.told, (*_seed_violations(spec), *_mask_violations(spec))),
+                *_option_violations(spec),
+            ]
             if violations:
                 raise invalid(violations)
             await _check_backends(spec, wanted, candidates)
@@ -169,6 +172,13 @@ def _seed_violations(spec: JobSpec) -> Iterable[Violation]:
     source = spec.source
     if isinstance(source, ImageParameters) and source.seed > MAX_SEED - (source.count - 1):
         yield Violation("image.seed", f"seed + count - 1 must not exceed {MAX_SEED}")
+
+
+def _mask_violations(spec: JobSpec) -> Iterable[Violation]:
+    source = spec.source
+    for number, key in enumerate(source.masks if isinstance(source, RawGraph) else ()):
+        if key not in source.images:
+            yield Violation(f"graph.masks[{number}]", f"must be a key of images, and there is no {key[:64]!r}")
 
 
 def _option_violations(spec: JobSpec) -> Iterable[Violation]:

@@ -1,5 +1,6 @@
 """Jobs that run a stored workflow, over a real socket."""
 
+import io
 import json
 from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf.struct_pb2 import Struct
+from PIL import Image
 
 from imagegen.v1 import image_gen_pb2 as pb
 from imagegen.v1.asset_pb2 import DeleteAssetRequest
@@ -15,6 +17,7 @@ from imagegen.v1.job_pb2 import JOB_STATE_SUCCEEDED, Job, JobSpec, WorkflowInvoc
 from imagegen.v1.workflow_pb2 import (
     WORKFLOW_INPUT_TYPE_FLOAT,
     WORKFLOW_INPUT_TYPE_IMAGE,
+    WORKFLOW_INPUT_TYPE_MASK,
     WORKFLOW_INPUT_TYPE_SEED,
     WORKFLOW_INPUT_TYPE_TEXT,
     CreateWorkflowRequest,
@@ -201,6 +204,30 @@ async def test_a_job_is_repeated_in_its_revision_also_when_the_workflow_is_gone(
     assert again.spec == first.spec
     assert (await adapter.next_run(2)).task.source == (await adapter.next_run(1)).task.source
     assert (await refused(caller.create(running("portrait")))).reason == "WORKFLOW_NOT_FOUND"
+
+
+async def test_masks_mean_the_same_in_graphs_as_in_parameters(caller: Caller, adapter: ScriptedAdapter) -> None:
+    """What is transparent is kept, although its colour is white; also when the graph is repeated by itself."""
+    graph = GRAPH | {"11": {"class_type": "LoadImageMask", "inputs": {"image": "mask.png", "channel": "alpha"}}}
+    mask = an_input("mask", WORKFLOW_INPUT_TYPE_MASK, "11", "image")
+    made = Workflow(workflow_id="masked", graph_json=json.dumps(graph), inputs=[mask, PICTURE])
+    await caller.workflows.CreateWorkflow(CreateWorkflowRequest(workflow=made))
+    data = io.BytesIO()
+    Image.new("RGBA", (8, 8), (255, 255, 255, 0)).save(data, "PNG")
+    digest = (await caller.write(data.getvalue())).digest
+    job = await caller.until_ended((await caller.create(running("masked", mask=digest, init_image=digest))).job_id)
+    assert inputs_of(job)["mask"] == digest
+    await caller.jobs.RetryJob(pb.RetryJobRequest(job_id=job.job_id, new_seeds=True))
+    for task in [(await adapter.next_run(number)).task for number in (1, 2)]:
+        assert isinstance(task.source, RawGraph)
+        assert task.source.images["10.image"] == digest, "the same file is also a picture"
+        with Image.open(io.BytesIO(task.files[task.source.images["11.image"]])) as plain:
+            assert (plain.mode, plain.getextrema()) == ("L", (0, 0))
+
+
+async def test_a_mask_of_a_graph_is_one_of_its_uploads(caller: Caller) -> None:
+    refusal = await refused(caller.create(JobSpec(graph={"json": json.dumps(GRAPH), "masks": ["11.image"]})))
+    assert refusal.fields == {"spec.graph.masks[0]": "must be a key of images, and there is no '11.image'"}
 
 
 async def test_new_seeds_are_those_of_its_seed_inputs(caller: Caller, adapter: ScriptedAdapter) -> None:

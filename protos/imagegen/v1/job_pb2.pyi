@@ -852,6 +852,7 @@ class RawGraph(_message.Message):
 
     JSON_FIELD_NUMBER: _builtins.int
     IMAGES_FIELD_NUMBER: _builtins.int
+    MASKS_FIELD_NUMBER: _builtins.int
     json: _builtins.str
     """The graph as JSON text: {"3": {"class_type": "KSampler", "inputs": {...}}, ...}, at most 4 MB.
     Text and not a structure, because seeds go up to 2^64-1 and JSON numbers of other languages do not.
@@ -862,15 +863,22 @@ class RawGraph(_message.Message):
         "10.image" is input "image" of node "10". The value is the asset's digest. At most 32.
         """
 
+    @_builtins.property
+    def masks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Those keys of `images` that are masks, whose white is repainted: what is transparent counts as black, colours as
+        their brightness, as with ImageParameters.mask. Other pictures are handed over as they are.
+        """
+
     def __init__(
         self,
         *,
         json: _builtins.str = ...,
         images: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        masks: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["images", b"images", "json", b"json"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["images", b"images", "json", b"json", "masks", b"masks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

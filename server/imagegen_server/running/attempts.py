@@ -20,7 +20,7 @@ from imagegen_server.happenings import (
 )
 from imagegen_server.jobs import Attempt, Failure, Incident, Job, Slice
 from imagegen_server.lifecycle import InvalidHappening
-from imagegen_server.running.masks import with_plain_mask
+from imagegen_server.running.masks import with_plain_masks
 from imagegen_server.running.orphans import Orphan
 from imagegen_server.running.previews import MAX_RATE_HZ
 from imagegen_server.running.recording import Recorder
@@ -207,7 +207,7 @@ class AttemptDriver:
     async def _task_for(self, job: Job) -> Task:
         spec = job.spec
         stored = {digest: await self._at.assets.bytes(digest) for digest in spec.digests}
-        source, files = await asyncio.to_thread(with_plain_mask, spec.source, stored)
+        source, files = await asyncio.to_thread(with_plain_masks, spec.source, stored)
         return Task(
             attempt_id=self.attempt_id,
             source=part_of(source, handed_over(job, self._number)),

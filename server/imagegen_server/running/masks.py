@@ -2,23 +2,37 @@
 
 import hashlib
 import io
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import assert_never
 
 from PIL import Image, ImageOps
 
 from imagegen_adapters.contract import ImageParameters, RawGraph
 
 
-def with_plain_mask(
-    source: ImageParameters | RawGraph, files: dict[str, bytes]
-) -> tuple[ImageParameters | RawGraph, dict[str, bytes]]:
-    """The mask in the one form that every backend reads alike, under a digest of its own."""
-    if not isinstance(source, ImageParameters) or not source.mask:
-        return source, files
-    mask = plain_mask(files[source.mask])
-    digest = hashlib.sha256(mask).hexdigest()
-    # The initial image may be the same file, and stays as it is.
-    return replace(source, mask=digest), {source.init_image: files[source.init_image], digest: mask}
+def with_plain_masks(
+    source: ImageParameters | RawGraph, files: Mapping[str, bytes]
+) -> tuple[ImageParameters | RawGraph, Mapping[str, bytes]]:
+    """The masks in the one form that every backend reads alike, under digests of their own."""
+    plain = {digest: plain_mask(files[digest]) for digest in _masks_of(source)}
+    digests = {digest: hashlib.sha256(data).hexdigest() for digest, data in plain.items()}
+    # A picture may be the same file as a mask: that one is still there, and stays as it is.
+    files = {**files, **{digests[digest]: data for digest, data in plain.items()}}
+    match source:
+        case ImageParameters():
+            return replace(source, mask=digests.get(source.mask, "")), files
+        case RawGraph():
+            masks = {key: digests[source.images[key]] for key in source.masks}
+            return replace(source, images={**source.images, **masks}), files
+        case _ as never:
+            assert_never(never)
+
+
+def _masks_of(source: ImageParameters | RawGraph) -> set[str]:
+    if isinstance(source, ImageParameters):
+        return {source.mask} - {""}
+    return {source.images[key] for key in source.masks}
 
 
 def plain_mask(data: bytes) -> bytes:

@@ -89,15 +89,19 @@ def encode_spec(spec: JobSpec) -> job_pb2.JobSpec:
     match spec.source:
         case ImageParameters():
             encoded.image.CopyFrom(encode_image(spec.source))
-        case RawGraph(json=json, images=images):
-            encoded.graph.CopyFrom(job_pb2.RawGraph(json=json, images=dict(images)))
+        case RawGraph():
+            encoded.graph.CopyFrom(encode_graph(spec.source))
         case _ as never:
             assert_never(never)
     return encoded
 
 
 def decode_graph(graph: job_pb2.RawGraph) -> RawGraph:
-    return RawGraph(json=graph.json, images=dict(graph.images))
+    return RawGraph(json=graph.json, images=dict(graph.images), masks=tuple(graph.masks))
+
+
+def encode_graph(graph: RawGraph) -> job_pb2.RawGraph:
+    return job_pb2.RawGraph(json=graph.json, images=graph.images, masks=graph.masks)
 
 
 def decode_image(image: job_pb2.ImageParameters, defaults: Defaults) -> ImageParameters:

@@ -23,10 +23,13 @@ def render_graph(workflow: Workflow, inputs: Mapping[str, Any]) -> RawGraph:
     """
     nodes: Nodes = json.loads(graph_of(workflow))
     images: dict[str, str] = {}
+    masks: list[str] = []
     given = [field.input for field in workflow.form if field.name in inputs]
     for each in given:
         if each.type in _IMAGES:
-            images |= _placed(nodes, each, inputs[each.name])
+            placed = _placed(nodes, each, inputs[each.name])
+            images |= placed
+            masks += placed if each.type is InputType.MASK else ()
         elif each.type is not InputType.LORAS:
             for target in each.targets:
                 _set(nodes, target, each.type, inputs[each.name])
@@ -34,7 +37,7 @@ def render_graph(workflow: Workflow, inputs: Mapping[str, Any]) -> RawGraph:
     for each in given:
         if each.type is InputType.LORAS and inputs[each.name] != loras_in(nodes, each.targets):
             replace_loaders(nodes, each.targets, inputs[each.name])
-    return RawGraph(json=json.dumps(nodes, ensure_ascii=False), images=images)
+    return RawGraph(json=json.dumps(nodes, ensure_ascii=False), images=images, masks=tuple(masks))
 
 
 def graph_of(workflow: Workflow) -> str:
