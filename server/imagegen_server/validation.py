@@ -175,9 +175,10 @@ def _seed_violations(spec: JobSpec) -> Iterable[Violation]:
 
 
 def _mask_violations(spec: JobSpec) -> Iterable[Violation]:
-    source = spec.source
-    for number, key in enumerate(source.masks if isinstance(source, RawGraph) else ()):
-        if key not in source.images:
+    if not isinstance(spec.source, RawGraph):
+        return
+    for number, key in enumerate(spec.source.masks):
+        if key not in spec.source.images:
             yield Violation(f"graph.masks[{number}]", f"must be a key of images, and there is no {key[:64]!r}")
 
 

@@ -12,6 +12,7 @@ from google.protobuf.struct_pb2 import Struct
 from PIL import Image
 
 from imagegen.v1 import image_gen_pb2 as pb
+from imagegen.v1 import job_pb2
 from imagegen.v1.asset_pb2 import DeleteAssetRequest
 from imagegen.v1.job_pb2 import JOB_STATE_SUCCEEDED, Job, JobSpec, WorkflowInvocation
 from imagegen.v1.workflow_pb2 import (
@@ -226,7 +227,7 @@ async def test_masks_mean_the_same_in_graphs_as_in_parameters(caller: Caller, ad
 
 
 async def test_a_mask_of_a_graph_is_one_of_its_uploads(caller: Caller) -> None:
-    refusal = await refused(caller.create(JobSpec(graph={"json": json.dumps(GRAPH), "masks": ["11.image"]})))
+    refusal = await refused(caller.create(JobSpec(graph=job_pb2.RawGraph(json=json.dumps(GRAPH), masks=["11.image"]))))
     assert refusal.fields == {"spec.graph.masks[0]": "must be a key of images, and there is no '11.image'"}
 
 

@@ -153,6 +153,13 @@ async def test_changes_at_the_same_time_lose_nothing(library: Caller) -> None:
     assert (newest.title, newest.description, newest.revision) == ("b", "c", 3)
 
 
+async def test_many_changes_at_the_same_time_are_all_made(library: Caller) -> None:
+    """However many: who asks for no certain revision is never told that others were faster."""
+    await created(library)
+    await asyncio.gather(*(updated(library, title=f"title {number}") for number in range(15)))
+    assert (await got(library)).revision == 16
+
+
 async def test_a_deleted_one_is_found_by_its_revision_only_and_goes_on_counting(library: Caller) -> None:
     await created(library)
     delete = pb.DeleteWorkflowRequest(workflow_id="portrait")

@@ -25,7 +25,6 @@ from imagegen_server.workflows.structure import find_faults
 
 MAX_WORKFLOWS: Final = 1000
 MAX_DOCUMENT_BYTES: Final = 10 * 1024 * 1024
-_MOST_TURNS: Final = 10
 
 
 class Library:
@@ -34,6 +33,7 @@ class Library:
     def __init__(self, store: Store, *, clock: Callable[[], float]) -> None:
         self._store = store
         self._clock = clock
+        self._updating = asyncio.Lock()
         self._listed: dict[tuple[str, int], Workflow] = {}
         """What was listed last, so that graphs need not be read for every list."""
 
@@ -47,11 +47,11 @@ class Library:
             if revision not in {0, found.revision}:
                 raise _no_revision(found, revision, field)
             return found
-        newest = (await self._store.newest_revisions()).get(workflow_id, 0)
-        stored = await self._store.get_revision(workflow_id, revision or newest)
+        wanted = revision or (await self._store.newest_revisions()).get(workflow_id, 0)
+        stored = await self._store.get_revision(workflow_id, wanted)
         if stored is not None:
             return await asyncio.to_thread(_decoded, stored)
-        if newest:
+        if workflow_id in await self._store.newest_revisions():
             raise _no_revision(await self.get(workflow_id), revision, field)
         raise await self._not_found(workflow_id, field)
 
@@ -84,28 +84,32 @@ class Library:
         if len(newest) >= MAX_WORKFLOWS:
             raise Refused("QUOTA_EXCEEDED", f"there are {len(newest)} workflows, the most that are kept; delete one")
         document = await asyncio.to_thread(_checked_document, workflow, _path_of_creation)
-        if not await self._add(workflow.workflow_id, 0, document, owner):
+        revision = await self._add(workflow.workflow_id, 0, document, owner)
+        if revision is None:
             raise workflow_exists(workflow.workflow_id)
-        return await self.get(workflow.workflow_id)
+        return await self.get(workflow.workflow_id, revision)
 
     async def update(
         self, workflow_id: str, change: Callable[[Workflow], Workflow], owner: str, *, expected_revision: int = 0
     ) -> Workflow:
-        """Stores a new revision, unless it equals the newest. `change` may be called again when others were faster.
+        """Stores a new revision, unless it equals the newest. One after the other, so that none takes back another.
 
         Refused: WORKFLOW_NOT_FOUND, WORKFLOW_BUILT_IN, CHANGED_MEANWHILE, INVALID_REQUEST, INVALID_GRAPH.
         """
         if workflow_id in BUILT_IN:
             raise workflow_built_in(workflow_id)
-        for _ in range(_MOST_TURNS):
+        # Held across the write: who is told that others were faster would only do it all again.
+        async with self._updating:
             newest = await self._newest(workflow_id)
             if expected_revision not in {0, newest.revision}:
-                break
+                raise workflow_changed(workflow_id, expected_revision, newest.revision)
             document = await asyncio.to_thread(_checked_document, change(newest), _path_of_update)
-            is_equal = document == await asyncio.to_thread(encode_document, newest)
-            if is_equal or await self._add(workflow_id, newest.revision, document, owner):
-                return await self.get(workflow_id)
-        raise workflow_changed(workflow_id, expected_revision or newest.revision, newest.revision)
+            if document == await asyncio.to_thread(encode_document, newest):
+                return newest
+            revision = await self._add(workflow_id, newest.revision, document, owner)
+        if revision is None:  # it was deleted meanwhile, or changed by a caller who has gone away
+            raise workflow_changed(workflow_id, newest.revision, (await self._newest(workflow_id)).revision)
+        return await self.get(workflow_id, revision)
 
     async def delete(self, workflow_id: str) -> None:
         """Its revisions stay, for the jobs that ran them. Refused: WORKFLOW_NOT_FOUND, WORKFLOW_BUILT_IN."""
@@ -123,11 +127,8 @@ class Library:
             raise await self._not_found(workflow_id, "workflow_id")
         return await self.get(workflow_id)
 
-    async def _add(self, workflow_id: str, expected: int, document: bytes, owner: str) -> bool:
-        revision = await self._store.add_revision(
-            workflow_id, expected, time=self._clock(), owner=owner, document=document
-        )
-        return revision is not None
+    async def _add(self, workflow_id: str, expected: int, document: bytes, owner: str) -> int | None:
+        return await self._store.add_revision(workflow_id, expected, time=self._clock(), owner=owner, document=document)
 
     async def _brief(self, workflow_id: str, revision: int) -> Workflow:
         known = self._listed.get((workflow_id, revision))
