@@ -29,7 +29,13 @@ STRANGER = {
     "output": ["IMAGE"],
     "python_module": "custom_nodes.stranger",
 }
-WITH_STRANGER = read_node_classes({**object_info(), "Stranger": STRANGER})
+GROWING = {
+    "input": {
+        "required": {"images": ["COMFY_AUTOGROW_V3", {}], "name": [["a"], {"remote": {"route": "/names"}}]},
+    },
+    "output": ["IMAGE"],
+}
+WITH_STRANGER = read_node_classes({**object_info(), "Stranger": STRANGER, "Growing": GROWING})
 
 
 def node(class_type: str, title: str = "", **inputs: Any) -> dict[str, Any]:
@@ -188,6 +194,8 @@ def test_uploads_need_a_node_and_an_input_for_files() -> None:
     assert check(graph, images={"load.image": "digest", "3.model": "digest"}) == {
         'graph.json["3"].inputs.model': "takes MODEL, no file"
     }
+    graph["load"]["inputs"]["image"] = ["99", 0]
+    assert check(graph, images={"load.image": "digest"}) == {}, "what is uploaded takes the place of a link"
     dropped = check(graph, images={"load.image": "digest", "load.picture": "digest"})
     assert dropped == {'graph.json["load"].inputs.picture': "no such input 'picture'; allowed: image"}
 
@@ -247,7 +255,7 @@ def test_a_model_that_lies_elsewhere_is_named_first(name: str, nearest: str) -> 
 
 
 def test_models_are_told_from_choices() -> None:
-    loader = node("DualCLIPLoader", clip_name1="gone.safetensors", clip_name2="clip_l.safetensors", type="flx")
+    loader = node("DualCLIPLoader", clip_name1="gone", clip_name2="clip_l.safetensors", type="flx")
     problems = find_problems(Graph(good_graph(x=loader, y=node("SaveLatent", samples=["5", 0]))), CLASSES)
 
     assert [(each.input_name, each.code) for each in problems if each.node_id == "x"] == [
@@ -289,6 +297,32 @@ def test_nodes_that_no_output_needs_are_not_looked_at_by_comfyui(more: JsonGraph
     assert (problem.severity, problem.code) == (WARNING, code)
 
 
+def test_what_may_be_an_output_needs_what_it_is_linked_to() -> None:
+    lost = node("CheckpointLoaderSimple", ckpt_name="gone.safetensors")
+    problems = find_problems(Graph(good_graph(x=node("SaveEverywhere", model=["y", 0]), y=lost)), CLASSES)
+
+    assert [(each.node_id, each.severity) for each in problems] == [("x", ERROR), ("y", ERROR)]
+
+
+def test_links_that_the_server_drops_are_not_followed() -> None:
+    graph = changed("3", stepz=["y", 0])
+    graph["y"] = node("CheckpointLoaderSimple", ckpt_name="gone.safetensors")
+    problems = find_problems(Graph(graph), CLASSES)
+
+    assert {(each.severity, each.code) for each in problems} == {
+        (WARNING, ProblemCode.INPUT_UNKNOWN),
+        (WARNING, ProblemCode.MODEL_MISSING),
+    }
+
+
+def test_a_strict_server_takes_nothing_but_what_is_declared_and_drops_the_rest() -> None:
+    def refused(graph: JsonGraph) -> list[str]:
+        return [each.field for each in check_graph(RawGraph(json=json.dumps(graph)), CLASSES, strict=True)]
+
+    assert refused(changed("3", model="sdxl")) == ['graph.json["3"].inputs.model']
+    assert refused(changed("3", stepz=5)) == []
+
+
 def test_classes_of_all_nodes_must_be_there() -> None:
     assert only_problem(good_graph(note=node("Note"))).severity is ERROR
 
@@ -326,8 +360,14 @@ def test_inputs_that_grow_are_known_by_their_group() -> None:
     inputs = {"images.image0": ["8", 0], "images.image1": ["8", 0]}
 
     assert find_problems(Graph(with_stranger(**inputs)), WITH_STRANGER) == ()
+    none_yet = good_graph(x=node("Growing", name="b"), y=node("PreviewImage", images=["x", 0]))
+    assert find_problems(Graph(none_yet), WITH_STRANGER) == (), "none need be there, and names come from elsewhere"
     inputs["images.image1"] = ["99", 0]
     assert only_problem(with_stranger(**inputs), WITH_STRANGER).severity is ERROR
+
+
+def test_a_class_of_somebody_else_may_take_a_file_that_it_does_not_declare() -> None:
+    assert only_problem(with_stranger(), WITH_STRANGER, {("x", "picture")}).severity is WARNING
 
 
 def test_more_outputs_than_a_class_lists_may_be_there() -> None:

@@ -212,6 +212,14 @@ GRAPHS: Final[dict[str, tuple[Nodes, str]]] = {
             "seed=3.noise_seed,11.noise_seed switch_step=3.end_at_step,11.start_at_step refiner_model=12.ckpt_name"
         ),
     ),
+    "a refiner whose noise is told as a truth": (
+        REFINED | {"11": REFINED["11"] | {"inputs": REFINED["11"]["inputs"] | {"add_noise": False}}},
+        (
+            f"prompt=6.text,15.text negative_prompt=7.text,16.text {MODEL} {SIZE} steps=3.steps,11.steps "
+            "cfg_scale=3.cfg,11.cfg sampler=3.sampler_name,11.sampler_name scheduler=3.scheduler,11.scheduler "
+            "seed=3.noise_seed,11.noise_seed switch_step=3.end_at_step,11.start_at_step refiner_model=12.ckpt_name"
+        ),
+    ),
     "a split model with guider, noise and sigmas, and a primitive that holds the width": (
         FLUX,
         (
@@ -424,6 +432,74 @@ def test_an_inverted_mask_is_not_called_mask() -> None:
     found = by_name(nodes)
     assert "mask" not in found
     assert found["init_image_2"].input.targets[0].node_id == "21"
+
+
+def test_a_mask_that_is_inverted_twice_is_one() -> None:
+    nodes = INPAINT | {
+        "5": node("SetLatentNoiseMask", samples="@19", mask="@23"),
+        "19": node("VAEEncode", pixels="@20", vae="@4.2"),
+        "23": node("InvertMask", mask="@22"),
+        "22": node("InvertMask", mask="@21"),
+        "21": node("LoadImageMask", image="mask.png", channel="red"),
+    }
+    assert by_name(nodes)["mask"].input.targets[0].node_id == "21"
+
+
+def test_passes_over_another_picture_are_no_second_passes() -> None:
+    nodes = DEFAULT | {
+        "50": sampler(latent_image="@53", seed=5),
+        "51": sampler(latent_image="@50", steps=9, denoise=0.4),
+        "52": node("SaveLatent", samples="@51", filename_prefix="x"),
+        "53": node("EmptyLatentImage", width=64, height=64, batch_size=1),
+    }
+    assert not [name for name in by_name(nodes) if name.startswith("hires_")]
+
+
+def test_a_picture_beside_the_latent_leaves_nothing_to_denoise_in_part() -> None:
+    beside = node("InstructPixToPixConditioning", positive="@6", negative="@7", vae="@4.2", pixels="@20")
+    nodes = DEFAULT | {
+        "3": sampler(latent_image="@30.2", positive="@30", negative="@30.1"),
+        "20": PICTURE,
+        "30": beside,
+    }
+    assert "denoise" not in by_name(nodes)
+    assert "init_image" in by_name(nodes)
+
+
+def test_a_switch_is_where_both_samplers_say_the_same_step() -> None:
+    other = advanced(**{name: REFINED["11"]["inputs"][name] for name in ("add_noise",)} | {"start_at_step": 15})
+    assert "switch_step" not in by_name(
+        REFINED | {"11": other | {"inputs": other["inputs"] | {"latent_image": ["3", 0]}}}
+    )
+
+
+def test_a_vision_model_is_no_text_encoder() -> None:
+    nodes = DEFAULT | {
+        "6": node("unCLIPConditioning", conditioning="@60", clip_vision_output="@61", strength=1, noise_augmentation=0),
+        "60": text("a lighthouse"),
+        "61": node("CLIPVisionEncode", clip_vision="@62", image="@20", crop="center"),
+        "62": node("CLIPVisionLoader", clip_name="vision.safetensors"),
+        "20": PICTURE,
+    }
+    found = by_name(nodes)
+    assert "text_encoder" not in found
+    assert found["clip_vision"].input.model_type == "clip_visions"
+
+
+def test_the_second_of_two_conditionings_is_of_the_negative_side() -> None:
+    nodes = DEFAULT | {
+        "3": node("SamplerCustomAdvanced", noise="@25", guider="@22", sampler="@16", sigmas="@17", latent_image="@5"),
+        "16": node("KSamplerSelect", sampler_name="euler"),
+        "17": node("BasicScheduler", model="@4", scheduler="simple", steps=20, denoise=1),
+        "22": node(
+            "DualCFGGuider", model="@4", cond1="@6", cond2="@23", negative="@7", cfg_conds=8, cfg_cond2_negative=8
+        ),
+        "23": text("an old picture"),
+        "25": node("RandomNoise", noise_seed=3),
+    }
+    places = {name: each.input.targets[0].node_id for name, each in by_name(nodes).items() if "prompt" in name}
+    assert places.pop("prompt") == "6"
+    assert (sorted(places), sorted(places.values())) == (["negative_prompt", "negative_prompt_2"], ["23", "7"])
 
 
 def test_a_third_pass_shares_with_the_others_what_is_equal() -> None:
