@@ -78,10 +78,21 @@ def _whole(value: Any) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
+def whole_numbers(value: Any) -> Any:
+    """JSON with its whole numbers as ints: a Struct knows doubles only, and 20 steps would be 20.0."""
+    match value:
+        case float() if value.is_integer() and abs(value) <= _EXACT:
+            return int(value)
+        case dict():
+            return {key: whole_numbers(each) for key, each in value.items()}
+        case list():
+            return [whole_numbers(each) for each in value]
+        case _:
+            return value
+
+
 def _plain(name: str, value: Value) -> Any:
-    plain: Any = MessageToDict(value)  # of a Value: whatever it holds
-    if isinstance(plain, float) and plain.is_integer():
-        return int(plain)
+    plain = whole_numbers(MessageToDict(value))  # of a Value: whatever it holds
     return int(plain) if name == "seed" and isinstance(plain, str) and plain.isdecimal() else plain
 
 

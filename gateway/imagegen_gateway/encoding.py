@@ -19,6 +19,7 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # noqa: F401  # registers what Status holds
 
+from imagegen_client.specs import whole_numbers
 from imagegen_gateway.descriptors import descriptor_of, enum_of, is_map, message_of, real_oneofs
 
 __all__ = ["dumps", "to_dict", "to_json"]
@@ -110,7 +111,7 @@ def _timestamp(value: timestamp_pb2.Timestamp) -> datetime:
 
 def _well_known(message: Message) -> Any:
     try:
-        return json_format.MessageToDict(message, preserving_proto_field_name=True)
+        return whole_numbers(json_format.MessageToDict(message, preserving_proto_field_name=True))
     except TypeError:  # an Any of a type that this version does not know
         return {"@type": getattr(message, "type_url", "")}
 

@@ -101,7 +101,7 @@ def test_a_variant_has_defaults_of_its_own(run: Run) -> None:
     stored = lines(run("workflows", "variant", "tall", *arguments, "--json"))[0]["workflow"]
     assert (stored["base"], stored["title"]) == ("text-to-image", "Tall")
     assert {each["name"]: each["default_value"] for each in stored["inputs"]} == {
-        "steps": 30.0,
+        "steps": 30,
         "seed": "18446744073709551615",
         "loras": [{"name": "a", "weight": 0.5}],
     }
@@ -127,7 +127,8 @@ def test_generate_fills_the_inputs_of_a_workflow(run: Run) -> None:
     assert (spec["workflow"]["workflow_id"], spec["workflow"]["revision"], spec["reuse"]) == ("portrait", 1, True)
     inputs = spec["workflow"]["inputs"]
     assert len(inputs.pop("init_image")) == 64
-    assert inputs == {"prompt": "fox", "seed": 5.0, "strength": 0.6, "loras": [{"name": "a", "weight": 0.5}]}
+    assert repr(inputs["seed"]) == "5"  # and not 5.0
+    assert inputs == {"prompt": "fox", "seed": 5, "strength": 0.6, "loras": [{"name": "a", "weight": 0.5}]}
 
 
 def test_generate_begins_with_the_workflow_of_the_settings(run: Run) -> None:
@@ -140,5 +141,10 @@ def test_generate_begins_with_the_workflow_of_the_settings(run: Run) -> None:
         assert spec["workflow"]["workflow_id"] == "portrait"
         job = run("jobs", "--limit", "1").stdout
         assert "portrait: fox" in job
+        run("settings", "set", "defaults.workflow_id=deleted")
+        result = run("generate", "fox", "--detach", "--json")
+        assert "the default workflow deleted is not there any more" in result.stderr
+        assert "image" in lines(result)[0]["job"]["spec"]
+        assert run("generate", "fox", "-w", "deleted").exit_code == 3
     finally:
         run("settings", "unset", "defaults.workflow_id")

@@ -81,3 +81,13 @@ def test_null_is_as_good_as_absent() -> None:
     spec = job_pb2.JobSpec()
     parse_json(spec, b'{"image": null, "graph": {"json": "{}"}, "labels": null}')
     assert spec.WhichOneof("source") == "graph"
+
+
+def test_whole_numbers_among_inputs_are_such_as_far_as_they_are_exact() -> None:
+    workflow = job_pb2.WorkflowInvocation()
+    workflow.inputs.update({"steps": 20, "denoise": 0.5, "large": 1e300, "list": [{"weight": 1}, True, None]})
+    inputs = to_dict(workflow)["inputs"]
+    assert repr(inputs) == repr(
+        {**inputs, "steps": 20, "denoise": 0.5, "large": 1e300, "list": [{"weight": 1}, True, None]}
+    )
+    assert orjson.loads(to_json(workflow))["inputs"] == inputs

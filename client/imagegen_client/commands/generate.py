@@ -5,6 +5,7 @@ import sys
 import typer
 
 from imagegen.v1.job_pb2 import JobSpec
+from imagegen.v1.workflow_pb2 import Workflow
 from imagegen_client.client import Client
 from imagegen_client.commands import options
 from imagegen_client.commands.exits import Exit
@@ -12,7 +13,7 @@ from imagegen_client.commands.following import Wish, see_through
 from imagegen_client.commands.inputs import read_schema, with_uploads
 from imagegen_client.commands.interrupts import interruptions
 from imagegen_client.commands.output import Force, OutputPath, check_free
-from imagegen_client.commands.printing import give_one
+from imagegen_client.commands.printing import give_one, say
 from imagegen_client.commands.request import (
     Request,
     check_sources,
@@ -27,6 +28,7 @@ from imagegen_client.commands.request import (
     workflow_spec,
 )
 from imagegen_client.commands.session import AsJson, run
+from imagegen_client.errors import NotFound
 from imagegen_client.specs import JobOptions, count_of
 
 TEXT_TO_IMAGE = "text-to-image"
@@ -144,20 +146,26 @@ def generate(
 
 
 async def _spec(client: Client, request: Request) -> JobSpec:
-    workflow_id = request.workflow or await _usual_workflow(client, request)
-    if not workflow_id:
+    workflow = await _workflow(client, request)
+    if workflow is None:
         return spec_of(request, {path: (await client.upload(path)).digest for path in request.files})
-    workflow = await client.get_workflow(workflow_id, revision=request.revision)
-    inputs = workflow_inputs(request, workflow_id, read_schema(workflow.input_schema_json))
-    return workflow_spec(request, workflow_id, await with_uploads(client, inputs))
+    inputs = workflow_inputs(request, workflow.workflow_id, read_schema(workflow.input_schema_json))
+    return workflow_spec(request, workflow.workflow_id, await with_uploads(client, inputs))
 
 
-async def _usual_workflow(client: Client, request: Request) -> str:
-    """The workflow where none is named; empty: none, parameters or the graph say it all."""
+async def _workflow(client: Client, request: Request) -> Workflow | None:
+    """The workflow that is named, or else the usual one; None: none, parameters or the graph say it all."""
     if request.graph is not None:
-        return ""
+        return None
+    if request.workflow:
+        return await client.get_workflow(request.workflow, revision=request.revision)
     usual = (await client.settings()).effective.defaults.workflow_id or TEXT_TO_IMAGE
-    return usual if usual != TEXT_TO_IMAGE or request.assignments else ""
+    try:
+        if usual != TEXT_TO_IMAGE:
+            return await client.get_workflow(usual)
+    except NotFound:
+        say(f"the default workflow {usual} is not there any more (`imagegen settings`); this is {TEXT_TO_IMAGE}")
+    return await client.get_workflow(TEXT_TO_IMAGE) if request.assignments else None
 
 
 async def _hand_in(client: Client, spec: JobSpec, request_id: str, *, validate_only: bool, as_json: bool) -> Exit:

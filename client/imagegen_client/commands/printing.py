@@ -18,6 +18,7 @@ from rich.text import Text
 
 from imagegen_client.commands.exits import Exit
 from imagegen_client.errors import ImagegenError
+from imagegen_client.specs import whole_numbers
 
 _WIDE = 240
 """Columns of a table that goes into a pipe, where nothing should be cut off."""
@@ -66,7 +67,8 @@ def give_json(value: Mapping[str, Any]) -> None:
 
 def message_as_json(message: Message) -> dict[str, Any]:
     """A message by proto3's JSON mapping, with the names of the proto, empty fields included."""
-    return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    value = MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    return {name: whole_numbers(each) for name, each in value.items()}
 
 
 def give_one(kind: str, message: Message, text: str, *, as_json: bool) -> None:

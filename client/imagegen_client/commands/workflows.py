@@ -16,6 +16,7 @@ from imagegen_client.commands.printing import give, give_json, give_one, give_ta
 from imagegen_client.commands.request import MAX_GRAPH_BYTES
 from imagegen_client.commands.session import AsJson, is_alone, run
 from imagegen_client.errors import InvalidRequest
+from imagegen_client.specs import whole_numbers
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -94,7 +95,7 @@ def _kind(about: dict[str, Any]) -> str:
     if "enum" in about:
         return _some([_shown(value) for value in about["enum"]], 6)
     kind = str(about.get("x-type") or about.get("type", ""))
-    least, most = about.get("minimum"), about.get("maximum")
+    least, most = whole_numbers(about.get("minimum")), whole_numbers(about.get("maximum"))
     return f"{kind} from {least} to {most}" if least is not None and most is not None else kind
 
 
@@ -105,7 +106,7 @@ def _meaning(about: dict[str, Any]) -> str:
 def _shown(value: Any) -> str:
     if value is None:
         return ""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = value if isinstance(value, str) else json.dumps(whole_numbers(value), ensure_ascii=False)
     flat = " ".join(text.split())
     return flat if len(flat) <= 40 else flat[:39] + "…"
 

@@ -6,6 +6,7 @@ import orjson
 from google.protobuf import json_format, struct_pb2
 
 from imagegen.v1 import job_pb2
+from imagegen_client.specs import whole_numbers
 from imagegen_gateway.dialects.comfyui.endings import (
     CLIENT_ID,
     ending_of,
@@ -61,7 +62,7 @@ def extra_data_of(job: job_pb2.Job) -> dict[str, Any]:
     given = struct_pb2.Struct()
     if KIND in job.spec.backend_options.fields:
         given = job.spec.backend_options.fields[KIND].struct_value
-    extra_data: dict[str, Any] = _whole(json_format.MessageToDict(given))
+    extra_data: dict[str, Any] = whole_numbers(json_format.MessageToDict(given))
     if CLIENT_ID in job.spec.labels:
         extra_data["client_id"] = job.spec.labels[CLIENT_ID]
     return extra_data
@@ -101,16 +102,3 @@ def file_of(output: job_pb2.Output) -> dict[str, str]:
 
 def _meta(node_id: str) -> dict[str, Any]:
     return {"node_id": node_id, "display_node": node_id, "parent_node": None, "real_node_id": node_id}
-
-
-def _whole(value: Any) -> Any:
-    """The same with whole numbers as such: a Struct knows doubles only."""
-    match value:
-        case dict():
-            return {key: _whole(each) for key, each in value.items()}
-        case list():
-            return [_whole(each) for each in value]
-        case float() if value.is_integer():
-            return int(value)
-        case _:
-            return value

@@ -27,7 +27,8 @@ async def test_a_chosen_id_holds_and_makes_posting_twice_safe(comfy: ComfyClient
 
 async def test_history_keeps_graph_and_extra_data_as_they_were(comfy: ComfyClient) -> None:
     nodes = graph(seed=2**64 - 1)
-    extra_data = {"extra_pnginfo": {"workflow": {"version": 0.4, "last_node_id": 9, "nodes": [{"flags": {}}, None]}}}
+    flow = {"version": 0.4, "last_node_id": 9, "nodes": [{"flags": {}}, None], "large": 1e300}
+    extra_data = {"extra_pnginfo": {"workflow": flow}}
     prompt_id = await comfy.queue(nodes, "me", extra_data=extra_data)
     entry = await comfy.ended(prompt_id)
     number, *rest = entry["prompt"]
