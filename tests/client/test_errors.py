@@ -8,6 +8,7 @@ from imagegen.v1.error_pb2 import ErrorReason
 from imagegen.v1.job_pb2 import JobState
 from imagegen_client import Client, ImagegenError, InvalidRequest, Overloaded, ServerFault, Violation
 from imagegen_client.commands.exits import EXIT_OF_ERROR, EXIT_OF_STATE, MEANINGS, Exit
+from imagegen_client.commands.session import sentences
 from imagegen_client.errors import ERROR_CLASSES, error_from_status
 from tests.client.fake import FakeServer, Fault
 
@@ -45,6 +46,16 @@ async def test_error_holds_all_that_the_server_says(server: FakeServer, client: 
 @pytest.mark.parametrize("reason", [each.name.removeprefix("ERROR_REASON_") for each in ErrorReason.DESCRIPTOR.values])
 def test_every_reason_of_the_catalogue_arrives(reason: str) -> None:
     assert error_from_status(Fault(reason=reason).status()).reason == reason
+
+
+def test_a_fault_that_the_message_cuts_off_is_said_once_and_whole() -> None:
+    fault = Violation("spec.workflow.inputs.sampler", "no such sampler; allowed: euler, heun, and many more")
+    other = Violation("steps", "too many")
+    error = InvalidRequest("spec.workflow.inputs.sampler: no such sampler; allowed: eu…", violations=(fault, other))
+    assert sentences(error, "") == [
+        "imagegen: sampler: no such sampler; allowed: euler, heun, and many more",
+        "  steps: too many",
+    ]
 
 
 def test_status_without_details_is_an_error_without_reason() -> None:

@@ -10,9 +10,12 @@ from tests.client.conftest import Run, lines
     [
         (["set", "defaults.steps"], "no PATH=VALUE"),
         (["set", "defaults.step=3"], "did you mean defaults.steps"),
-        (["set", "defaults.steps=many"], "defaults.steps: 'many' cannot be"),
-        (["set", "preview.mode=maybe"], "preview.mode: 'maybe' cannot be"),
-        (["set", "quotas.owners={"], "quotas.owners"),
+        (["set", "stps=3"], "did you mean defaults.steps?"),
+        (["set", "defaults.steps=many"], "defaults.steps takes a whole number from 0, not 'many'"),
+        (["set", "defaults.steps=-1"], "defaults.steps takes a whole number from 0, not '-1'"),
+        (["set", "defaults.cfg_scale=high"], "defaults.cfg_scale takes a number, not 'high'"),
+        (["set", "preview.mode=maybe"], "preview.mode takes on or off, not 'maybe'"),
+        (["set", "quotas.owners={"], "quotas.owners takes JSON, as"),
         (["unset", "colour"], "there is defaults.workflow_id"),
     ],
 )
@@ -36,7 +39,7 @@ def test_settings_are_set_shown_unset_and_remembered(run: Run) -> None:
         "defaults.steps=30",
         "defaults.cfg_scale=2.5",
         "preview.mode=off",
-        'quotas.owners={"anna": {"weight": 2.0}}',
+        'quotas.owners={"anna": {"weight": 2}}',
         "exposure.models=sdxl/*, flux*",
         "exposure.workflows=(none)",
     ]
@@ -57,7 +60,9 @@ def test_settings_are_set_shown_unset_and_remembered(run: Run) -> None:
 def test_models_are_searched_shown_loaded_and_unloaded(run: Run) -> None:
     assert [line["model"]["name"] for line in lines(run("models", "--search", "dus", "--json"))] == ["dusk"]
     assert run("models", "show", "dusk").stdout == "dusk\n  type: checkpoint\n  backends: demo\n"
-    assert run("models", "show", "none").exit_code == 3
+    unknown = run("models", "show", "dusc")
+    assert (unknown.exit_code, unknown.stderr) == (3, "imagegen: there is no model 'dusc'; did you mean dusk?\n")
+    assert "did you mean dusk?" in run("models", "show", "us").stderr
     assert run("models", "load", "dusk", "--backend", "demo").stdout == "dusk is loaded on demo\n"
     partly = run("models", "load", "dusk")
     assert (partly.exit_code, partly.stderr) == (1, "backend comfyui: it does not answer\n")

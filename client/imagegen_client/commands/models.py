@@ -1,5 +1,6 @@
 """`imagegen models`: what requests can name, and what of it is loaded."""
 
+import difflib
 from collections.abc import Sequence
 from typing import Annotated, TypeAlias
 
@@ -18,6 +19,7 @@ from imagegen_client.commands.printing import (
     size_text,
 )
 from imagegen_client.commands.session import AsJson, is_alone, run
+from imagegen_client.commands.wording import either
 from imagegen_client.commands.wording import listed as words
 from imagegen_client.errors import InvalidRequest, NotFound
 
@@ -109,9 +111,13 @@ def show(context: typer.Context, name: Name, type_name: TypeName = "", as_json: 
 
 async def _type_of(client: Client, name: str) -> ModelType.ValueType:
     """The type of the only model of this name. Raises NotFound, InvalidRequest."""
-    found = [model.type for model in await client.list_models(text=name) if model.name == name]
+    like = await client.list_models(text=name)
+    found = [model.type for model in like if model.name == name]
     if not found:
-        raise NotFound(f"there is no model {name!r}; see `imagegen models`")
+        near = [model.name for model in like[:3]] or difflib.get_close_matches(
+            name, [model.name for model in await client.list_models()]
+        )
+        raise NotFound(f"there is no model {name!r}; {either(near) if near else 'see `imagegen models`'}")
     if len(found) > 1:
         raise InvalidRequest(f"{name!r} is {words([_TYPE_NAMES[each] for each in found])}: say which with --type")
     return found[0]

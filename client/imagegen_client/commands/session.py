@@ -107,13 +107,19 @@ def sentences(error: ImagegenError, server: str) -> list[str]:
     if isinstance(error, Unavailable) and not error.reason:
         first = f"imagegen: cannot reach the server at {server}: {error.message}"
         return [first, "  is it running? `imagegen up` starts one; --server says where it is"]
-    lines = [f"imagegen: {error.message.replace(_INPUTS, '')}"]
-    untold = [violation for violation in error.violations if violation.description not in error.message]
-    lines += [f"  {violation.field.removeprefix(_INPUTS)}: {violation.description}" for violation in untold]
+    faults = [f"{violation.field}: {violation.description}" for violation in error.violations]
+    told = next((fault for fault in faults if _is_beginning(error.message, fault)), error.message)
+    lines = [f"imagegen: {told}", *(f"  {fault}" for fault in faults if fault.partition(": ")[2] not in told)]
+    lines = [line.replace(_INPUTS, "") for line in lines]
     lines += [f"  {quota.subject}: {quota.description}" for quota in error.quotas if quota.description not in lines[0]]
     if error.retry_after_s is not None:
         lines.append(f"  try again in {error.retry_after_s:.0f} s")
     return lines
+
+
+def _is_beginning(message: str, fault: str) -> bool:
+    """Whether a message is what fits into it of a field's fault."""
+    return message.endswith("…") and fault.startswith(message.removesuffix("…"))
 
 
 def setting_problem(error: ValidationError) -> str:

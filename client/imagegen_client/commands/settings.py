@@ -1,5 +1,6 @@
 """`imagegen settings`: what can be set while everything runs."""
 
+import difflib
 import json
 from collections.abc import Collection, Iterator, Sequence
 from typing import Annotated, Any, TypeAlias
@@ -12,7 +13,8 @@ from imagegen.v1.settings_pb2 import Settings, SettingsChange, UpdateSettingsRes
 from imagegen_client.client import Client
 from imagegen_client.commands.printing import give, give_json, give_table, local_time, message_as_json
 from imagegen_client.commands.session import AsJson, is_alone, run
-from imagegen_client.commands.wording import instead
+from imagegen_client.commands.wording import either, instead
+from imagegen_client.specs import whole_numbers
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -77,8 +79,15 @@ def unset(context: typer.Context, paths: Paths, expected_version: ExpectedVersio
 
 
 def _check(path: str, known: Collection[str]) -> None:
-    if path not in known:
-        raise typer.BadParameter(f"there is no setting {path!r}; {instead(path, known)}")
+    if path in known:
+        return
+    alike = difflib.get_close_matches(_last(path), [_last(name) for name in known])
+    meant = [name for name in known if _last(name) in alike]
+    raise typer.BadParameter(f"there is no setting {path!r}; {either(meant) if meant else instead(path, known)}")
+
+
+def _last(path: str) -> str:
+    return path.rpartition(".")[2]
 
 
 def _update(context: typer.Context, wanted: Settings, mask: Sequence[str], version: int, *, as_json: bool) -> None:
@@ -126,7 +135,7 @@ def _change_rows(change: SettingsChange) -> Iterator[list[str]]:
 
 def _values(settings: Settings) -> dict[str, Any]:
     """The values by path, as JSON has them; what is not set is not there."""
-    groups = MessageToDict(settings, preserving_proto_field_name=True)
+    groups = whole_numbers(MessageToDict(settings, preserving_proto_field_name=True))
     return {f"{group}.{name}": value for group, values in groups.items() for name, value in values.items()}
 
 
@@ -151,8 +160,8 @@ def _set(settings: Settings, path: str, text: str) -> None:
     group, _, name = path.partition(".")
     try:
         ParseDict({group: {name: _value(FIELDS[path], text)}}, settings)
-    except (ParseError, ValueError, RecursionError) as exc:
-        raise typer.BadParameter(f"{path}: {text!r} cannot be: {_cause(exc)}") from None
+    except (ParseError, ValueError, RecursionError):
+        raise typer.BadParameter(f"{path} takes {_kind(FIELDS[path])}, not {text!r}") from None
 
 
 def _value(field: FieldDescriptor, text: str) -> Any:
@@ -169,5 +178,12 @@ def _prefix(field: FieldDescriptor) -> str:
     return "" if field.enum_type is None else field.enum_type.values[0].name.removesuffix("UNSPECIFIED")
 
 
-def _cause(error: Exception) -> str:
-    return str(error).rpartition(": ")[2].rstrip(".")
+def _kind(field: FieldDescriptor) -> str:
+    """What a field takes, in a few words."""
+    if field.message_type is not None:
+        return 'JSON, as {"anna": {"weight": 2, "max_queued_jobs": 10, "max_running_jobs": 1}}'
+    if field.enum_type is not None:
+        names = [value.name.removeprefix(_prefix(field)).lower() for value in field.enum_type.values[1:]]
+        return " or ".join(names)
+    is_float = field.cpp_type in {field.CPPTYPE_DOUBLE, field.CPPTYPE_FLOAT}
+    return "a number" if is_float else "a whole number from 0"

@@ -77,7 +77,12 @@ def backends_text(job: Job) -> str:
 def instead(name: str, names: Collection[str]) -> str:
     """What may have been meant by a name that there is not, or else what there is."""
     near = difflib.get_close_matches(name, names, n=3)
-    return f"did you mean {' or '.join(near)}?" if near else f"there is {', '.join(names) or 'none'}"
+    return either(near) if near else f"there is {', '.join(names) or 'none'}"
+
+
+def either(near: Sequence[str]) -> str:
+    """Asks which of these was meant."""
+    return f"did you mean {' or '.join(near)}?"
 
 
 def listed(names: Sequence[str]) -> str:
