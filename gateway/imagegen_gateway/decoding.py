@@ -260,7 +260,7 @@ def _enum(enum: EnumDescriptor, value: Any, path: str) -> int:
             value = int(value)
     if isinstance(value, int) and not isinstance(value, bool) and value in enum.values_by_number:
         return value
-    allowed = ", ".join(item.name for item in enum.values)
+    allowed = ", ".join(item.name.removeprefix(enum_prefix(enum)).lower() for item in enum.values if item.number)
     raise Misfit(path, f"{_short(value)} is not known; allowed: {allowed}")
 
 

@@ -127,6 +127,7 @@ def run_request(workflow_id: str, body: bytes, query: list[tuple[str, str]]) -> 
             raise bad_field("label", "must be KEY=VALUE")
         spec.labels[key] = value
     owners: dict[str, Message] = {"revision": spec.workflow, "validate_only": request, **dict.fromkeys(OPTIONS, spec)}
+    refuse_unknown((name for name, _ in query), ["label", *owners])
     _set_all(owners, (pair for pair in query if pair[0] != "label"))
     return request
 

@@ -76,6 +76,13 @@ async def test_what_cannot_be_is_refused(
     assert "CreateJob" not in fake.requests
 
 
+async def test_errors_name_all_that_the_query_may_say(http: aiohttp.ClientSession) -> None:
+    async with http.post("/api/v1/workflows/w-1:run?labels=a") as response:
+        assert "allowed: backend, label, on_uncertain, priority" in (await response.json())["detail"]
+    async with http.post("/api/v1/workflows/w-1:run?on_uncertain=x") as response:
+        assert (await response.json())["detail"] == 'on_uncertain: "x" is not known; allowed: retry, fail'
+
+
 async def test_deep_json_is_refused(http: aiohttp.ClientSession) -> None:
     nested: Any = 1
     for _ in range(500):

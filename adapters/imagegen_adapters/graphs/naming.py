@@ -35,7 +35,8 @@ class UnknownName:
             return f"no such {self.what} {shown(self.name)}; the backend has none"
         listed = self.suggestions
         if self.has_many:
-            return f"no such {self.what} {shown(self.name)}; alike: {', '.join(listed) or '(nothing)'}"
+            alike = f"; alike: {', '.join(listed)}" if listed else ""
+            return f"no such {self.what} {shown(self.name)}{alike}"
         more = f" and {len(self.allowed) - len(listed)} more" if len(self.allowed) > len(listed) else ""
         return f"no such {self.what} {shown(self.name)}; allowed: {', '.join(listed)}{more}"
 

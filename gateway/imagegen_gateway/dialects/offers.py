@@ -5,6 +5,8 @@ The settings say which of them are shown. All of it is asked for at each request
 
 import asyncio
 import re
+from collections.abc import Sequence
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
@@ -74,7 +76,7 @@ class Offers:
             return Offer(id=name, model=name)
         if name == ANY_MODEL or any(fnmatchcase(name.lower(), pattern) for pattern in FOREIGN_NAMES):
             return Offer(id=ANY_MODEL)
-        raise unknown_model(name)
+        raise unknown_model(name, [offer.id for offer in await self.models()])
 
     async def _exposure(self) -> settings_pb2.ExposureSettings:
         answer = await self._settings.GetSettings(settings_pb2.GetSettingsRequest(), timeout=self._timeout_s)
@@ -123,6 +125,10 @@ def _is_exposed(name: str, patterns: settings_pb2.PatternList) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns.patterns)
 
 
-def unknown_model(name: str) -> Problem:
+def unknown_model(name: str, offered: Sequence[str]) -> Problem:
     """The answer to a model that is not offered."""
-    return Problem(404, f"there is no model {name[:128]!r} here; /openai/v1/models lists them", "MODEL_NOT_FOUND")
+    near = get_close_matches(name[:MAX_TEXT], offered)
+    meant = f"did you mean {' or '.join(near)}? " if near else ""
+    return Problem(
+        404, f"there is no model {name[:128]!r} here; {meant}/openai/v1/models lists them", "MODEL_NOT_FOUND"
+    )

@@ -57,6 +57,9 @@ def test_of_hundreds_only_near_ones_are_suggested() -> None:
     assert unknown.suggestions == ("KSampler",)
     assert unknown.sentence == "no such node class 'KSamplr'; alike: KSampler"
 
+    strange = UnknownName(what="node class", name="Canny", allowed=("KSampler", "SaveImage"), has_many=True)
+    assert strange.sentence == "no such node class 'Canny'"
+
 
 def test_values_are_shown_in_short() -> None:
     assert shown("x" * 1000) == f"'{'x' * 256}'…"

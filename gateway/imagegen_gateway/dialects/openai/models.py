@@ -22,10 +22,10 @@ def routes(kit: Kit) -> list[web.RouteDef]:
 
     async def get_model(request: web.Request) -> web.Response:
         wanted = request.match_info["id"]
-        for offer in await kit.offers.models():
-            if offer.id == wanted:
-                return _answer(_model(offer))
-        raise unknown_model(wanted)
+        offers = {offer.id: offer for offer in await kit.offers.models()}
+        if wanted not in offers:
+            raise unknown_model(wanted, list(offers))
+        return _answer(_model(offers[wanted]))
 
     return [
         web.get("/openai/v1/models", list_models),

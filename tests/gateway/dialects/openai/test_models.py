@@ -90,6 +90,13 @@ async def test_a_model_that_is_not_offered_is_not_found(api: openai.AsyncOpenAI,
         await api.images.generate(model=name, prompt="a fox")
 
 
+async def test_a_near_name_is_told(api: openai.AsyncOpenAI) -> None:
+    with pytest.raises(openai.NotFoundError, match=r"did you mean posters\?"):
+        await api.images.generate(model="postres", prompt="a fox")
+    with pytest.raises(openai.NotFoundError, match=r"did you mean posters\?"):
+        await api.models.retrieve("postres")
+
+
 @pytest.mark.parametrize("name", ["dall-e-2", "gpt-image-1-mini", "imagegen", ""])
 async def test_a_foreign_name_leaves_the_choice_to_the_server(api: openai.AsyncOpenAI, house: House, name: str) -> None:
     await api.images.generate(model=name, prompt="a fox", size="64x64")
