@@ -86,6 +86,7 @@ def test_a_mapping_that_does_not_fit() -> None:
         ("{}", "neither a graph in API format"),
         ('{"nodes": []}', "must have 1 to"),
         ("[" * 100_000, "is no JSON"),
+        (json.dumps({"1": {"class_type": "A", "inputs": {}, "_meta": {"title": "\udca9"}}}), "half of a character"),
         ('{"a":' * 200 + "1" + "}" * 200, "nested too deeply"),
     ],
 )

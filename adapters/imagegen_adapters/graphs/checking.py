@@ -8,7 +8,6 @@ A graph that ComfyUI takes is never refused: what is certain is an error, all el
   others, by more outputs than are listed. Missing models and missing inputs are certain there, too.
 """
 
-import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,7 +22,7 @@ from imagegen_adapters.graphs.fitting import (
     upload_misfit,
     value_misfit,
 )
-from imagegen_adapters.graphs.graph import Graph, Link, Node, input_path, is_link, node_path, upload_target
+from imagegen_adapters.graphs.graph import Graph, Link, Node, input_path, is_link, node_path, read_json, upload_target
 from imagegen_adapters.graphs.naming import UnknownName, shown
 from imagegen_adapters.graphs.node_classes import NodeClass, NodeClasses
 from imagegen_adapters.graphs.problems import GraphProblem, ProblemCode, Severity, node_label
@@ -51,8 +50,8 @@ def check_graph(source: RawGraph, classes: NodeClasses | None, *, strict: bool =
     `strict`: on a server that runs all that its outputs are linked to, and takes nothing but what its classes declare.
     """
     try:
-        api_format = json.loads(source.json)
-    except (ValueError, RecursionError) as error:
+        api_format = read_json(source.json)
+    except ValueError as error:
         return (Violation("graph.json", f"is no JSON: {error}"),)
     uploads = {upload_target(key) for key in source.images}
     faults = _worst(_faults(api_format, classes, uploads, strict=strict), _MOST_VIOLATIONS)

@@ -1,6 +1,7 @@
 """A graph in API format: its nodes, links and order. Pure."""
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +11,7 @@ from typing import Any
 from imagegen_adapters.graphs.node_classes import NodeClasses
 
 _LONGEST_TITLE = 128
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +107,21 @@ class Graph:
             node.node_id: [link.source for link in node.links if link.source in self.nodes]
             for node in self.nodes.values()
         }
+
+
+def read_json(text: str) -> Any:
+    """What a JSON text of a caller holds. Raises ValueError, which says why it cannot be taken."""
+    try:
+        document = json.loads(text)
+        if _SURROGATE.search(text):
+            # Programs that cut texts anywhere leave halves of characters, which no answer could name.
+            json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise ValueError(f"a text in it has half of a character, {half!r}, without its other half") from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    return document
 
 
 def is_link(value: Any) -> bool:

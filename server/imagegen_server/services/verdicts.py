@@ -1,7 +1,6 @@
 """What each backend says of a workflow: whether it can run it, and what keeps it from that."""
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,7 +8,7 @@ from typing import Any, Final
 from imagegen_adapters.contract import RawGraph
 from imagegen_adapters.errors import Violation
 from imagegen_adapters.graphs.checking import MOST_PROBLEMS, find_problems_of_json
-from imagegen_adapters.graphs.graph import upload_target
+from imagegen_adapters.graphs.graph import read_json, upload_target
 from imagegen_adapters.graphs.inputs import InputType
 from imagegen_adapters.graphs.node_classes import NodeClasses
 from imagegen_adapters.graphs.problems import GraphProblem, ProblemCode, Severity
@@ -91,8 +90,8 @@ class Judge:
 
 def _problems_of(graph: RawGraph, classes: NodeClasses | None) -> tuple[GraphProblem, ...]:
     try:
-        nodes = json.loads(graph.json)
-    except (ValueError, RecursionError) as error:
+        nodes = read_json(graph.json)
+    except ValueError as error:
         return (_error(ProblemCode.NODE_MALFORMED, f"the graph is no JSON: {error}"),)
     return find_problems_of_json(nodes, classes, {upload_target(key) for key in graph.images})
 

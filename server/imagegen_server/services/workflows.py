@@ -1,7 +1,6 @@
 """WorkflowService."""
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -11,6 +10,7 @@ import orjson
 from imagegen.v1 import workflow_pb2 as pb
 from imagegen_adapters.contract import RawGraph
 from imagegen_adapters.errors import Violation
+from imagegen_adapters.graphs.graph import read_json
 from imagegen_adapters.graphs.node_classes import NodeClasses
 from imagegen_server.assets import AssetStore
 from imagegen_server.errors import Refused, asset_not_found, bad_field, invalid, node_class_not_found
@@ -227,8 +227,8 @@ def _mapping(text: str) -> Any:
     if not text:
         return None
     try:
-        mapping = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        mapping = read_json(text)
+    except ValueError as error:
         raise invalid([Violation("openwebui_nodes_json", f"is no JSON: {error}")]) from error
     if not isinstance(mapping, list):
         raise invalid([Violation("openwebui_nodes_json", "must be a list")])

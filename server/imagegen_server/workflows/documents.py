@@ -1,11 +1,11 @@
 """What a text that somebody calls a workflow is: JSON in one of the wrappings in which programs write it. Pure."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Final
 
+from imagegen_adapters.graphs.graph import read_json
 from imagegen_adapters.graphs.ui_format import is_ui_format
 from imagegen_server.workflows.structure import is_deep, is_node
 
@@ -50,8 +50,8 @@ def title_of(name: str, document: Document | None = None) -> str:
 
 def _parsed(text: str) -> Any:
     try:
-        document = json.loads(text.removeprefix("\ufeff"))
-    except (ValueError, RecursionError) as error:
+        document = read_json(text.removeprefix("\ufeff"))
+    except ValueError as error:
         raise Unreadable(f"is no JSON: {error}") from error
     if is_deep(document):
         raise Unreadable("is nested too deeply")

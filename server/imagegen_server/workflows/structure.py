@@ -3,7 +3,6 @@
 It need not run anywhere: classes, files and links are no concern of this.
 """
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -12,7 +11,7 @@ from itertools import chain, islice
 from typing import Any, Final
 
 from imagegen_adapters.errors import Violation
-from imagegen_adapters.graphs.graph import is_link
+from imagegen_adapters.graphs.graph import is_link, read_json
 from imagegen_adapters.graphs.inputs import GraphInput, InputType, Target
 from imagegen_adapters.graphs.naming import unknown_name
 from imagegen_server.workflows.built_in import BUILT_IN
@@ -59,8 +58,8 @@ def find_faults(workflow: Workflow) -> Faults:
 def read_graph(text: str) -> Nodes | str:
     """The nodes by id; or why it is no graph in API format."""
     try:
-        graph = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        graph = read_json(text)
+    except ValueError as error:
         return f"is no JSON: {error}"
     if not isinstance(graph, dict):
         return "must be a JSON object of nodes by id"

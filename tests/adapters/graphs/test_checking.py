@@ -106,7 +106,8 @@ def test_a_good_graph_passes() -> None:
     ("text", "description"),
     [
         ("{not json", "is no JSON"),
-        ("[" * 100_000, "is no JSON"),
+        ("[" * 100_000, "is no JSON: it is nested too deeply"),
+        (json.dumps(good_graph(x="\ud83d")), "half of a character, '\\ud83d'"),
         ("[]", "must be a JSON object"),
         ("null", "must be a JSON object"),
         ("{}", "has no node"),
