@@ -10,7 +10,6 @@ from imagegen_adapters.errors import Unintelligible
 
 Scalar = str | int | float | bool
 
-_VALUES = frozenset({"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"})
 _CHOSEN = frozenset({"COMBO", "STRING"})
 _ANY = "*"
 # Such a type stands for inputs that the page makes as they are needed: "images" for images.image0, images.image1, ...
@@ -73,11 +72,6 @@ class InputKind:
         """It stands for inputs that the page makes as they are needed: "images" for images.image0, ..."""
         return self.type.startswith(_GROWING_TYPES)
 
-    @property
-    def has_widget(self) -> bool:
-        """Whether the page shows a field for it."""
-        return takes_value(self) and not self.force_input
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputKind:
@@ -139,11 +133,6 @@ class NodeClasses:
         node_class = self.by_name.get(class_type)
         kind = node_class.inputs.get(input_name) if node_class else None
         return tuple(str(option) for option in kind.options or ()) if kind else ()
-
-
-def takes_value(kind: InputKind) -> bool:
-    """Whether the input is written into the graph, rather than linked."""
-    return any(each in _VALUES for each in types_of(kind.type))
 
 
 def types_of(type_: str) -> frozenset[str]:

@@ -14,7 +14,6 @@ from imagegen_adapters.graphs.node_classes import (
     fits,
     parse_node_classes,
     read_node_classes,
-    takes_value,
 )
 from tests.adapters.graphs.definitions import node_classes, recorded_object_info
 
@@ -76,7 +75,6 @@ def test_what_else_inputs_say() -> None:
     assert not recorded("VAELoader", "vae_name").is_upload
     assert not recorded("ControlNetApplyAdvanced", "vae").is_required
     assert read_input("INT", {"forceInput": True}).force_input
-    assert not read_input("INT", {"forceInput": True}).has_widget
     assert read_input("INT", {"socketless": True, "lazy": True}).is_lazy
     assert read_input("COMBO", {"options": ["a"], "multiselect": True}).is_multiselect
 
@@ -117,14 +115,6 @@ def test_inputs_stand_in_the_order_that_is_given() -> None:
 )
 def test_which_types_fit(given_type: str, taken: str, *, does_fit: bool) -> None:
     assert fits(given_type, taken) is does_fit
-
-
-@pytest.mark.parametrize(
-    ("type_", "is_written"),
-    [("INT", True), ("COMBO", True), ("INT,FLOAT", True), ("MODEL", False), ("IMAGE,MASK", False), ("*", False)],
-)
-def test_which_types_are_written_into_the_graph(type_: str, *, is_written: bool) -> None:
-    assert takes_value(InputKind(type=type_, is_required=True)) is is_written
 
 
 def test_inputs_that_grow() -> None:
