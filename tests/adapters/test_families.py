@@ -13,6 +13,7 @@ NAMES = [
     ("SDXL\\dreamshaper_v9.safetensors", "SDXL", 20, 7.0, 1024),
     ("sdxl/flux1-dev.safetensors", "Flux", 20, 1.0, 1024),
     ("sdxl_lightning_8step.safetensors", "SDXL", 8, 1.0, 1024),
+    ("sdxl_lightning_0step.safetensors", "SDXL", 1, 1.0, 1024),
     ("sd_xl_turbo_1.0_fp16.safetensors", "SDXL", 1, 1.0, 512),
     ("sd3.5_large_fp8_scaled.safetensors", "Stable Diffusion 3", 20, 4.0, 1024),
     ("sd3_medium.safetensors", "Stable Diffusion 3", 20, 4.0, 1024),

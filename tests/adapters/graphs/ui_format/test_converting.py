@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from imagegen_adapters.graphs.node_classes import NodeClasses, parse_node_classes
+from imagegen_adapters.graphs.node_classes import NodeClasses, parse_node_classes, read_node_classes
 from imagegen_adapters.graphs.problems import ProblemCode, Severity
 from imagegen_adapters.graphs.ui_format import convert, is_ui_format
 from imagegen_adapters.graphs.ui_format.expanding import MAX_DEPTH, MAX_NODES
@@ -143,6 +143,43 @@ def test_exact_seeds_stay_exact(classes: NodeClasses) -> None:
     drawn = workflow([node(1, "RandomNoise", values=[2**64 - 1, "fixed"])])
 
     assert convert(drawn, classes).api_format["1"]["inputs"] == {"noise_seed": 2**64 - 1}
+
+
+def test_fields_with_controls_have_more_values_than_one() -> None:
+    """Numbers called seed have them though their class does not say so; choices have a filter beside the control."""
+    choice = ["COMBO", {"options": ["a", "b"], "control_after_generate": True}]
+    odd = {"input": {"required": {"seed": ["INT", {}], "file": choice, "steps": ["INT", {}]}}, "output": ["IMAGE"]}
+    drawn = workflow([node(1, "Odd", values=[7, "randomize", "b", "fixed", "", 20])])
+
+    converted = convert(drawn, read_node_classes({"Odd": odd}))
+
+    assert converted.api_format["1"]["inputs"] == {"seed": 7, "file": "b", "steps": 20}
+
+
+def test_a_bypassed_node_passes_on_what_is_of_the_same_type() -> None:
+    anything = {"input": {"required": {"any": ["*"], "picture": ["IMAGE"]}}, "output": ["MASK", "IMAGE"]}
+    source = {"input": {"required": {}}, "output": ["IMAGE"]}
+    show = {"input": {"required": {"images": ["IMAGE"]}}, "output": [], "output_node": True}
+    known = read_node_classes({"Anything": anything, "Source": source, "Show": show})
+    bypassed = node(3, "Anything", {"any": 1, "picture": 2}, mode=4)
+    drawn = workflow(
+        [
+            node(1, "Source"),
+            node(2, "Source"),
+            bypassed,
+            node(4, "Show", {"images": 3}),
+            node(5, "Show", {"images": 4}),
+        ],
+        [(1, 1, 0, 3), (2, 2, 0, 3), (3, 3, 1, 4), (4, 3, 2, 5)],
+    )
+
+    assert convert(drawn, known).api_format["5"]["inputs"] == {"images": ["2", 0]}
+
+
+def test_ids_that_are_no_indexes_of_javascript_stay_in_their_order(classes: NodeClasses) -> None:
+    drawn = workflow([node(each, "LoadImage", values=["a.png"]) for each in (2**32 + 1, 2**32, 7, 3)])
+
+    assert list(convert(drawn, classes).api_format) == ["3", "7", str(2**32 + 1), str(2**32)]
 
 
 def test_copies_of_copies_are_refused_before_they_are_made(classes: NodeClasses) -> None:
