@@ -1,13 +1,14 @@
-"""The process dies with any of its writes: whichever was the last, every job ends once, and nothing is made twice."""
+"""The process dies with any of its writes: whichever was the last, every job ends once, nothing is made twice,
+and of workflows and settings there is what was stored."""
 
 import asyncio
 import shutil
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,15 @@ from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import BackendStatus, ImageParameters
 from imagegen_adapters.errors import Unreachable
 from imagegen_server.assets import AssetStore
+from imagegen_server.config import ServerSettings
+from imagegen_server.errors import Refused
 from imagegen_server.fleet import Member, open_fleet
 from imagegen_server.history import Scope
 from imagegen_server.hub import Hub
-from imagegen_server.jobs import Job, JobSpec, JobState
+from imagegen_server.jobs import Invocation, Job, JobSpec, JobState
 from imagegen_server.ledger import Ledger
 from imagegen_server.quotas import Quotas
+from imagegen_server.reuse import answered
 from imagegen_server.running.experience import open_experience
 from imagegen_server.running.orphans import Orphans
 from imagegen_server.running.retrying import Limits
@@ -31,15 +35,21 @@ from imagegen_server.running.runner import Runner, open_runner
 from imagegen_server.running.surroundings import Surroundings
 from imagegen_server.scheduling.estimates import Sample
 from imagegen_server.scheduling.work import work_of
+from imagegen_server.services.reusing import Reuse
+from imagegen_server.settings.layers import layer_of
+from imagegen_server.settings.runtime import RuntimeSettings, open_settings
 from imagegen_server.stores.store import JobFilter, JobWrite, Store, StoreError, open_store
 from imagegen_server.tokens import TokenCodec
 from imagegen_server.wire.events import encode_durable
 from imagegen_server.wire.jobs import JobCodec
+from imagegen_server.workflows.library import Library
+from imagegen_server.workflows.model import Workflow
 from tests.server.scripted import DEFAULT_CAPABILITIES, ScriptedAdapter, ScriptedRun, opener
 from tests.server.serving import RHYTHM
 
 BACKENDS = ("one", "two")
 WITHOUT_END = 1_000_000
+INVOCATION = Invocation(workflow_id="portrait", revision=2, inputs={"prompt": "of a workflow", "model": "first"})
 
 
 class World:
@@ -130,11 +140,13 @@ class Process:
     ledger: Ledger
     runner: Runner
     orphans: Orphans
+    library: Library
+    settings: RuntimeSettings
+    reuse: Reuse
     jobs: dict[str, str] = field(default_factory=dict)
     """Ids by prompt."""
 
-    async def work(self) -> None:
-        """What callers do, and do again when they have got no answer."""
+    async def run_jobs(self) -> None:
         await self.runner.control.pause()
         await self._submit("spread", count=2)
         await self.runner.control.resume()
@@ -146,17 +158,41 @@ class Process:
         await self.runner.cancel(self.jobs["endless and cancelled"])
         await self._until(lambda: not self.ledger.unfinished() and not list(self.orphans))
 
+    async def use_workflows(self) -> None:
+        await self._keep_a_workflow()
+        await self.settings.update({"defaults.steps": 30}, ["defaults.steps"])
+        await self.settings.update({"defaults.width": 640}, ["defaults.width", "defaults.height"])
+        await self._submit("of a workflow", invocation=INVOCATION)
+        await self._until(lambda: not self.ledger.unfinished())
+        await self._submit_again("of a workflow")
+
+    async def _keep_a_workflow(self) -> None:
+        with suppress(Refused):  # it is there
+            await self.library.create(Workflow(workflow_id="portrait", base="text-to-image"), "")
+        await self.library.update("portrait", lambda newest: replace(newest, title="Portrait"), "")
+
     async def _submit(self, prompt: str, *, count: int = 1, **fields: Any) -> None:
         seed = 100 * len(self.jobs)
         source = ImageParameters(prompt=prompt, model="first", count=count, seed=seed)
-        job = Job(
+        job = self._new(prompt, JobSpec(source=source, **fields))
+        self.jobs[prompt] = (await self.runner.submit(job, b""))[0].job_id
+
+    async def _submit_again(self, prompt: str) -> None:
+        """What was made already, to be answered with that."""
+        spec = (await self.ledger.get(self.jobs[prompt])).spec
+        async with self.reuse.earlier(spec) as earlier:
+            assert earlier is not None
+            await self.reuse.keep(earlier.outputs)
+            await self.runner.submit(answered(self._new("answered", spec), earlier), b"")
+
+    def _new(self, request_id: str, spec: JobSpec) -> Job:
+        return Job(
             job_id=str(uuid.uuid4()),
-            spec=JobSpec(source=source, **fields),
+            spec=spec,
             state=JobState.QUEUED,
             create_time=time.time(),
-            request_id=prompt,
+            request_id=request_id,
         )
-        self.jobs[prompt] = (await self.runner.submit(job, b""))[0].job_id
 
     def _has_begun(self, prompt: str) -> bool:
         job = self.ledger.committed(self.jobs[prompt])
@@ -212,12 +248,27 @@ async def living(folder: Path, world: World, *, writes: int = WITHOUT_END) -> As
                 new_id=lambda: str(uuid.uuid4()),
             )
         )
-        yield Process(store, ledger, runner, surroundings.orphans)
+        settings = await stack.enter_async_context(
+            open_settings(store, configured=layer_of(ServerSettings()), clock=time.time, on_change=lambda: None)
+        )
+        yield Process(
+            store,
+            ledger,
+            runner,
+            surroundings.orphans,
+            Library(store, clock=time.time),
+            settings,
+            Reuse(store=store, assets=surroundings.assets, fleet=fleet),
+        )
 
 
-async def dies(process: Process) -> bool:
+Work = Callable[[Process], Coroutine[Any, Any, None]]
+"""What callers do, and do again when they have got no answer."""
+
+
+async def dies(process: Process, do_work: Work) -> bool:
     """Works until it dies; False: it got everything done."""
-    work, death = asyncio.create_task(process.work()), asyncio.create_task(process.store.died.wait())
+    work, death = asyncio.create_task(do_work(process)), asyncio.create_task(process.store.died.wait())
     await asyncio.wait({work, death}, return_when=asyncio.FIRST_COMPLETED)
     if not process.store.died.is_set():
         death.cancel()
@@ -228,26 +279,55 @@ async def dies(process: Process) -> bool:
     return True
 
 
-async def check(process: Process, world: World) -> None:
+async def check(process: Process, world: World) -> dict[str, Job]:
+    """What holds for all jobs; gives them by request_id."""
     found = {job.request_id: job for job in (await process.store.list_jobs(JobFilter(), limit=100))[0]}
+    for job in found.values():
+        records = await process.store.events_after(0, Scope(job_ids=frozenset({job.job_id})))
+        assert [record.sequence for record in records] == list(range(1, job.sequence + 1))
+        assert [record.kind for record in records].count("completed") == 1
+    assert set(world.made.values()) == {1}, "an image was made twice"
+    assert set(world.handed_over.values()) == {1}, "an attempt was handed over twice"
+    return found
+
+
+async def check_jobs(process: Process, world: World) -> None:
+    found = await check(process, world)
     assert {prompt: job.state for prompt, job in found.items()} == {
         "spread": JobState.SUCCEEDED,
         "silence": JobState.SUCCEEDED,
         "endless and late": JobState.EXPIRED,
         "endless and cancelled": JobState.CANCELLED,
     }
-    for job in found.values():
-        records = await process.store.events_after(0, Scope(job_ids=frozenset({job.job_id})))
-        assert [record.sequence for record in records] == list(range(1, job.sequence + 1))
-        assert [record.kind for record in records].count("completed") == 1
     for prompt in ("spread", "silence"):
         assert sorted(output.image_index for output in found[prompt].outputs) == [0, 1]
-    assert set(world.made.values()) == {1}, "an image was made twice"
-    assert set(world.handed_over.values()) == {1}, "an attempt was handed over twice"
+
+
+async def check_workflows(process: Process, world: World) -> None:
+    found = await check(process, world)
+    ran, again = found["of a workflow"], found["answered"]
+    assert ran.spec.invocation == again.spec.invocation == INVOCATION
+    assert (again.reused_from, [each.asset.digest for each in again.outputs]) == (
+        ran.job_id,
+        [each.asset.digest for each in ran.outputs],
+    )
+    assert [(each.revision, each.title) for each in await process.library.revisions("portrait")] == [
+        (2, "Portrait"),
+        (1, ""),
+    ]
+    state, changes = process.settings.state, await process.settings.changes(limit=10)
+    assert (state.version, state.stored) == (2, {"defaults.steps": 30, "defaults.width": 640})
+    assert [change.after for change in changes] == [{"defaults.width": 640}, {"defaults.steps": 30}]
 
 
 @pytest.mark.timeout(60)
-async def test_whichever_write_is_the_last_every_job_ends_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("do_work", "check_work", "least_writes"),
+    [(Process.run_jobs, check_jobs, 30), (Process.use_workflows, check_workflows, 12)],
+)
+async def test_whichever_write_is_the_last_all_is_done_once(
+    tmp_path: Path, do_work: Work, check_work: Callable[[Process, World], Awaitable[None]], least_writes: int
+) -> None:
     template = tmp_path / "template.db"
     async with open_store(f"sqlite:///{template}", JobCodec()):
         pass
@@ -258,8 +338,8 @@ async def test_whichever_write_is_the_last_every_job_ends_once(tmp_path: Path) -
         folder.mkdir()
         shutil.copy(template, folder / "imagegen.db")
         async with living(folder, world, writes=writes) as process:
-            has_died = await dies(process)
+            has_died = await dies(process, do_work)
         async with living(folder, world) as process:
-            await process.work()
-            await check(process, world)
-    assert writes > 30
+            await do_work(process)
+            await check_work(process, world)
+    assert writes > least_writes
