@@ -28,6 +28,9 @@ def is_complete(job: Job) -> bool:
     """Whether others can be answered with it: all that was asked for is there, and nothing was replaced."""
     if job.state is not JobState.SUCCEEDED or any(warning.code not in _HARMLESS for warning in job.warnings):
         return False
+    if isinstance(job.spec.source, ImageParameters) and not job.spec.source.model:
+        # A backend that tells no models took one; which, nobody knows, and the next time it may be another.
+        return False
     count = job.spec.everything.count
     images = {output.image_index for output in job.outputs if not output.intermediate}
     return images >= set(range(count)) if count else bool(job.outputs)

@@ -89,7 +89,7 @@ def ended(*image_indexes: int, count: int = 2, **fields: Any) -> jobs.Job:
         )
         for index, image_index in enumerate(image_indexes)
     )
-    spec = jobs.JobSpec(source=contract.ImageParameters(prompt="a fox", count=count))
+    spec = jobs.JobSpec(source=contract.ImageParameters(prompt="a fox", model="m", count=count))
     known: dict[str, Any] = {"state": jobs.JobState.SUCCEEDED, "outputs": outputs}
     return replace(a_job(spec=spec), **known | fields)
 
@@ -106,6 +106,7 @@ def by_products(job: jobs.Job) -> jobs.Job:
         (ended(0, 1, state=jobs.JobState.CANCELLED), False),
         (ended(0, 1, warnings=(Warned(code="BACKEND_RECONNECTED", message=""),)), True),
         (ended(0, 1, warnings=(Warned(code="SETTING_REPLACED", message=""),)), False),
+        (ended(0, spec=SPEC), False),  # nobody knows the model
         (ended(0, spec=GRAPH), True),
         (ended(spec=GRAPH), False),
         (by_products(ended(0, 1)), False),
