@@ -219,7 +219,7 @@ _UNKNOWN: Final = Family(name="")
 _FAMILIES: Final[tuple[tuple[str, Family], ...]] = (
     # Kin that is run in another way: no recipe is better than a wrong one.
     (r"flux[._ -]?2|klein", Family(name="Flux 2", cfg_scale=1.0, width=1024, height=1024)),
-    (r"kontext", replace(_FLUX, parts=None)),
+    (r"kontext|flux.*(canny|depth|redux)", replace(_FLUX, parts=None)),
     (r"qwen.?image.?(edit|layered)|qwen.*edit", replace(_QWEN_IMAGE, parts=None)),
     (r"hidream.?e1", replace(_HIDREAM, parts=None)),
     (r"radiance", replace(_CHROMA, parts=None)),
@@ -238,7 +238,7 @@ _FAMILIES: Final[tuple[tuple[str, Family], ...]] = (
     (r"schnell", replace(_FLUX, name="Flux Schnell", steps=4, distilled_cfg_scale=None)),
     (r"chroma", _CHROMA),
     (r"flux", _FLUX),
-    (r"sd_?3[._]?5?.*turbo", replace(_SD3, steps=4, cfg_scale=1.0)),
+    (r"(sd.?3|stable.?diffusion.?3).*turbo", replace(_SD3, steps=4, cfg_scale=1.0)),
     (r"sd.?3|stable.?diffusion.?3", _SD3),
     (
         r"hidream.*dev",
@@ -246,16 +246,22 @@ _FAMILIES: Final[tuple[tuple[str, Family], ...]] = (
     ),
     (r"hidream.*fast", replace(_HIDREAM, steps=16, cfg_scale=1.0, sampler="lcm", scheduler="normal")),
     (r"hidream", _HIDREAM),
+    (r"qwen.?image.*distill", replace(_QWEN_IMAGE, steps=10, cfg_scale=1.0)),
     (r"qwen.?image", _QWEN_IMAGE),
     (r"z.?image.*turbo", replace(_Z_IMAGE, steps=8, cfg_scale=1.0)),
     (r"z.?image", _Z_IMAGE),
-    (r"lumina", _LUMINA),
+    (r"lumina|neta.?yume", _LUMINA),
     (r"(sd_?)?xl.*lightning", replace(_SDXL, steps=4, cfg_scale=1.0, sampler="euler", scheduler="sgm_uniform")),
     (
-        r"sd_?(xl_?)?turbo",
+        r"sd[._-]?(xl[._-]?)?turbo",
         replace(_SDXL, steps=1, cfg_scale=1.0, width=512, height=512, sampler="euler_ancestral", parts=None),
     ),
-    (r"xl|pony|illustrious|noobai", _SDXL),
+    # As their makers say, who agree.
+    (
+        r"xl.*turbo|turbo.*xl",
+        replace(_SDXL, steps=8, cfg_scale=2.0, sampler="dpmpp_sde", scheduler="karras"),
+    ),
+    (r"xl|pony|illustrious|noobai|playground.?v2|ssd.?1b|bigasp", _SDXL),
     (r"v2-1_768|768-v", Family(name="Stable Diffusion 2", width=768, height=768)),
 )
 """Patterns of names in lower case; the first that matches counts."""

@@ -21,6 +21,17 @@ NAMES = [
     ("flux1-dev-Q4_K_S.gguf", "Flux", 20, 1.0, 1024),
     ("flux1-schnell-fp8.safetensors", "Flux Schnell", 4, 1.0, 1024),
     ("flux1-fill-dev.safetensors", "Flux Fill", 20, 1.0, 1024),
+    ("stable-diffusion-3.5-large-turbo-Q4_0.gguf", "Stable Diffusion 3", 4, 1.0, 1024),
+    ("sdxl-turbo.safetensors", "SDXL", 1, 1.0, 512),
+    ("DreamShaperXL_Turbo_v2_1.safetensors", "SDXL", 8, 2.0, 1024),
+    ("ponyDiffusionV6XL.safetensors", "SDXL", 20, 7.0, 1024),
+    ("cyberrealisticPony_v130.safetensors", "SDXL", 20, 7.0, 1024),
+    ("waiNSFWIllustrious_v140.safetensors", "SDXL", 20, 7.0, 1024),
+    ("NoobAI_eps_v1.1.safetensors", "SDXL", 20, 7.0, 1024),
+    ("playground-v2.5-1024px-aesthetic.fp16.safetensors", "SDXL", 20, 7.0, 1024),
+    ("dreamshaper_8.safetensors", "", 20, 7.0, 512),
+    ("qwen_image_distill_full_fp8_e4m3fn.safetensors", "Qwen-Image", 10, 1.0, 1328),
+    ("NetaYumev35_pretrained_all_in_one.safetensors", "Lumina 2", 30, 4.0, 1024),
     ("flux2-dev.safetensors", "Flux 2", 20, 1.0, 1024),
     ("hidream_i1_full_fp8.safetensors", "HiDream", 50, 5.0, 1024),
     ("hidream_i1_fast_fp8.safetensors", "HiDream", 16, 1.0, 1024),
@@ -50,7 +61,18 @@ def test_models_for_inpainting(model: str, *, is_inpainting: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "model", ["flux1-kontext-dev", "qwen_image_edit_2509", "Chroma1-Radiance", "flux2", "wan2.2", ""]
+    "model",
+    [
+        "flux1-kontext-dev",
+        "flux1-canny-dev",
+        "flux1-depth-dev",
+        "flux1-redux-dev",
+        "qwen_image_edit_2509",
+        "Chroma1-Radiance",
+        "flux2",
+        "wan2.2",
+        "",
+    ],
 )
 def test_kin_that_is_run_in_another_way_has_no_recipe(model: str) -> None:
     assert family_of(model).parts is None
