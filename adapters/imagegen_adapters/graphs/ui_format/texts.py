@@ -55,14 +55,20 @@ def _without_comments(text: str) -> str:
 
 
 def replace_in_file_name(text: str, look_up: Callable[[str, str], str | float | None]) -> str:
-    """%KSampler.seed% becomes the value of that field; what is not found stays, as %width%, which the server knows."""
+    """%KSampler.seed% becomes the value of that field; what is not found stays, as %width%, which the server knows.
+
+    Long names stay as they are: no file has them, and a few kilobytes could stand for megabytes.
+    """
+    if len(text) > _NAME_LENGTH:
+        return text
 
     def replacement(match: re.Match[str]) -> str:
         names = match.group(1).split(".")
         value = look_up(names[0], names[1]) if len(names) == 2 else None
-        return match.group() if value is None else _UNFIT_FOR_FILES.sub("_", _shown(value)[:_NAME_LENGTH])
+        return match.group() if value is None else _UNFIT_FOR_FILES.sub("_", _shown(value)[: _NAME_LENGTH + 1])
 
-    return _REPLACEMENT.sub(replacement, text) if len(text) <= _NAME_LENGTH else text
+    replaced = _REPLACEMENT.sub(replacement, text)
+    return replaced if len(replaced) <= _NAME_LENGTH else text
 
 
 def _shown(value: str | float) -> str:

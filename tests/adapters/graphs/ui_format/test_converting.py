@@ -182,6 +182,18 @@ def test_ids_that_are_no_indexes_of_javascript_stay_in_their_order(classes: Node
     assert list(convert(drawn, classes).api_format) == ["3", "7", str(2**32 + 1), str(2**32)]
 
 
+def test_names_of_files_do_not_grow_without_end(classes: NodeClasses) -> None:
+    """A text of 900 bytes that would be 60 kB, which a file of some megabytes could hold thousands of."""
+    name = "%CLIPTextEncode.text%" * 40
+    nodes = [node(1, "CLIPTextEncode", values=["x" * 1_000]) | {"properties": {"Node name for S&R": "CLIPTextEncode"}}]
+    drawn = workflow([*nodes, node(2, "SaveImage", values=[name]), node(3, "SaveImage", values=[name[:21]])])
+
+    converted = convert(drawn, classes).api_format
+
+    assert converted["2"]["inputs"]["filename_prefix"] == name
+    assert converted["3"]["inputs"]["filename_prefix"] == "x" * 1_000
+
+
 def test_copies_of_copies_are_refused_before_they_are_made(classes: NodeClasses) -> None:
     """Each subgraph has ten of the next: 10^9 nodes in a file of some kilobytes."""
     levels = [subgraph(f"s{level}", [node(i, f"s{level + 1}") for i in range(10)]) for level in range(9)]
