@@ -1,25 +1,15 @@
 """What requests get that leave it open: first the picture's own size, then the settings, then what suits the model."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Sequence
 
 from imagegen.v1 import job_pb2
-from imagegen_adapters.contract import Catalog, NamedModel
 from imagegen_adapters.families import family_of
 from imagegen_server.fleet import Backend
 from imagegen_server.jobs import Asset
 from imagegen_server.running.eligibility import default_model
 from imagegen_server.settings.model import GenerationDefaults
 from imagegen_server.wire.specs import Defaults
-
-Lists = Callable[[Catalog], Sequence[Sequence[NamedModel]]]
-
-NAMED: Final[Mapping[str, Lists]] = {
-    "model": lambda catalog: (catalog.checkpoints, catalog.diffusion_models),
-    "sampler": lambda catalog: (catalog.samplers,),
-    "scheduler": lambda catalog: (catalog.schedulers,),
-}
-"""From which lists of a catalogue the names in these fields of ImageParameters are."""
+from imagegen_server.workflows.allowances import LISTS, names_in
 
 
 def defaults_for(
@@ -31,7 +21,7 @@ def defaults_for(
     seed: int,
 ) -> Defaults:
     """The defaults for this request. `candidates` are the backends that it may go to."""
-    model = _had(settings.model, candidates, NAMED["model"])
+    model = _had("model", settings.model, candidates)
     family = family_of(image.model or model or _likely_model(candidates))
     return Defaults(
         seed=seed,
@@ -41,21 +31,16 @@ def defaults_for(
         height=initial.height if initial is not None else settings.height or family.height,
         steps=settings.steps or family.steps,
         cfg_scale=family.cfg_scale if settings.cfg_scale is None else settings.cfg_scale,
-        sampler=_had(settings.sampler, candidates, NAMED["sampler"]),
-        scheduler=_had(settings.scheduler, candidates, NAMED["scheduler"]),
+        sampler=_had("sampler", settings.sampler, candidates),
+        scheduler=_had("scheduler", settings.scheduler, candidates),
     )
 
 
-def _had(name: str, candidates: Sequence[Backend], lists: Lists) -> str:
+def _had(field: str, name: str, candidates: Sequence[Backend]) -> str:
     """The name, unless no candidate has it: nobody asked for it, so it must not be what a request fails at."""
     catalogs = [backend.health.catalog for backend in candidates]
-    is_there = any(catalog is None or name in names_in(catalog, lists) for catalog in catalogs)
+    is_there = any(catalog is None or name in names_in(LISTS[field], [catalog]) for catalog in catalogs)
     return name if is_there else ""
-
-
-def names_in(catalog: Catalog, lists: Lists) -> dict[str, None]:
-    """The names of these lists of a catalogue, in their order."""
-    return {model.name: None for models in lists(catalog) for model in models}
 
 
 def _likely_model(candidates: Sequence[Backend]) -> str:

@@ -1,7 +1,6 @@
 """Whether a request can be run, as far as this can be known before a backend sees it."""
 
 import asyncio
-import difflib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -10,8 +9,9 @@ from typing import Any, Final
 from imagegen.v1 import job_pb2
 from imagegen_adapters.contract import ImageParameters, RawGraph
 from imagegen_adapters.errors import Violation
+from imagegen_adapters.graphs.naming import unknown_name
 from imagegen_server.assets import AssetStore
-from imagegen_server.defaulting import NAMED, defaults_for, names_in
+from imagegen_server.defaulting import defaults_for
 from imagegen_server.errors import Refused, asset_not_found, invalid
 from imagegen_server.fleet import Backend, Fleet
 from imagegen_server.invoking import Wanted, made
@@ -19,6 +19,7 @@ from imagegen_server.jobs import Asset, JobSpec, PreviewOptions
 from imagegen_server.settings.model import GenerationDefaults, Settings
 from imagegen_server.wire.scalars import from_struct
 from imagegen_server.wire.specs import decode_graph, decode_image, decode_spec
+from imagegen_server.workflows.allowances import LISTS, names_in
 from imagegen_server.workflows.definitions import Definitions
 from imagegen_server.workflows.inputs import Allowed, InvalidInputs, resolve
 from imagegen_server.workflows.library import Library
@@ -27,7 +28,6 @@ from imagegen_server.workflows.model import Workflow
 READABLE_TYPES: Final = frozenset({"image/png", "image/jpeg", "image/webp"})
 """What every backend can be given as an input."""
 MAX_SEED: Final = 2**63 - 1
-_NAMES_SHOWN: Final = 20
 
 
 class SpecChecker:
@@ -217,17 +217,7 @@ def _with_all_models(violation: Violation, spec: JobSpec, candidates: Sequence[B
     if violation.field != "image.model" or not isinstance(spec.source, ImageParameters):
         return violation
     catalogs = [backend.health.catalog for backend in candidates if backend.health.catalog is not None]
-    names = {name: None for catalog in catalogs for name in names_in(catalog, NAMED["model"])}
+    names = names_in(LISTS["model"], catalogs)
     if not names or spec.source.model in names:
         return violation
-    return replace(violation, description=f"no such model {spec.source.model!r}; allowed: {_shown(spec, names)}")
-
-
-def _shown(spec: JobSpec, names: Iterable[str]) -> str:
-    """The names, nearest first where there are too many."""
-    assert isinstance(spec.source, ImageParameters)
-    wanted, known = spec.source.model.lower(), list(names)
-    if len(known) <= _NAMES_SHOWN:
-        return ", ".join(known)
-    known.sort(key=lambda name: -difflib.SequenceMatcher(None, wanted, name.lower()).ratio())
-    return ", ".join(known[:_NAMES_SHOWN]) + f" and {len(known) - _NAMES_SHOWN} more"
+    return replace(violation, description=unknown_name("model", spec.source.model, names))

@@ -7,7 +7,6 @@ from typing import Final
 from imagegen.v1 import settings_pb2 as pb
 from imagegen_adapters.errors import Violation
 from imagegen_adapters.graphs.naming import unknown_name
-from imagegen_server.defaulting import NAMED, names_in
 from imagegen_server.errors import invalid
 from imagegen_server.fleet import Fleet
 from imagegen_server.services.owners import OWNER_RULE, is_owner, owner_of
@@ -15,6 +14,7 @@ from imagegen_server.services.rpc import Context
 from imagegen_server.settings.layers import Layer, UnknownPath, paths_of
 from imagegen_server.settings.runtime import RuntimeSettings
 from imagegen_server.wire.settings import decode_layer, encode_change, encode_layer, encode_state, given_paths
+from imagegen_server.workflows.allowances import LISTS, names_in
 from imagegen_server.workflows.library import Library
 
 DEFAULT_CHANGES: Final = 50
@@ -79,8 +79,8 @@ def _name_violations(given: Layer, fleet: Fleet) -> Iterator[Violation]:
     known = [catalog for catalog in catalogs if catalog is not None]
     if len(known) < len(catalogs):
         return
-    for name, lists in NAMED.items():
+    for name, lists in LISTS.items():
         path = f"defaults.{name}"
-        names = {each: None for catalog in known for each in names_in(catalog, lists)}
+        names = names_in(lists, known)
         if path in given and given[path] not in names:
             yield Violation(f"settings.{path}", unknown_name(name, given[path], names))

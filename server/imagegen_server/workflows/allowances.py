@@ -1,6 +1,6 @@
 """What the backends allow for the inputs of a workflow, as they are now. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from imagegen_adapters.contract import Catalog
@@ -9,22 +9,22 @@ from imagegen_adapters.graphs.node_classes import InputKind, NodeClasses
 from imagegen_server.workflows.model import Field, Workflow
 from imagegen_server.workflows.values import Allowed
 
-_LISTS: Final[Mapping[str, Sequence[str]]] = {
+LISTS: Final[Mapping[str, Sequence[str]]] = {
     "model": ("checkpoints", "diffusion_models"),
     "sampler": ("samplers",),
     "scheduler": ("schedulers",),
 }
-"""Lists of `Catalog` for inputs of the built-in workflows; for others the input says which one."""
+"""Lists of `Catalog` that the names in fields of ImageParameters are from; those of other inputs say it themselves."""
 
 
 def by_catalogs(workflow: Workflow, catalogs: Sequence[Catalog]) -> dict[str, Allowed]:
     """For a workflow that is made into ImageParameters: what any of the backends has."""
     lists = {
-        field.name: _LISTS.get(field.name) or (field.input.model_type,)
+        field.name: LISTS.get(field.name) or (field.input.model_type,)
         for field in workflow.form
-        if field.name in _LISTS or field.input.model_type
+        if field.name in LISTS or field.input.model_type
     }
-    names = {name: _names(wanted, catalogs) for name, wanted in lists.items()}
+    names = {name: names_in(wanted, catalogs) for name, wanted in lists.items()}
     return {name: Allowed(choices=choices) for name, choices in names.items() if choices}
 
 
@@ -33,7 +33,8 @@ def by_classes(form: Iterable[Field], classes: NodeClasses) -> dict[str, Allowed
     return {field.name: _united([_allowed(kind, field) for kind in _kinds(field, classes)]) for field in form}
 
 
-def _names(lists: Iterable[str], catalogs: Iterable[Catalog]) -> tuple[str, ...]:
+def names_in(lists: Iterable[str], catalogs: Collection[Catalog]) -> tuple[str, ...]:
+    """The names in these lists of the catalogues, each once."""
     named = (getattr(catalog, each) for each in lists for catalog in catalogs)
     return tuple(dict.fromkeys(model.name for models in named for model in models))
 
