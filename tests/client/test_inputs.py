@@ -30,7 +30,7 @@ DIGEST = "a" * 64
         (["strength=0.6"], {"strength": 0.6}),
         (["strength=1"], {"strength": 1}),
         (["strength=.5e-1"], {"strength": 0.05}),
-        (["is_wide=yes", "steps=1"], {"is_wide": True, "steps": 1}),
+        (["is_wide=Yes", "steps=1"], {"is_wide": True, "steps": 1}),
         (["init_image=@photo.png"], {"init_image": Path("photo.png")}),
         ([f"init_image={DIGEST}"], {"init_image": DIGEST}),
         (["loras="], {"loras": []}),

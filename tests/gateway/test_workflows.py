@@ -1,5 +1,6 @@
 """Workflows as endpoints of their own, uploads to import, and what the OpenAPI document says of each."""
 
+import io
 import json
 from typing import Any
 
@@ -13,6 +14,7 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # ship
 from imagegen.v1 import image_gen_pb2, job_pb2, workflow_pb2
 from imagegen_gateway.openapi import document
 from imagegen_gateway.openapi_workflows import MAX_SCHEMA_BYTES, MAX_WORKFLOWS, with_workflows
+from imagegen_gateway.workflows import MAX_TEXT_BYTES
 from tests.gateway.dialects.pictures import png
 from tests.gateway.fake_server import FakeServer
 
@@ -116,9 +118,16 @@ async def test_files_are_imported_as_they_come(fake: FakeServer, http: aiohttp.C
     form = aiohttp.FormData()
     form.add_field("file", b'{"3": {}}', filename="portrait.json", content_type="application/json")
     form.add_field("backend", "big")
+    form.add_field("name", "Mine")
     async with http.post("/api/v1/workflows:import", data=form) as response:
         assert response.status == 200, await response.text()
-    expected = workflow_pb2.ImportWorkflowRequest(text='{"3": {}}', name="portrait.json", backend="big")
+    expected = workflow_pb2.ImportWorkflowRequest(text='{"3": {}}', name="Mine", backend="big")
+    assert fake.requests["ImportWorkflow"] == expected
+    unnamed = aiohttp.FormData()
+    unnamed.add_field("file", b'{"3": {}}', filename="portrait.json")
+    async with http.post("/api/v1/workflows:import", data=unnamed) as response:
+        assert response.status == 200
+    expected = workflow_pb2.ImportWorkflowRequest(text='{"3": {}}', name="portrait.json")
     assert fake.requests["ImportWorkflow"] == expected
 
     picture = png()
@@ -135,14 +144,26 @@ async def test_files_are_imported_as_they_come(fake: FakeServer, http: aiohttp.C
 
 @pytest.mark.parametrize(
     ("kind", "data", "status"),
-    [("text/plain", b"\xff\xfe", 400), ("text/html", b"x", 415), ("application/x-www-form-urlencoded", b"x", 415)],
+    [
+        ("text/plain", b"\xff\xfe", 400),
+        ("text/plain", b"x" * (MAX_TEXT_BYTES + 1), 400),
+        ("text/html", b"x", 415),
+        ("application/x-www-form-urlencoded", b"x", 415),
+    ],
+    ids=["no text", "too much", "a page", "a form of another kind"],
 )
 async def test_what_is_no_workflow_is_not_sent_on(
     fake: FakeServer, http: aiohttp.ClientSession, kind: str, data: bytes, status: int
 ) -> None:
-    async with http.post("/api/v1/workflows:import", data=data, headers={"Content-Type": kind}) as response:
+    headers = {"Content-Type": kind}
+    async with http.post("/api/v1/workflows:import", data=io.BytesIO(data), headers=headers) as response:
         assert response.status == status
-    for fields in ({"name": "x"}, {"file": "{}", "colour": "red"}):
+    forms: list[list[tuple[str, str]]] = [
+        [("name", "x")],
+        [("file", "{}"), ("colour", "red")],
+        [("file", "{}"), ("file", "{}")],
+    ]
+    for fields in forms:
         async with http.post(
             "/api/v1/workflows:import", data=aiohttp.FormData(fields, default_to_multipart=True)
         ) as got:
@@ -163,6 +184,7 @@ async def test_the_document_has_an_endpoint_for_each_workflow(fake: FakeServer, 
     assert (operation["operationId"], operation["summary"]) == ("run_w_1", "Runs Portrait")
     schema = operation["requestBody"]["content"]["application/json"]["schema"]
     jsonschema.Draft202012Validator.check_schema(schema)
+    assert "$schema" not in schema
     assert (schema["required"], operation["requestBody"]["required"]) == (["strength"], True)
     async with http.get("/openapi.json", headers={"If-None-Match": etag}) as response:
         assert response.status == 304

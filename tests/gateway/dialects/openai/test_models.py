@@ -82,7 +82,7 @@ async def test_models_are_listed_and_found(api: openai.AsyncOpenAI) -> None:
     assert [(await api.models.retrieve(model.id)) for model in models] == models
 
 
-@pytest.mark.parametrize("name", ["demo-geometric", "secret", "text-to-image", "Comic", "x" * 600])
+@pytest.mark.parametrize("name", ["demo-geometric", "demo-fl", "secret", "text-to-image", "Comic", "x" * 600])
 async def test_a_model_that_is_not_offered_is_not_found(api: openai.AsyncOpenAI, name: str) -> None:
     with pytest.raises(openai.NotFoundError, match="there is no model"):
         await api.models.retrieve(name)
@@ -97,7 +97,7 @@ async def test_a_near_name_is_told(api: openai.AsyncOpenAI) -> None:
         await api.models.retrieve("postres")
 
 
-@pytest.mark.parametrize("name", ["dall-e-2", "gpt-image-1-mini", "imagegen", ""])
+@pytest.mark.parametrize("name", ["dall-e-2", "GPT-Image-1", "imagegen", ""])
 async def test_a_foreign_name_leaves_the_choice_to_the_server(api: openai.AsyncOpenAI, house: House, name: str) -> None:
     await api.images.generate(model=name, prompt="a fox", size="64x64")
     assert (await jobs_of(house))[-1].spec.HasField("image")
@@ -106,6 +106,8 @@ async def test_a_foreign_name_leaves_the_choice_to_the_server(api: openai.AsyncO
 async def test_a_change_of_the_settings_counts_at_once(api: openai.AsyncOpenAI, house: House) -> None:
     await house.client.update_settings(Settings(), update_mask=["exposure"])
     assert {"demo-geometric", "secret"} <= {model.id async for model in api.models.list()}
+    with pytest.raises(openai.NotFoundError, match="there is no model"):
+        await api.models.retrieve("text-to-image")
 
 
 async def test_a_graph_is_run_with_its_inputs_and_the_seed_is_told(api: openai.AsyncOpenAI, house: House) -> None:
