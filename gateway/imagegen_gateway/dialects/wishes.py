@@ -70,6 +70,10 @@ class Offer:
         """Whether nothing is known of it but its inputs."""
         return bool(self.workflow_id) and not self.base
 
+    def takes(self, name: str) -> bool:
+        """Whether there is an input of this name, here or when it changes pictures."""
+        return not self.workflow_id or name in self.inputs or (self.base == TEXT_TO_IMAGE and name in OF_PICTURES)
+
     def for_pictures(self, *, has_mask: bool) -> "Offer":
         """Of a variant of text-to-image: the same style for changing a picture, which keeps its own size."""
         kept = {name for name in self.inputs if not name.startswith("hires_")}

@@ -7,6 +7,7 @@ requests may say any of the names; which of them goes into a job depends on who 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Final
 
 from imagegen.v1 import backend_pb2, model_pb2
@@ -102,6 +103,12 @@ def find_model(stock: Stock, wanted: str) -> model_pb2.Model | None:
 def find_lora(stock: Stock, wanted: str) -> model_pb2.Model | None:
     """A LoRA by its name, alias, or file name without its ending."""
     return _find(stock.of_type(LORA), wanted)
+
+
+def near_lora(stock: Stock, wanted: str) -> str:
+    """What a LoRA is called in prompts that may be meant by a name that there is not; empty: none is like it."""
+    names = {name for model in stock.of_type(LORA) for name in (_exact_names(model) | _loose_names(model))}
+    return next(iter(get_close_matches(wanted[:100], sorted(names), n=1)), "")
 
 
 def _find(models: Sequence[model_pb2.Model], wanted: str) -> model_pb2.Model | None:

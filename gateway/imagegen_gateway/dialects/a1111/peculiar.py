@@ -7,7 +7,15 @@ from typing import Any, Final
 from imagegen.v1 import job_pb2
 from imagegen_gateway.dialects.a1111.faults import Refused, http_exception, invalid, unfit
 from imagegen_gateway.dialects.a1111.fields import Wanted
-from imagegen_gateway.dialects.a1111.names import CHECKPOINT, LORA, Sampling, Stock, find_lora, scheduler_label
+from imagegen_gateway.dialects.a1111.names import (
+    CHECKPOINT,
+    LORA,
+    Sampling,
+    Stock,
+    find_lora,
+    near_lora,
+    scheduler_label,
+)
 from imagegen_gateway.dialects.a1111.options import PREVIEW_OPTIONS
 
 KIND: Final = "a1111"
@@ -38,6 +46,8 @@ def pass_through(
     if not backends:
         if not options and _ask_for_loras(spec, networks, stock):
             return
+        if not options:
+            _check_loras(networks, stock)
         raise _nobody_can(options, networks[0][0] if networks else "", others)
     for network in networks:
         _check_network(network, stock)
@@ -74,7 +84,21 @@ def _check_network(network: re.Match[str], stock: Stock) -> None:
     """A1111 makes the picture without one that it does not have."""
     names = {name for model in stock.of_type(LORA) for name in (model.name, model.description)}
     if network[1] not in names:
-        raise unfit("prompt", f"{network[0][:100]!r}: there is no such network; /sdapi/v1/loras lists them")
+        raise _no_network(network, stock)
+
+
+def _check_loras(networks: Iterable[re.Match[str]], stock: Stock) -> None:
+    """Whether there are LoRAs of these names at all. Raises Refused."""
+    for network in networks:
+        words = LORA_WORDS.fullmatch(network[0])
+        if words is not None and find_lora(stock, words[1]) is None:
+            raise _no_network(network, stock)
+
+
+def _no_network(network: re.Match[str], stock: Stock) -> Refused:
+    near = near_lora(stock, network[1])
+    meant = f"did you mean {near}? " if near else ""
+    return unfit("prompt", f"{network[0][:100]!r}: there is no such network; {meant}/sdapi/v1/loras lists them")
 
 
 def _has_model(stock: Stock, spec: job_pb2.JobSpec, backend: str) -> bool:

@@ -70,7 +70,8 @@ class Chat:
         if task := chat_tasks.task_of(request.headers.get(TASK_HEADER), body):
             return await self._say(request, question, chat_tasks.answer(task, body))
         if syntax.asks_for_help(question.text):
-            return await self._say(request, question, syntax.help_text(question.model))
+            offer = await self._kit.offers.find(question.model)
+            return await self._say(request, question, syntax.help_text(offer))
         try:
             order = syntax.parse(question.text)
         except syntax.SyntaxProblem as exc:

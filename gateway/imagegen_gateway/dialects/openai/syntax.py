@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from imagegen_gateway.dialects.offers import ANY_MODEL
 from imagegen_gateway.dialects.orders import SIDES, Order, nearest_side
+from imagegen_gateway.dialects.wishes import Offer
 
 MAX_COUNT: Final = 16
 MAX_SEED: Final = 2**63 - 1
@@ -101,6 +101,8 @@ FLAGS: Final = (
     Flag("edit", "is_edit", "", "change the newest picture of this chat"),
     Flag("denoise", "denoise", "0.6", "how much of a picture to change, 0 to 1", _number(0, 1)),
 )
+_INPUTS: Final = {"size": "width", "aspect": "width", "is_edit": "init_image"}
+"""The input that a model must have for a field of an Order, where it is not called the same."""
 BY_NAME: Final = {flag.name: flag for flag in FLAGS}
 HELP_WORDS: Final = frozenset({"help", "/help", "--help", "?", "/?"})
 
@@ -110,15 +112,18 @@ def asks_for_help(text: str) -> bool:
     return text.strip().lower() in HELP_WORDS
 
 
-def help_text(model: str) -> str:
-    """What can be written, as Markdown."""
-    rows = [f"| `--{flag.name}{' ' + flag.shape if flag.shape else ''}` | {flag.meaning} |" for flag in FLAGS]
-    return (
-        f"Say what the picture should show; **{model or ANY_MODEL}** makes it. "
-        "Attach a picture to change that one. Flags may stand anywhere in the message:\n\n"
-        "| flag | meaning |\n| --- | --- |\n" + "\n".join(rows) + "\n\n"
-        "As in: `a red fox in the snow --ar 3:2 --n 2 --no text, watermark`"
-    )
+def help_text(offer: Offer) -> str:
+    """What can be written to this model, as Markdown."""
+    flags = [flag for flag in FLAGS if offer.takes(_INPUTS.get(flag.field, flag.field))]
+    rows = [f"| `--{flag.name}{' ' + flag.shape if flag.shape else ''}` | {flag.meaning} |" for flag in flags]
+    parts = [f"Say what the picture should show; **{offer.title}** makes it."]
+    if offer.takes("init_image"):
+        parts.append("Attach a picture to change that one.")
+    if rows:
+        parts.append(
+            "Flags may stand anywhere in the message:\n\n| flag | meaning |\n| --- | --- |\n" + "\n".join(rows)
+        )
+    return " ".join(parts)
 
 
 def parse(text: str) -> Order:

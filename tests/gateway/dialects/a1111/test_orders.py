@@ -182,7 +182,6 @@ def test_loras_are_asked_for_as_such_where_no_a1111_is_there(words: str, lora: j
     [
         {"prompt": "<hypernet:film:1>"},
         {"prompt": "<lora:film:much>"},
-        {"prompt": "<lora:nope:1>"},
         {"prompt": "x", "negative_prompt": "<lora:film:1>"},
         {"prompt": "<lora:tiny_lora:1>", "override_settings": {"sd_model_checkpoint": "xl"}},
     ],
@@ -190,6 +189,15 @@ def test_loras_are_asked_for_as_such_where_no_a1111_is_there(words: str, lora: j
 def test_networks_that_nobody_has_are_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(Refused, match="only an A1111 backend"):
         txt2img(**fields)
+
+
+def test_a_lora_that_there_is_not_is_said_to_be_none_with_or_without_a1111() -> None:
+    with pytest.raises(Refused, match="no such network; /sdapi/v1/loras lists them"):
+        txt2img(prompt="<lora:nope:1>")
+    with pytest.raises(Refused, match=r"did you mean film\?"):
+        txt2img(prompt="<lora:flim:1>")
+    with pytest.raises(Refused, match=r"did you mean tiny_lora\?"):
+        txt2img(WITH_A1111, prompt="<lora:tiny_lra:1>")
 
 
 def test_a_diffusion_model_is_chosen_as_a_checkpoint() -> None:

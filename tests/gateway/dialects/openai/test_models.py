@@ -107,7 +107,7 @@ async def test_a_change_of_the_settings_counts_at_once(api: openai.AsyncOpenAI, 
     await house.client.update_settings(Settings(), update_mask=["exposure"])
     assert {"demo-geometric", "secret"} <= {model.id async for model in api.models.list()}
     with pytest.raises(openai.NotFoundError, match="there is no model"):
-        await api.models.retrieve("text-to-image")
+        await api.images.generate(model="text-to-image", prompt="a fox")
 
 
 async def test_a_graph_is_run_with_its_inputs_and_the_seed_is_told(api: openai.AsyncOpenAI, house: House) -> None:

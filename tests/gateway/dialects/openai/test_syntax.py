@@ -1,5 +1,7 @@
 """How a message orders a picture."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from imagegen_gateway.dialects.openai.syntax import (
     render,
 )
 from imagegen_gateway.dialects.orders import SIDES, Order, shaped, sized
+from imagegen_gateway.dialects.wishes import Offer
 
 ORDERS = [
     ("a red fox", Order(prompt="a red fox")),
@@ -101,8 +104,19 @@ def test_what_is_rendered_is_read_as_the_same(order: Order) -> None:
     assert parse(render(order)) == order
 
 
-def test_help_names_every_flag() -> None:
-    assert all(f"`--{flag.name}" in help_text("sdxl") for flag in FLAGS)
+def test_help_names_the_flags_that_a_model_takes() -> None:
+    style = Offer(id="s", workflow_id="s", base="text-to-image", inputs=frozenset({"prompt", "steps", "width"}))
+    graph = Offer(id="g", name="Comic", workflow_id="g", inputs=frozenset({"prompt", "steps", "width"}))
+    assert all(f"`--{flag.name}" in help_text(Offer(id="sdxl")) for flag in FLAGS)
+    assert re.findall("`--([a-z]+)", help_text(style)) == ["size", "ar", "steps", "edit", "denoise"]
+    assert re.findall("`--([a-z]+)", help_text(graph)) == ["size", "ar", "steps"]
+    assert ("Attach" in help_text(style), "Attach" in help_text(graph)) == (True, False)
+    assert help_text(Offer(id="g", name="Comic", workflow_id="g")) == (
+        "Say what the picture should show; **Comic** makes it."
+    )
+
+
+def test_help_is_asked_for_by_itself() -> None:
     assert all(asks_for_help(text) for text in ("help", " /Help\n", "--help", "?"))
     assert not asks_for_help("help, a fox")
 
