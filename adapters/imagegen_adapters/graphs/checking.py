@@ -55,7 +55,7 @@ def check_graph(source: RawGraph, classes: NodeClasses | None, *, strict: bool =
         return (Violation("graph.json", f"is no JSON: {error}"),)
     uploads = {upload_target(key) for key in source.images}
     faults = _worst(_faults(api_format, classes, uploads, strict=strict), _MOST_VIOLATIONS)
-    return tuple(Violation(each.path, each.misfit.sentence) for each in faults if each.severity is Severity.ERROR)
+    return tuple(_violation(each, classes) for each in faults if each.severity is Severity.ERROR)
 
 
 def find_problems(
@@ -96,6 +96,12 @@ def _worst(faults: Iterator[_Fault], limit: int) -> list[_Fault]:
     return [*errors, *warnings][:limit]
 
 
+def _violation(fault: _Fault, classes: NodeClasses | None) -> Violation:
+    """Its path says which node; people know theirs by the title that they gave it."""
+    title = _own_title(fault.node, classes) if fault.node is not None else ""
+    return Violation(fault.path, f'"{title}": {fault.misfit.sentence}' if title else fault.misfit.sentence)
+
+
 def _problem(fault: _Fault, classes: NodeClasses | None) -> GraphProblem:
     node, misfit, description = fault.node, fault.misfit, fault.misfit.sentence
     if node is None:
@@ -114,9 +120,14 @@ def _problem(fault: _Fault, classes: NodeClasses | None) -> GraphProblem:
 
 
 def _label(node: Node, classes: NodeClasses | None) -> str:
+    return node_label(node.node_id, node.class_type, _own_title(node, classes))
+
+
+def _own_title(node: Node, classes: NodeClasses | None) -> str:
+    """Empty: it is called as its class."""
     node_class = classes.find(node.class_type) if classes is not None else None
-    is_renamed = node_class is None or node.title != node_class.display_name
-    return node_label(node.node_id, node.class_type, node.title if is_renamed else "")
+    is_of_class = node.title == node.class_type or (node_class is not None and node.title == node_class.display_name)
+    return "" if is_of_class else node.title
 
 
 # --- what is looked at, in this order ---

@@ -118,7 +118,10 @@ def value_misfit(value: Any, name: str, node_class: NodeClass) -> Misfit | None:
     """What is wrong with a value that is no link. None: nothing that is known."""
     kind = node_class.inputs[name]
     if isinstance(value, list):
-        return Misfit(code=ProblemCode.VALUE_OF_WRONG_TYPE, description="must be a link: [node id, output number]")
+        return Misfit(
+            code=ProblemCode.VALUE_OF_WRONG_TYPE,
+            description='must be a link, as ["4", 0]: a node\'s id, which is a text, and the number of its output',
+        )
     if isinstance(value, dict) and "__value__" in value:  # so the page wraps lists, which would be links otherwise
         value = value["__value__"]
     match kind.type:

@@ -161,7 +161,8 @@ def test_names_are_not_endless() -> None:
             '["3"].inputs.model',
             "takes MODEL, and output 1 of CheckpointLoaderSimple (4) is CLIP",
         ),
-        (changed("3", model=["4", 0, 1]), '["3"].inputs.model', "must be a link: [node id, output number]"),
+        (changed("3", model=["4", 0, 1]), '["3"].inputs.model', "must be a link, as"),
+        (changed("3", model=[4, 0]), '["3"].inputs.model', "a node's id, which is a text"),
         (without("3", "model"), '["3"].inputs.model', "is missing; KSampler needs it"),
         (good_graph(x=node("KSamplr")), '["x"].class_type', "no such node class 'KSamplr'; alike: KSampler"),
     ],
@@ -193,7 +194,7 @@ def test_uploads_need_a_node_and_an_input_for_files() -> None:
         'graph.images["11.image"]': "has no node '11'"
     }
     assert check(graph, images={"load.image": "digest", "3.model": "digest"}) == {
-        'graph.json["3"].inputs.model': "takes MODEL, no file"
+        'graph.json["3"].inputs.model': '"Second pass": takes MODEL, no file'
     }
     graph["load"]["inputs"]["image"] = ["99", 0]
     assert check(graph, images={"load.image": "digest"}) == {}, "what is uploaded takes the place of a link"
