@@ -76,9 +76,11 @@ def _images(parameters: ImageParameters, workflow: Workflow) -> dict[str, str]:
 def build_raw(source: RawGraph, *, uploads: Mapping[str, str]) -> Workflow:
     """A checked graph as it is, with the names of uploaded files (by digest) put in."""
     api_format = json.loads(source.json)
+    for entry in api_format.values():
+        entry.setdefault("inputs", {})  # without it ComfyUI refuses the graph over a KeyError
     for key, digest in source.images.items():
         node_id, input_name = upload_target(key)
-        api_format[node_id].setdefault("inputs", {})[input_name] = uploads[digest]
+        api_format[node_id]["inputs"][input_name] = uploads[digest]
     return Workflow(graph=Graph(api_format))
 
 

@@ -151,6 +151,12 @@ def test_uploads_are_put_into_raw_graphs() -> None:
     assert graph.nodes["c"].inputs == {"image": "imagegen/mask.png"}
 
 
+def test_nodes_of_raw_graphs_are_sent_with_inputs() -> None:
+    graph = build_raw(RawGraph(json='{"1": {"class_type": "Preview"}}'), uploads={}).graph
+
+    assert graph.api_format == {"1": {"class_type": "Preview", "inputs": {}}}
+
+
 # --- the graph's order and weight ---
 
 
