@@ -32,6 +32,7 @@ def _files(run: Run, tmp_path: Path) -> Iterator[None]:
         (["workflows", "validate", "portrait", "--set", "step=1"], 2, "did you mean steps"),
         (["workflows", "validate", "portrait", "--backend", "comfyui"], 1, ""),
         (["workflows", "create", "photo.png"], 2, "is no workflow"),
+        (["workflows", "create", "comic.json"], 2, "is brought in by `imagegen workflows import`"),
         (["workflows", "update", "nodes.json"], 2, "is no workflow"),
         (["workflows", "--search", "x", "show", "portrait"], 2, "goes after 'show'"),
         (["generate", "fox", "-w", "portrait", "--set", "strenth=1"], 2, "did you mean strength"),

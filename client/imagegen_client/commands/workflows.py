@@ -197,7 +197,11 @@ def read_workflow(path: Path) -> Workflow:
         return ParseDict(value.get("workflow", value), Workflow())
     except AttributeError:
         raise typer.BadParameter(f"{path} is no workflow: it is no JSON object", param_hint="FILE") from None
-    except (ValueError, RecursionError, ParseError) as exc:
+    except ParseError as exc:
+        cause = str(exc).partition("\n")[0]
+        hint = "a graph is brought in by `imagegen workflows import`"
+        raise typer.BadParameter(f"{path} is no workflow: {cause} ({hint})", param_hint="FILE") from None
+    except (ValueError, RecursionError) as exc:
         raise typer.BadParameter(f"{path} is no workflow: {exc}", param_hint="FILE") from None
 
 

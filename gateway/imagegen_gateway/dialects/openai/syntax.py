@@ -120,10 +120,8 @@ def help_text(offer: Offer) -> str:
     if offer.takes("init_image"):
         parts.append("Attach a picture to change that one.")
     if rows:
-        parts.append(
-            "Flags may stand anywhere in the message:\n\n| flag | meaning |\n| --- | --- |\n" + "\n".join(rows)
-        )
-    return " ".join(parts)
+        parts.append("Flags may stand anywhere in the message:\n\n| flag | meaning |\n| --- | --- |")
+    return "\n".join([" ".join(parts), *rows])
 
 
 def parse(text: str) -> Order:
