@@ -35,6 +35,10 @@ GRAPH: dict[str, Any] = {
     "8": {"class_type": "VAEDecode", "inputs": {"samples": ["3", 0], "vae": ["4", 2]}},
     "9": {"class_type": "SaveImage", "inputs": {"images": ["8", 0], "filename_prefix": "x"}},
 }  # fmt: skip
+LOADER = {
+    "1": {"class_type": "LoraLoaderModelOnly", "inputs": {"lora_name": "a", "strength_model": 0.25, "model": ["2", 0]}},
+    "2": {"class_type": "A"},
+}
 PROMPT = pb.WorkflowInput(
     name="prompt", type=pb.WORKFLOW_INPUT_TYPE_TEXT, targets=[pb.InputTarget(node_id="6", input="text")]
 )
@@ -142,6 +146,35 @@ async def test_who_has_seen_an_older_revision_changes_nothing(library: Caller) -
     assert (told.code, told.reason) == (grpc.StatusCode.ABORTED, "CHANGED_MEANWHILE")
     assert "revision 2 is the newest, not 1" in told.message
     assert (await got(library)).title == "b"
+
+
+@pytest.mark.parametrize(
+    ("held", "type_", "limits"),
+    [
+        ("9" * 400, pb.WORKFLOW_INPUT_TYPE_INT, {"minimum": -1e300, "maximum": 1e300, "step": 1e300}),
+        ("9" * 400, pb.WORKFLOW_INPUT_TYPE_LORAS, {}),
+    ],
+)
+async def test_a_number_beyond_all_bounds_keeps_nobody_from_the_list(
+    library: Caller, held: str, type_: pb.WorkflowInputType.ValueType, limits: dict[str, Any]
+) -> None:
+    graph = json.dumps(LOADER).replace("0.25", held)
+    name = "strength_model" if type_ == pb.WORKFLOW_INPUT_TYPE_INT else "lora_name"
+    given = pb.WorkflowInput(name="x", type=type_, targets=[pb.InputTarget(node_id="1", input=name)], **limits)
+    await created(library, a_workflow(graph_json=graph, inputs=[given]))
+    assert "portrait" in await listed(library)
+
+
+@pytest.mark.parametrize("held", ["9" * 400, "Infinity", "NaN"])
+async def test_a_float_is_one_that_can_be_written_back(library: Caller, held: str) -> None:
+    graph = json.dumps(GRAPH).replace('"cfg": 8', f'"cfg": {held}')
+    given = pb.WorkflowInput(
+        name="x", type=pb.WORKFLOW_INPUT_TYPE_FLOAT, targets=[pb.InputTarget(node_id="3", input="cfg")]
+    )
+    told = await refused(created(library, a_workflow(graph_json=graph, inputs=[given])))
+    assert "does not take FLOAT" in told.message
+    imported = await library.workflows.ImportWorkflow(pb.ImportWorkflowRequest(text=graph))
+    assert "cfg_scale" not in [each.name for each in imported.workflow.inputs]
 
 
 async def test_changes_at_the_same_time_lose_nothing(library: Caller) -> None:

@@ -1,5 +1,6 @@
 """What a server's node classes take and give, out of `/object_info`. Pure."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -275,7 +276,9 @@ def _sequence(value: Any) -> Sequence[Any]:
 
 
 def _number(value: Any) -> float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """None also for what is as good as no limit: infinity, and integers that no float holds."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number and abs(value) <= sys.float_info.max else None
 
 
 def _text(value: Any) -> str:

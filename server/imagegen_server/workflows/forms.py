@@ -10,7 +10,7 @@ from imagegen_adapters.graphs.inputs import GraphInput, InputType, Target
 from imagegen_server.workflows.built_in import BUILT_IN
 from imagegen_server.workflows.loaders import loras_in
 from imagegen_server.workflows.model import Field, Workflow
-from imagegen_server.workflows.values import Allowed, Unfit, as_integer, read_value
+from imagegen_server.workflows.values import Allowed, Unfit, as_integer, as_number, read_value
 
 Nodes = Mapping[str, Mapping[str, Any]]
 
@@ -66,7 +66,7 @@ def fitting(type_: InputType, held: Any) -> Any:
         case InputType.INT:
             return as_integer(held)
         case InputType.FLOAT:
-            return float(held) if isinstance(held, int | float) and not isinstance(held, bool) else None
+            return as_number(held)
         case InputType.BOOL:
             return held if isinstance(held, bool) else None
         case InputType.CHOICE | InputType.MODEL:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from imagegen_adapters.graphs.graph import is_link
 from imagegen_adapters.graphs.inputs import Target
+from imagegen_server.workflows.values import as_number
 
 LORA_NAME: Final = "lora_name"
 PASSED_ON: Final = ("model", "clip")
@@ -28,11 +29,12 @@ def loras_in(nodes: Mapping[str, Mapping[str, Any]], targets: Sequence[Target]) 
         if not heads or _line(before, node_id)[-1] != heads[0]:
             continue
         inputs = nodes[node_id]["inputs"]
-        name, weight, other = (inputs.get(key) for key in (LORA_NAME, _WEIGHT, _TEXT_ENCODER_WEIGHT))
-        if not isinstance(name, str) or not _is_number(weight) or not (other is None or _is_number(other)):
+        name, weight = inputs.get(LORA_NAME), as_number(inputs.get(_WEIGHT))
+        other = as_number(inputs.get(_TEXT_ENCODER_WEIGHT, weight))
+        if not isinstance(name, str) or weight is None or other is None:
             return None
-        entry = {"name": name, "weight": float(weight)}
-        found.append(entry if other in {None, weight} else entry | {"text_encoder_weight": float(other)})
+        entry = {"name": name, "weight": weight}
+        found.append(entry if other == weight else entry | {"text_encoder_weight": other})
     return found
 
 
@@ -112,7 +114,3 @@ def _new_ids(nodes: Mapping[str, Any], node_id: str, count: int) -> list[str]:
     numbered = (f"{node_id}-lora-{number}" for number in range(1, len(nodes) + count + 1))
     free = (candidate for candidate in numbered if candidate not in nodes)
     return [next(free) for _ in range(count)]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -14,6 +14,7 @@ from imagegen_server.workflows.values import (
     MAX_EXACT,
     MAX_LORA_WEIGHT,
     MAX_LORAS,
+    MAX_SEED,
     Allowed,
     Limits,
     as_json,
@@ -113,7 +114,8 @@ def _loras(choices: Sequence[str] | None) -> dict[str, Any]:
 
 
 def _whole(number: float | None) -> int | None:
-    return None if number is None else int(number)
+    """As an integer; None: there is none, or it is beyond what anybody's integers hold, so that it limits nothing."""
+    return None if number is None or not abs(number) <= MAX_SEED else int(number)
 
 
 def _without_nothing(members: Mapping[str, Any]) -> dict[str, Any]:

@@ -69,6 +69,17 @@ def as_integer(value: Any) -> int | None:
             return None
 
 
+def as_number(value: Any) -> float | None:
+    """A finite number; None: it is none, or an integer of so many digits that no float holds it."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What an input takes, all things considered."""
@@ -143,10 +154,11 @@ def _whole(limits: Limits, value: Any) -> int | str:
 
 
 def _number(limits: Limits, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    number = as_number(value)
+    if number is None:
         raise Unfit(f"must be a number, not {_brief(value)}")
-    _check_range(limits, value)
-    return float(value)
+    _check_range(limits, number)
+    return number
 
 
 def _check_range(limits: Limits, number: float) -> None:
@@ -206,7 +218,8 @@ def _lora(at: str, entry: Any, choices: tuple[str, ...] | None) -> dict[str, Any
         raise Unfit(str(unfit), at=f"{at}.name") from unfit
     weights = {key: entry[key] for key in _LORA_KEYS[1:] if entry.get(key) is not None}
     for key, weight in weights.items():
-        if isinstance(weight, bool) or not isinstance(weight, int | float) or not abs(weight) <= MAX_LORA_WEIGHT:
+        number = as_number(weight)
+        if number is None or abs(number) > MAX_LORA_WEIGHT:
             limit = shown(MAX_LORA_WEIGHT)
             raise Unfit(f"must be a number from -{limit} to {limit}, not {_brief(weight)}", at=f"{at}.{key}")
     return {"name": entry["name"], "weight": 1.0} | {key: float(weight) for key, weight in weights.items()}

@@ -1,5 +1,6 @@
 """What is read out of `/object_info`."""
 
+import math
 from typing import Any
 
 import pytest
@@ -77,6 +78,11 @@ def test_what_else_inputs_say() -> None:
     assert read_input("INT", {"forceInput": True}).force_input
     assert read_input("INT", {"socketless": True, "lazy": True}).is_lazy
     assert read_input("COMBO", {"options": ["a"], "multiselect": True}).is_multiselect
+
+
+def test_what_is_as_good_as_no_limit_is_none() -> None:
+    kind = read_input("FLOAT", {"min": -math.inf, "max": 10**400, "step": math.nan})
+    assert (kind.minimum, kind.maximum, kind.step) == (None, None, None)
 
 
 def test_choices_of_both_styles() -> None:
