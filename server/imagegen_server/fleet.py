@@ -19,6 +19,7 @@ from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import Adapter, BackendStatus, Catalog, ImageParameters, RawGraph
 from imagegen_adapters.errors import AdapterError, Rejected, Unreachable, Violation
 from imagegen_server.errors import CannotStart, backend_not_found
+from imagegen_server.loading import Loads
 from imagegen_server.logs import without_credentials
 from imagegen_server.tasks import running
 from imagegen_server.trust import Trust
@@ -103,11 +104,11 @@ class Backend:
         """So often in a row it was asked without being taken back."""
         self._suspicions = 0
         self._wants_rescan = False
-        self._loads: dict[str, asyncio.Task[None]] = {}
         self._wants_memory_freed = False
         self._wake = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
         self._log = log.bind(backend=self.name)
+        self._loads = Loads(self._load, self._log)
 
     @property
     def is_healthy(self) -> bool:
@@ -147,11 +148,7 @@ class Backend:
         """
         if not self.adapter.capabilities.model_loading:
             raise Rejected("this kind of backend loads models only for jobs")
-        load = self._loads.get(name)
-        if load is None:
-            load = self._loads[name] = asyncio.create_task(self._load(name), name=f"load {name} at {self.name}")
-            load.add_done_callback(lambda ended: self._note_load(name, ended))
-        await asyncio.shield(load)
+        await self._loads.load(name)
 
     async def free_memory(self) -> None:
         """Has it give its memory back and waits until this is known. Raises AdapterError."""
@@ -190,19 +187,13 @@ class Backend:
                     async with asyncio.timeout(self._pause_s()):
                         await self._wake.wait()
         finally:
-            for waiting_one in (*self._waiting, *self._loads.values()):
-                waiting_one.cancel()
-            await asyncio.gather(*self._loads.values(), return_exceptions=True)
+            for answered in self._waiting:
+                answered.cancel()
+            await self._loads.cancel()
 
     async def _load(self, name: str) -> None:
         await self.adapter.load_model(name)
         await self.refresh()
-
-    def _note_load(self, name: str, ended: asyncio.Task[None]) -> None:
-        self._loads.pop(name, None)
-        if not ended.cancelled():
-            error = ended.exception()
-            self._log.info("model loaded" if error is None else "model not loaded", model=name, reason=str(error or ""))
 
     def _pause_s(self) -> float:
         """Until it is asked again: so that its return is noticed soon, and the end of a hold at once."""
