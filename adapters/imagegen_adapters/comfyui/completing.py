@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 
 from imagegen_adapters.contract import Catalog, ImageParameters, NamedModel
 from imagegen_adapters.families import family_of
@@ -14,9 +15,7 @@ def complete(parameters: ImageParameters, catalog: Catalog, *, resident: str = "
     """The request with the model, sampler and scheduler that it will be run with, and for a diffusion model the text
     encoders and the VAE: an empty name among these is one that the backend has nothing for.
     """
-    checkpoints = names_of(catalog.checkpoints)
-    resident = resident if resident in checkpoints else ""
-    model = parameters.model or resident or next(iter((*checkpoints, *names_of(catalog.diffusion_models))), "")
+    model = parameters.model or _usual_model(catalog, resident)
     family = family_of(model)
     completed = replace(
         parameters,
@@ -32,6 +31,15 @@ def complete(parameters: ImageParameters, catalog: Catalog, *, resident: str = "
         text_encoders=parameters.text_encoders or tuple(part.find(encoders) for part in family.parts.text_encoders),
         vae=parameters.vae or family.parts.vae.find(names_of(catalog.vaes)),
     )
+
+
+def _usual_model(catalog: Catalog, resident: str) -> str:
+    """The loaded checkpoint or the first one; without any, the first diffusion model that there is a recipe for."""
+    checkpoints, diffusion_models = names_of(catalog.checkpoints), names_of(catalog.diffusion_models)
+    if resident in checkpoints:
+        return resident
+    known = (name for name in diffusion_models if family_of(name).parts is not None)
+    return next(chain(checkpoints, known, diffusion_models), "")
 
 
 def is_diffusion_model(model: str, catalog: Catalog) -> bool:

@@ -237,3 +237,11 @@ def test_the_first_model_is_a_checkpoint_where_there_is_one() -> None:
     assert complete(BASE, CATALOG, resident="sd_xl_base_1.0.safetensors").model == "sd_xl_base_1.0.safetensors"
     assert complete(BASE, CATALOG, resident=_MODELS[0]).model == "sd15.safetensors"
     assert complete(BASE, replace(CATALOG, checkpoints=())).model == _MODELS[0]
+
+
+def test_no_model_is_chosen_that_cannot_be_run_where_another_can() -> None:
+    edit, plain = NamedModel(name="flux1-kontext-dev.safetensors"), NamedModel(name="flux1-schnell.safetensors")
+
+    assert complete(BASE, Catalog(diffusion_models=(edit, plain))).model == plain.name
+    assert complete(BASE, Catalog(diffusion_models=(edit,))).model == edit.name
+    assert complete(BASE, Catalog()).model == ""
