@@ -15,6 +15,8 @@ _TONES: Final = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
+    """A change of the whole picture that requests can name as a LoRA."""
+
     name: str
     description: str
     changed: Callable[[Picture], Picture]

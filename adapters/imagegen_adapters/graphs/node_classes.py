@@ -87,6 +87,8 @@ class OutputKind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeClass:
+    """What a server says of one of its kinds of nodes."""
+
     name: str
     inputs: Mapping[str, InputKind]
     """In the order in which the page shows them: required ones, then optional ones. Not the hidden ones."""

@@ -43,6 +43,8 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judge:
+    """Finds out which backends can run what."""
+
     definitions: Definitions
     settings: Callable[[], Settings]
 

@@ -97,6 +97,7 @@ def encode_document(workflow: Workflow) -> bytes:
 
 
 def decode_document(document: bytes) -> Workflow:
+    """The way back; without what the server chose, which is stored beside it, and without the form."""
     return decode_workflow(pb.Workflow.FromString(document))
 
 

@@ -68,6 +68,7 @@ class Definitions:
 
 
 def has_told(backend: Backend) -> bool:
+    """Whether a backend takes graphs and has told its node classes."""
     return backend.adapter.capabilities.graphs and backend.health.catalog is not None
 
 

@@ -43,6 +43,8 @@ class Format(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
+    """What was read, and what was lost, guessed or not understood on the way."""
+
     workflow: Workflow
     """Ready to be stored, but for its id."""
     format: Format

@@ -51,6 +51,7 @@ def read_value(field: GraphInput, value: Any, allowed: Allowed) -> Any:
 
 
 def as_json(number: int) -> int | str:
+    """A whole number as JSON has it: its digits, where it is beyond 2^53."""
     return number if abs(number) <= MAX_EXACT else str(number)
 
 

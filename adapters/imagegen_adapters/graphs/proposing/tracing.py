@@ -71,6 +71,7 @@ class Tracer:
         self._links: dict[tuple[str, tuple[str, ...]], Sequence[Link]] = {}
 
     def kind(self, node: Node, input_name: str) -> InputKind | None:
+        """What the class of the node says about an input; None: the class, or the input, is not known."""
         node_class = self.classes.find(node.class_type)
         return node_class.find_input(input_name) if node_class is not None else None
 

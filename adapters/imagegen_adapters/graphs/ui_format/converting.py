@@ -36,6 +36,8 @@ _SAVING_CLASSES = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Converted:
+    """A graph in API format, and what was lost or left out on the way."""
+
     api_format: dict[str, Any]
     """Nodes by id, whole numbers first, as the page writes them; nodes of subgraphs are "12:3"."""
     problems: tuple[GraphProblem, ...]

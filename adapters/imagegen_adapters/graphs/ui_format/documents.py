@@ -101,6 +101,7 @@ def is_ui_format(document: Any) -> bool:
 
 
 def read_document(document: Mapping[str, Any]) -> UiDocument:
+    """What a workflow in UI format holds, in any layout that pages have saved. What is no node is counted."""
     graph = _graph(document)
     entries = len(_list(document.get("nodes")))
     return UiDocument(
