@@ -31,6 +31,7 @@ def _files(run: Run, tmp_path: Path) -> Iterator[None]:
         (["workflows", "export", "portrait", "--format", "png"], 2, "neither api nor ui"),
         (["workflows", "validate", "portrait", "--set", "step=1"], 2, "did you mean steps"),
         (["workflows", "validate", "portrait", "--backend", "comfyui"], 1, ""),
+        (["workflows", "validate", "comic.json", "--set", "steps=1"], 2, "a file is taken as it is"),
         (["workflows", "create", "photo.png"], 2, "is no workflow"),
         (["workflows", "create", "comic.json"], 2, "is brought in by `imagegen workflows import`"),
         (["workflows", "update", "nodes.json"], 2, "is no workflow"),
@@ -106,6 +107,23 @@ def test_a_variant_has_defaults_of_its_own(run: Run) -> None:
         "seed": "18446744073709551615",
         "loras": [{"name": "a", "weight": 0.5}],
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"3": {}}', "demo yes"),
+        ('{"workflow": {"graph_json": "{}"}}', "{} no"),
+        ('{"graph_json": "{}"}', "{} no"),
+        ('{"nodes": []}', "read:{'nodes': []} no"),
+        ("no JSON", "no JSON no"),
+        ("[]", "[] no"),
+        ('{"workflow": {"base": "text-to-image", "graph_json": ""}}', "a variant has no graph of its own"),
+    ],
+)
+def test_a_file_is_validated_by_the_graph_in_it(run: Run, tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "w.json").write_text(text)
+    assert says.replace("'", '"') in " ".join(run("workflows", "validate", "w.json").output.split())
 
 
 def test_what_backends_say_is_shown(run: Run) -> None:

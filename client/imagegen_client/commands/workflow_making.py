@@ -1,5 +1,6 @@
 """`imagegen workflows import`, `variant`, `validate` and `render`: how a workflow comes about, and whether it runs."""
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from imagegen_client.commands.inputs import inputs_of, read_schema, with_uploads
 from imagegen_client.commands.output import STDOUT
 from imagegen_client.commands.printing import give, give_json, give_one, give_table, message_as_json, say
 from imagegen_client.commands.session import AsJson, run
+from imagegen_client.errors import InvalidRequest
 from imagegen_client.specs import invocation
 
 MAX_IMPORT_BYTES = 64 * 1024 * 1024
@@ -155,17 +157,27 @@ def variant(
 
 def validate(
     context: typer.Context,
-    workflow: Annotated[str, typer.Argument(metavar="ID|FILE", help="A workflow, or a graph in API format.")],
+    workflow: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID|FILE", help="A workflow; or a file with one, as `show --json` gives it, or a graph."
+        ),
+    ],
     backend: OneBackend = "",
     assignments: Assignments = None,
     as_json: AsJson = False,
 ) -> None:
     """Find out which backends can run a workflow, and what keeps the others from it. Status 1: none can."""
     file = Path(workflow)
-    graph = _text(_read(file), file) if file.is_file() else None
+    text = _text(_read(file), file) if file.is_file() else None
+    if text is not None and assignments:
+        raise typer.BadParameter("goes with the id of a workflow; a file is taken as it is", param_hint="--set")
 
     async def body(client: Client) -> Exit:
-        content = graph if graph is not None else await _invocation(client, workflow, 0, assignments or ())
+        if text is not None:
+            content: WorkflowInvocation | str = await _graph_in(client, text)
+        else:
+            content = await _invocation(client, workflow, 0, assignments or ())
         verdicts = await client.validate_workflow(content, backend=backend)
         if as_json:
             for verdict in verdicts:
@@ -175,6 +187,22 @@ def validate(
         return Exit.SUCCESS if any(verdict.runnable for verdict in verdicts) else Exit.FAILED
 
     run(context, body, as_json=as_json)
+
+
+async def _graph_in(client: Client, text: str) -> str:
+    """The graph in API format that a file holds. What is no graph at all is for the server to say."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    if isinstance(value, dict) and isinstance(value.get("nodes"), list):
+        return (await client.import_workflow(text)).workflow.graph_json
+    stored = value.get("workflow", value) if isinstance(value, dict) else None
+    if not isinstance(stored, dict) or not isinstance(stored.get("graph_json"), str):
+        return text
+    if not stored["graph_json"]:
+        raise InvalidRequest("a variant has no graph of its own: store it, and give its id")
+    return str(stored["graph_json"])
 
 
 def _rows(verdict: BackendVerdict) -> list[list[str]]:

@@ -103,7 +103,7 @@ class FakeWorkflows(WorkflowServiceServicer):
             workflow=workflow_pb2.Workflow(
                 workflow_id=request.name.partition(".")[0] or "imported",
                 title=request.asset or request.openwebui_nodes_json,
-                graph_json=request.text,
+                graph_json=f"read:{request.text}" if '"nodes"' in request.text else request.text,
             ),
             format=workflow_pb2.WORKFLOW_FORMAT_COMFYUI_API,
             proposals=[seed],
@@ -124,6 +124,8 @@ class FakeWorkflows(WorkflowServiceServicer):
             workflow_pb2.BackendVerdict(backend="demo", runnable=True),
             workflow_pb2.BackendVerdict(backend="comfyui", problems=[missing]),
         ]
+        if request.graph_json not in {"", '{"3": {}}'}:  # what it cannot run, it shows
+            verdicts = [workflow_pb2.BackendVerdict(backend=request.graph_json)]
         found = [each for each in verdicts if request.backend in {"", each.backend}]
         return workflow_pb2.ValidateWorkflowResponse(verdicts=found)
 
