@@ -88,6 +88,7 @@ def test_a_mask_names_fields_or_groups(path: str, expected: set[str]) -> None:
         ("retention.keep", "allowed: retention.keep_jobs, retention.keep_jobs_days"),
         ("quotas.owners.anna", "did you mean quotas.owners"),
         ("zzz", "allowed: defaults, preview, retention, quotas, exposure"),
+        ("z" * 100_000, f"'{'z' * 64}'; allowed: "),
     ],
 )
 def test_a_mask_that_names_what_there_is_not_is_told_what_there_is(path: str, said: str) -> None:

@@ -46,6 +46,8 @@ BUILT_IN: Final[Layer] = {
     "exposure.workflows": list(_EXPOSURE.workflows),
 }
 _DAY_S, _HOUR_S = 86_400, 3600
+_LONGEST_PATH: Final = 64
+"""Of what is shown again of a path that there is not."""
 
 
 class UnknownPath(Exception):
@@ -94,6 +96,7 @@ def settings_of(values: Layer) -> Settings:
 
 
 def _unknown(path: str) -> str:
+    path = path[:_LONGEST_PATH]
     near = difflib.get_close_matches(path, [*GROUPS, *PATHS], n=3, cutoff=0.5)
     group = path.partition(".")[0]
     allowed = [each for each in PATHS if each.startswith(f"{group}.")] or GROUPS
