@@ -20,7 +20,7 @@ from tests.chaos.callers import Caller
 from tests.chaos.evidence import Accepted, Evidence, Watched
 from tests.chaos.plan import BACKENDS, GATEWAY, SERVER, Owner, Plan, PlannedJob, Way
 from tests.chaos.programs import running_programs
-from tests.chaos.specs import draw_picture, seed_of
+from tests.chaos.specs import draw_picture, make_workflow, seed_of
 from tests.chaos.troubles import Troublemaker
 from tests.chaos.watchers import HttpWatcher, watch_over_grpc
 from tests.chaos.ways import GIVE_UP_AFTER_S, GrpcWay, HttpWay
@@ -84,6 +84,7 @@ async def _open_run(
         channel = await stack.enter_async_context(grpc.aio.insecure_channel(programs[SERVER].address))
         operator = await open_client()
         picture = (await operator.upload(draw_picture())).digest
+        await operator.create_workflow(make_workflow(plan.jobs[0]))
         name = uuid.uuid4().hex[:8]
         clients = {owner: await open_client(owner) for owner in Owner}
         yield _Run(

@@ -8,7 +8,15 @@ from typing import Any
 from google.protobuf.duration_pb2 import Duration
 from PIL import Image
 
-from imagegen.v1.job_pb2 import ImageParameters, JobSpec, RawGraph, UncertainPolicy
+from imagegen.v1.job_pb2 import ImageParameters, JobSpec, RawGraph, UncertainPolicy, WorkflowInvocation
+from imagegen.v1.workflow_pb2 import (
+    WORKFLOW_INPUT_TYPE_INT,
+    WORKFLOW_INPUT_TYPE_SEED,
+    WORKFLOW_INPUT_TYPE_TEXT,
+    InputTarget,
+    Workflow,
+    WorkflowInput,
+)
 from tests.chaos.plan import JobKind, Owner, PlannedJob
 from tests.fakes.comfyui.server import CHECKPOINTS
 
@@ -17,6 +25,13 @@ _FAIL, _RETRY = UncertainPolicy.UNCERTAIN_POLICY_FAIL, UncertainPolicy.UNCERTAIN
 _PRIORITIES = {Owner.BOSS: 5}
 _SAMPLER = "5"
 """Node of the graph."""
+_WORKFLOW = "chaos"
+_INPUTS = {
+    "prompt": (WORKFLOW_INPUT_TYPE_TEXT, "2", "text"),
+    "seed": (WORKFLOW_INPUT_TYPE_SEED, _SAMPLER, "seed"),
+    "steps": (WORKFLOW_INPUT_TYPE_INT, _SAMPLER, "steps"),
+    "count": (WORKFLOW_INPUT_TYPE_INT, "4", "batch_size"),
+}
 
 
 def draw_picture() -> bytes:
@@ -34,17 +49,32 @@ def spec_of(job: PlannedJob, picture: str) -> JobSpec:
         execution_deadline=_duration(job.execution_deadline_s),
         on_uncertain=_FAIL if job.fails_if_uncertain else _RETRY,
     )
-    if job.kind is JobKind.GRAPH:
+    if job.number % 2:
+        spec.workflow.CopyFrom(_invocation(job, picture))
+    elif job.kind is JobKind.GRAPH:
         spec.graph.CopyFrom(RawGraph(json=json.dumps(_graph(job))))
     else:
         spec.image.CopyFrom(_image(job, picture))
     return spec
 
 
+def make_workflow(job: PlannedJob) -> Workflow:
+    """What jobs invoke for their graphs; made of the graph of any."""
+    inputs = [
+        WorkflowInput(name=name, type=type_, targets=[InputTarget(node_id=node_id, input=input_name)])
+        for name, (type_, node_id, input_name) in _INPUTS.items()
+    ]
+    return Workflow(workflow_id=_WORKFLOW, graph_json=json.dumps(_graph(job)), inputs=inputs)
+
+
 def first_seed(spec: JobSpec) -> int:
     """The seed of a job's first image."""
     if spec.HasField("image"):
         return spec.image.seed
+    if spec.HasField("workflow"):
+        seed = spec.workflow.inputs["seed"]
+        assert isinstance(seed, str | float)
+        return int(seed)
     return int(json.loads(spec.graph.json)[_SAMPLER]["inputs"]["seed"])
 
 
@@ -81,6 +111,17 @@ def _image(job: PlannedJob, picture: str) -> ImageParameters:
         batch_size=job.batch_size,
         init_image=picture if job.kind is JobKind.IMAGE else "",
     )
+
+
+def _invocation(job: PlannedJob, picture: str) -> WorkflowInvocation:
+    """The same as the parameters, or the graph, of the job."""
+    workflow_id = {JobKind.GRAPH: _WORKFLOW, JobKind.IMAGE: "image-to-image"}.get(job.kind, "text-to-image")
+    values: dict[str, Any] = {field.name: value for field, value in _image(job, picture).ListFields()}
+    invocation = WorkflowInvocation(workflow_id=workflow_id)
+    invocation.inputs.update(
+        {name: value for name, value in values.items() if job.kind is not JobKind.GRAPH or name in _INPUTS}
+    )
+    return invocation
 
 
 def _graph(job: PlannedJob) -> dict[str, object]:
