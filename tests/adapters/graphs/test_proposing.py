@@ -634,3 +634,20 @@ def test_whatever_the_graph_is_targets_are_literals_and_names_are_unique(nodes: 
         assert not is_link(nodes[target.node_id]["inputs"][target.input_name])
     assert all(each.input.targets and each.reason for each in found)
     assert json.dumps(nodes) == before
+
+
+@pytest.mark.parametrize(
+    ("clip_l", "t5xxl", "expected"),
+    [
+        ("a lighthouse, storm, long list of words", "a lighthouse", ["6.t5xxl", "6.clip_l"]),
+        ("a lighthouse", "", ["6.clip_l+6.t5xxl"]),
+    ],
+)
+def test_the_prompt_is_what_the_larger_model_reads(clip_l: str, t5xxl: str, expected: list[str]) -> None:
+    """Callers who know one prompt only set that one, and CLIP alone changes little of a picture."""
+    encoder = node("CLIPTextEncodeFlux", clip="@11", clip_l=clip_l, t5xxl=t5xxl, guidance=3.5)
+
+    found = by_name({**FLUX, "6": encoder})
+
+    texts = [each.input.targets for name, each in found.items() if name.startswith("prompt")]
+    assert ["+".join(f"{target.node_id}.{target.input_name}" for target in targets) for targets in texts] == expected

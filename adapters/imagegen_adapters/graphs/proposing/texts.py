@@ -112,8 +112,14 @@ def _texts(tracer: Tracer, visit: Visit, stage: Stage, opposite: re.Pattern[str]
         if not opposite.search(name.lower())
         for spot, writer in _literals(tracer, node, name, is_certain=visit.is_certain)
     ]
-    # What is put around a text comes after it; and encoders of several models get the gist as well as all of it.
-    yield from sorted(found, key=lambda text: (bool(tracer.links(text.writer, "STRING")), -len(text.text)))
+
+    def rank(text: _Text) -> tuple[bool, bool, bool, int]:
+        # What is put around a text comes after it. Of several models in one encoder CLIP gets the gist only, and what
+        # the other one (T5, Llama) reads makes the picture; else the longest text is what people mean.
+        is_around, is_gist = bool(tracer.links(text.writer, "STRING")), text.field.startswith("clip_")
+        return is_around, not text.text.strip(), is_gist, -len(text.text)
+
+    yield from sorted(found, key=rank)
 
 
 def _literals(tracer: Tracer, node: Node, name: str, *, is_certain: bool) -> Iterator[tuple[Spot, Node]]:
