@@ -19,8 +19,7 @@ _HARMLESS: Final = frozenset({"CANCEL_NOT_CONFIRMED", "PREVIEWS_UNAVAILABLE", "B
 
 def key_of(spec: JobSpec) -> bytes:
     """Equal for specs that make the same. Takes its time for large graphs."""
-    kind = "image" if isinstance(spec.source, ImageParameters) else "graph"
-    made = [kind, asdict(spec.source), dict(spec.backend_options)]
+    made = [asdict(spec.source), dict(spec.backend_options)]
     return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).digest()
 
 

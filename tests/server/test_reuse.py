@@ -1,6 +1,8 @@
 """When a job is answered with what an earlier one has made: the key, then over a real socket."""
 
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -163,6 +165,7 @@ async def test_the_same_is_answered_at_once_with_the_same_outputs(caller: Caller
     assert (again.state, again.reused_from, again.owner) == (JOB_STATE_SUCCEEDED, first.job_id, "bert")
     assert [each.asset for each in again.outputs] == [each.asset for each in first.outputs]
     assert [each.seed for each in again.outputs] == [each.seed for each in first.outputs]
+    assert [each.attempt for each in again.outputs] == [0, 0]
     assert again.spec.image == first.spec.image  # the model that was chosen included
     assert again.spec.reuse
     assert len(adapter.runs) == 1
@@ -234,11 +237,35 @@ async def test_where_no_model_is_named_that_which_would_be_taken_counts(
     assert (await caller.create(reusing(fox(model="first")))).reused_from == first.job_id
 
 
+async def test_the_model_of_a_backend_that_may_not_have_the_job_does_not_count(tmp_path: Path) -> None:
+    one, two = ScriptedAdapter(plays=ScriptedRun.complete), ScriptedAdapter(plays=ScriptedRun.complete)
+    two.current_status = BackendStatus(resident_model="second")
+    async with serving(tmp_path, {"one": one, "two": two}) as caller:
+        await caller.refresh("one", "two")
+        await done(caller, fox(model="first"))
+        again = await done(caller, reusing(fox(backend="two")))
+        assert (again.spec.image.model, again.reused_from) == ("second", "")
+
+
 async def test_when_a_picture_is_gone_it_is_made_again(caller: Caller) -> None:
     first = await done(caller, fox())
     await caller.assets.DeleteAsset(DeleteAssetRequest(digest=first.outputs[0].asset.digest))
     again = await done(caller, reusing(fox()))
     assert (again.reused_from, again.state) == ("", JOB_STATE_SUCCEEDED)
+
+
+async def test_an_answer_lets_retention_begin_anew(caller: Caller, tmp_path: Path) -> None:
+    await done(caller, fox())
+    before = kept_since(tmp_path)
+    await caller.create(reusing(fox()))
+    assert kept_since(tmp_path) > before
+
+
+def kept_since(folder: Path) -> float:
+    """Of the one picture; callers are not told."""
+    with closing(sqlite3.connect(folder / "imagegen.db")) as database:
+        (row,) = database.execute("SELECT kept_since FROM assets")
+        return float(row[0])
 
 
 async def test_an_answer_needs_no_room_in_the_queue(caller: Caller, adapter: ScriptedAdapter) -> None:
