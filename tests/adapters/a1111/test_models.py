@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from imagegen_adapters.a1111.adapter import A1111Adapter, open_a1111
+from imagegen_adapters.a1111.catalog import FORGE_VAE_OPTION, ServerCatalog, resolve_names
 from imagegen_adapters.contract import Lora
 from imagegen_adapters.errors import OutOfMemory, Rejected
 from tests.adapters.a1111.conftest import REQUEST, SHORT, config_for, run_to_end, task_for
@@ -110,6 +111,14 @@ def test_a_lora_that_no_prompt_can_name(adapter: A1111Adapter) -> None:
     (violation,) = adapter.validate(replace(REQUEST, loras=(Lora(name="a:b>"),)))
 
     assert violation.field == "image.loras[0].name"
+
+
+def test_naming_text_encoders_does_not_take_the_vae_away() -> None:
+    catalog = ServerCatalog(vae_option=FORGE_VAE_OPTION, vaes=("other.safetensors", "ae.safetensors"))
+    request = replace(REQUEST, model="flux1-dev", text_encoders=("clip_l.safetensors", "t5xxl_fp16.safetensors"))
+
+    assert resolve_names(request, catalog).vae == "ae.safetensors"
+    assert resolve_names(replace(request, vae="other.safetensors"), catalog).vae == "other.safetensors"
 
 
 async def test_forge_takes_text_encoders_and_distilled_guidance() -> None:

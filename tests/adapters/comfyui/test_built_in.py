@@ -165,6 +165,31 @@ def test_loras_are_stacked_in_their_order() -> None:
     assert graph["prompt"]["inputs"]["clip"] == ["lora-2", 1]
 
 
+def test_a_shifted_schedule_and_bare_prompts_keep_the_loras() -> None:
+    chroma = completed(model="Chroma1-HD-fp8_scaled.safetensors", loras=LORAS)
+    found = build(chroma, prefix="", uploads={}).graph.api_format
+
+    assert found["sample-0"]["inputs"]["model"] == ["shift", 0]
+    assert found["shift"]["inputs"]["model"] == ["lora-2", 0]
+    assert found["prompt"]["inputs"]["clip"] == found["negative"]["inputs"]["clip"] == ["tokens", 0]
+    assert found["tokens"]["inputs"] == {"clip": ["lora-2", 1], "min_padding": 0, "min_length": 0}
+
+
+def test_flux_fill_is_run_as_upstream_runs_it() -> None:
+    found = nodes(completed(model="flux1-fill-dev.safetensors", init_image="a", mask="b"))
+
+    assert (found["KSampler"]["scheduler"], found["FluxGuidance"]["guidance"]) == ("normal", 30.0)
+    assert found["InpaintModelConditioning"]["positive"] == ["guidance", 0]
+    assert found["LoadImageMask"] == {"image": "b.png", "channel": "red"}
+
+
+def test_a_name_in_both_lists_is_a_checkpoint() -> None:
+    both = NamedModel(name="flux1-dev-fp8.sft")
+    catalog = replace(CATALOG, diffusion_models=(both,))
+
+    assert complete(replace(BASE, model=both.name), catalog).text_encoders == ()
+
+
 @pytest.mark.parametrize(("model", "masks_noise"), [("512-inpainting-ema.safetensors", True), (_MODELS[2], False)])
 def test_models_for_inpainting_are_told_what_is_there(model: str, *, masks_noise: bool) -> None:
     found = nodes(completed(model=model, **KINDS["inpainting"]))

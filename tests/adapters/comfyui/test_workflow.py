@@ -104,11 +104,12 @@ def test_hires_scales_the_latent_and_samples_again() -> None:
     assert workflow.field_of("refine-0", "steps") == "image.hires.steps"
 
 
-def test_hires_sizes_are_not_cut_by_rounding() -> None:
+@pytest.mark.parametrize(("side", "scale", "larger"), [(160, 1.15, 184), (64, 1.3, 80)])
+def test_hires_sizes_are_multiples_of_eight_not_cut_by_rounding(side: int, scale: float, larger: int) -> None:
     """160 * 1.15 is 183.99999999999997."""
-    (upscale,) = nodes(made(width=160, height=160, hires=HiresParameters(scale=1.15)), "LatentUpscale").values()
+    (upscale,) = nodes(made(width=side, height=side, hires=HiresParameters(scale=scale)), "LatentUpscale").values()
 
-    assert (upscale["width"], upscale["height"]) == (184, 184)
+    assert (upscale["width"], upscale["height"]) == (larger, larger)
 
 
 def test_hires_with_a_model_scales_the_picture() -> None:
