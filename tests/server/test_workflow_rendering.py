@@ -150,9 +150,10 @@ def applied(nodes: Nodes, at: str, name: str = "model") -> list[str]:
     found = []
     link = nodes[at]["inputs"][name]
     while is_link(link) and "lora_name" in nodes[link[0]]["inputs"]:
+        assert link[1] == ("model", "clip").index(name)
         inputs = nodes[link[0]]["inputs"]
         found.append(inputs["lora_name"])
-        link = inputs["model" if link[1] == 0 else "clip"]
+        link = inputs[name]
     assert link[0] == "4"
     return found
 
@@ -309,6 +310,12 @@ def test_a_variant_has_defaults_and_limits_of_its_own() -> None:
     assert [field.name for field in variant.form] == [field.name for field in BUILT_IN["text-to-image"].form]
     fields = parameters(variant, resolve(variant, {"prompt": "x"}, choose_seed=lambda: 7))
     assert (fields["steps"], fields["width"]) == (30, 832)
+
+
+def test_what_its_base_requires_a_variant_requires_too() -> None:
+    picture = GraphInput(name="init_image", type=InputType.IMAGE, title="Photo")
+    variant = with_form(Workflow(workflow_id="mine", base="inpaint", inputs=(picture,)))
+    assert next(field.input for field in variant.form if field.name == "init_image").required
 
 
 def test_a_variant_of_a_graph_runs_the_graph_of_its_base() -> None:

@@ -49,7 +49,7 @@ async def caller(tmp_path: Path) -> AsyncIterator[Caller]:
     async with open_fake() as comfy:
         backends = (
             BackendSettings(name="comfy", kind="comfyui", url=comfy.url),
-            BackendSettings(name="demo", kind="demo"),
+            BackendSettings(name="demo", kind="demo", labels={"gpu": "none"}),
         )
         settings = ServerSettings(grpc="127.0.0.1:0", data_dir=tmp_path, backends=backends)
         async with serve(settings, rhythm=RHYTHM) as server, calling(server.address) as caller:
@@ -363,6 +363,8 @@ async def test_the_graph_that_would_be_sent(caller: Caller) -> None:
     # What is left out is chosen among what the backend has that is to run it.
     answer = await rendered(JobSpec(workflow=invocation("upscale", init_image=digest), backend="demo"))
     assert json.loads(answer.graph_json)["upscaler"]["inputs"]["model_name"].startswith("demo-")
+    answer = await rendered(JobSpec(workflow=invocation("upscale", init_image=digest), backend_labels={"gpu": "none"}))
+    assert answer.backend == "demo"
     told = await refused(rendered(JobSpec(workflow=invocation("upscale"))))
     assert told.fields == {"spec.workflow.inputs.init_image": "is required"}
 
