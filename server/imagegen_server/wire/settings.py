@@ -35,8 +35,7 @@ def encode_layer(layer: Layer) -> pb.Settings:
         message = getattr(settings, group)
         encoded = _ENCODE.get(path, _same)(value)
         if isinstance(encoded, Message):
-            getattr(message, name).CopyFrom(encoded)
-            getattr(message, name).SetInParent()  # a list without entries is one that was set
+            getattr(message, name).CopyFrom(encoded)  # sets it also where it has no entries
         else:
             setattr(message, name, encoded)
     return settings
