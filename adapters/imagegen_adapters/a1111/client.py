@@ -11,8 +11,8 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from imagegen_adapters.a1111 import catalog as lists
-from imagegen_adapters.a1111 import protocol
+from imagegen_adapters.a1111 import listing, protocol
+from imagegen_adapters.a1111.catalog import FORGE_VAE_OPTION, VAE_OPTION, ServerCatalog
 from imagegen_adapters.a1111.faults import error_from
 from imagegen_adapters.a1111.progress import Pace
 from imagegen_adapters.errors import Lost, Unintelligible, Unreachable
@@ -127,31 +127,31 @@ class Client:
     async def memory(self) -> protocol.Memory | None:
         return await self._call_optional(protocol.decode_memory, "GET", "sdapi/v1/memory")
 
-    async def catalog(self) -> lists.ServerCatalog:
+    async def catalog(self) -> ServerCatalog:
         """Every list; those that a version does not have are empty."""
-        vae_option, vaes = lists.VAE_OPTION, await self._list("sd-vae", lists.decode_files)
+        vae_option, vaes = VAE_OPTION, await self._list("sd-vae", listing.decode_files)
         encoders: tuple[str, ...] = ()
         # Forge has VAEs among its "modules", together with text encoders.
-        if vaes is None and (modules := await self._list("sd-modules", lists.decode_modules)) is not None:
-            vae_option = lists.FORGE_VAE_OPTION
+        if vaes is None and (modules := await self._list("sd-modules", listing.decode_modules)) is not None:
+            vae_option = FORGE_VAE_OPTION
             vaes, encoders = modules
-        return lists.ServerCatalog(
-            checkpoints=await _decode(lists.decode_checkpoints, await self._call("GET", "sdapi/v1/sd-models")),
+        return ServerCatalog(
+            checkpoints=await _decode(listing.decode_checkpoints, await self._call("GET", "sdapi/v1/sd-models")),
             vaes=vaes or (),
             text_encoders=encoders,
             vae_option=vae_option,
-            samplers=await _decode(lists.decode_samplers, await self._call("GET", "sdapi/v1/samplers")),
-            schedulers=await self._list("schedulers", lists.decode_schedulers) or (),
-            upscalers=await self._list("upscalers", lists.decode_names) or (),
-            latent_upscalers=await self._list("latent-upscale-modes", lists.decode_names) or (),
-            loras=await self._list("loras", lists.decode_loras) or (),
-            embeddings=await self._list("embeddings", lists.decode_embeddings) or (),
-            styles=await self._list("prompt-styles", lists.decode_names) or (),
-            controlnets=await self._call_optional(lists.decode_controlnets, "GET", "controlnet/model_list") or (),
+            samplers=await _decode(listing.decode_samplers, await self._call("GET", "sdapi/v1/samplers")),
+            schedulers=await self._list("schedulers", listing.decode_schedulers) or (),
+            upscalers=await self._list("upscalers", listing.decode_names) or (),
+            latent_upscalers=await self._list("latent-upscale-modes", listing.decode_names) or (),
+            loras=await self._list("loras", listing.decode_loras) or (),
+            embeddings=await self._list("embeddings", listing.decode_embeddings) or (),
+            styles=await self._list("prompt-styles", listing.decode_names) or (),
+            controlnets=await self._call_optional(listing.decode_controlnets, "GET", "controlnet/model_list") or (),
         )
 
     async def lora_metadata(self, name: str) -> dict[str, str]:
-        return await self._list("loras", lambda body: lists.decode_lora_metadata(body, name)) or {}
+        return await self._list("loras", lambda body: listing.decode_lora_metadata(body, name)) or {}
 
     async def rescan(self) -> None:
         """Has the server look through its folders. Waits for the running job."""

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from imagegen_adapters.a1111 import catalog as lists
-from imagegen_adapters.a1111 import protocol, requests
+from imagegen_adapters.a1111 import listing, protocol, requests
 from imagegen_adapters.a1111.faults import error_from
 from imagegen_adapters.a1111.verdict import find_replacements, read_images
 from imagegen_adapters.contract import HiresParameters, ImageParameters, ImageReady
@@ -43,15 +43,15 @@ def answer_with(info: object, images: int = 1) -> protocol.Answer:
 
 
 CATALOG = lists.ServerCatalog(
-    checkpoints=lists.decode_checkpoints(recorded_list("sd-models")),
-    vaes=lists.decode_files(recorded_list("sd-vae")),
-    samplers=lists.decode_samplers(recorded_list("samplers")),
-    schedulers=lists.decode_schedulers(recorded_list("schedulers")),
-    upscalers=lists.decode_names(recorded_list("upscalers")),
-    latent_upscalers=lists.decode_names(recorded_list("latent-upscale-modes")),
-    loras=lists.decode_loras(recorded_list("loras")),
-    embeddings=lists.decode_embeddings(recorded_list("embeddings")),
-    styles=lists.decode_names(recorded_list("prompt-styles")),
+    checkpoints=listing.decode_checkpoints(recorded_list("sd-models")),
+    vaes=listing.decode_files(recorded_list("sd-vae")),
+    samplers=listing.decode_samplers(recorded_list("samplers")),
+    schedulers=listing.decode_schedulers(recorded_list("schedulers")),
+    upscalers=listing.decode_names(recorded_list("upscalers")),
+    latent_upscalers=listing.decode_names(recorded_list("latent-upscale-modes")),
+    loras=listing.decode_loras(recorded_list("loras")),
+    embeddings=listing.decode_embeddings(recorded_list("embeddings")),
+    styles=listing.decode_names(recorded_list("prompt-styles")),
 )
 NAMES = lists.Names(checkpoint="dreamlike_tiny", vae="", sampler="Euler", scheduler="automatic", upscaler="")
 
@@ -273,7 +273,13 @@ def test_styles_must_be_a_list() -> None:
 
 @pytest.mark.parametrize(
     "decode",
-    [lists.decode_checkpoints, lists.decode_samplers, lists.decode_names, lists.decode_loras, lists.decode_embeddings],
+    [
+        listing.decode_checkpoints,
+        listing.decode_samplers,
+        listing.decode_names,
+        listing.decode_loras,
+        listing.decode_embeddings,
+    ],
 )
 def test_lists_that_make_no_sense(decode: Any) -> None:
     with pytest.raises(Unintelligible):
@@ -282,7 +288,7 @@ def test_lists_that_make_no_sense(decode: Any) -> None:
 
 def test_odd_entries_are_left_out() -> None:
     body = b'[3, {}, {"name": 4}, {"name": "good", "aliases": null}]'
-    assert lists.decode_samplers(body) == (lists.Sampler(name="good"),)
+    assert listing.decode_samplers(body) == (lists.Sampler(name="good"),)
 
 
 # --- requests -------------------------------------------------------------------------------------------------------
