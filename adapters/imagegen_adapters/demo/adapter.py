@@ -4,11 +4,11 @@ import asyncio
 import json
 import math
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import chain
-from typing import TypeAlias, TypeVar, assert_never
+from typing import TypeAlias, assert_never
 
 import structlog
 
@@ -27,8 +27,6 @@ from imagegen_adapters.contract import (
     Phase,
     PhaseChanged,
     Planned,
-    PreviewFrame,
-    PreviewWish,
     RawGraph,
     Run,
     Task,
@@ -38,16 +36,13 @@ from imagegen_adapters.demo.attempt import Wish, pieces
 from imagegen_adapters.demo.graphs.attempt import graph_pieces
 from imagegen_adapters.demo.graphs.checking import graph_violations
 from imagegen_adapters.demo.graphs.definitions import DEFINITIONS
+from imagegen_adapters.demo.pace import Pace, PreviewClock
 from imagegen_adapters.demo.requests import CAPABILITIES, CATALOG, VERSION, chosen, completed, violations
 from imagegen_adapters.errors import AdapterError, Cancelled, Lost, NodeFailed, OutOfMemory, Rejected, Violation
 from imagegen_adapters.updates import UpdateBuffer
 
 Painter: TypeAlias = Callable[[ImageParameters, str, Mapping[str, bytes], Wish], Iterator[list[Update]]]
 
-_T = TypeVar("_T")
-
-_UNHURRIED_SPEED = 10.0
-"""From this speed on nothing waits: pictures come as fast as the processor allows."""
 _STEP_S = 0.06
 """A step takes at least this long at speed 1, so that a person sees the picture emerge on any machine."""
 _LOADING_S = 0.3
@@ -152,7 +147,7 @@ class _Studio:
 
     def __init__(self, executor: ThreadPoolExecutor, speed: float, paint: Painter) -> None:
         self._executor = executor
-        self._pace = _Pace(speed)
+        self._pace = Pace(speed)
         self._paint = paint
         self._turn = asyncio.Lock()
         self._runs: set[_DemoRun] = set()
@@ -204,7 +199,7 @@ class _Studio:
             updates.fail(NodeFailed("the demo painter failed; the log of the server has more"))
 
     async def _perform(self, task: Task, updates: UpdateBuffer) -> None:
-        wish, previews = Wish(), _PreviewClock(task.preview)
+        wish, previews = Wish(), PreviewClock(task.preview)
         work = self._begun(task, wish)
         while True:
             wish.wants_preview = previews.is_due()
@@ -241,41 +236,6 @@ class _Studio:
             # A thread cannot be stopped: the attempt has ended only when its step has.
             await asyncio.wait([piece])
             raise
-
-
-class _Pace:
-    """How long things take at a given speed."""
-
-    def __init__(self, speed: float) -> None:
-        self._factor = 1 / speed if speed < _UNHURRIED_SPEED else 0.0
-
-    async def rest(self, duration_s: float) -> None:
-        await asyncio.sleep(duration_s * self._factor)
-
-    async def kept(self, work: Coroutine[None, None, _T], duration_s: float) -> _T:
-        """What `work` gives, not before `duration_s` has passed."""
-        clock = asyncio.get_running_loop().time
-        end = clock() + duration_s * self._factor
-        result = await work
-        await asyncio.sleep(max(0.0, end - clock()))
-        return result
-
-
-class _PreviewClock:
-    """When the next preview frame is wanted."""
-
-    def __init__(self, wish: PreviewWish) -> None:
-        self._wish = wish
-        self._asked_at = 0.0
-        self._next_at = 0.0
-
-    def is_due(self) -> bool:
-        self._asked_at = asyncio.get_running_loop().time()
-        return self._wish.enabled and self._asked_at >= self._next_at
-
-    def note(self, update: Update) -> None:
-        if isinstance(update, PreviewFrame):
-            self._next_at = self._asked_at + 1 / max(self._wish.max_rate_hz, 0.01)
 
 
 class _DemoRun:
