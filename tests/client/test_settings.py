@@ -53,6 +53,7 @@ def test_settings_are_set_shown_unset_and_remembered(run: Run) -> None:
     }
     assert run("settings", "unset", "defaults.steps", "preview", "quotas", "exposure").exit_code == 0
     assert run("settings", "unset", "defaults").exit_code == 0
+    assert run("settings", "set", "defaults.steps=9", "--expected-version", "999").exit_code == 5
     history = " ".join(run("settings", "history").stdout.split())
     assert "anna defaults.steps (not set) 30" in history
 

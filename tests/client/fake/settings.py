@@ -1,5 +1,5 @@
 # ruff: noqa: N802  # the names of rpcs are the proto's
-"""Settings that remember what was set, and check nothing."""
+"""Settings that remember what was set, and check no values."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from imagegen.v1 import settings_pb2
 from imagegen.v1.settings_pb2_grpc import SettingsServiceServicer
 from tests.client.fake.state import FakeServer
 from tests.client.fake.stories import NOW
+from tests.client.fake.workflows import CHANGED
 
 
 class FakeSettings(SettingsServiceServicer):
@@ -21,6 +22,8 @@ class FakeSettings(SettingsServiceServicer):
 
     async def UpdateSettings(self, request: Any, context: Any) -> Any:
         await self._server.enter("UpdateSettings", request, context)
+        if request.expected_version not in {0, len(self._changes)}:
+            await CHANGED.raise_in(context)
         before = settings_pb2.Settings()
         before.CopyFrom(self._stored)
         for path in request.update_mask:
