@@ -208,6 +208,14 @@ def test_names_are_told_in_the_words_of_the_backends() -> None:
     assert parse("<lora:one:1>", known).image["loras"] == (Lora(name="style/one.safetensors"),)
 
 
+def test_a_lora_that_no_backend_has_is_told() -> None:
+    known = Known(loras=("style/one.safetensors",))
+    parsed = parse("a fox <lora:one:1> <lora:two:0.5>", known)
+    assert [lora.name for lora in parsed.image["loras"]] == ["style/one.safetensors", "two"]
+    assert parsed.notes == ("no backend has a LoRA called two",)
+    assert parse("a fox <lora:two:0.5>").notes == ()
+
+
 def test_names_are_those_of_backends_that_have_the_model() -> None:
     here = Known(models=("other",), samplers=("Euler a",), schedulers=("karras",))
     there = Known(models=("dreamlike_tiny.ckpt",), samplers=("euler", "euler_ancestral"))

@@ -145,6 +145,8 @@ class _Reading:
                 self._notes.append(f"{tag[0].strip()} is not carried")
             else:
                 loras.append(lora)
+                if self._known.loras and lora.name not in self._known.loras:
+                    self._notes.append(f"no backend has a LoRA called {lora.name}")
             return ""
 
         self._image["prompt"] = _LORA.sub(take, self._text.prompt).strip()
