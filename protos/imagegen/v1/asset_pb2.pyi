@@ -86,6 +86,10 @@ class Asset(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     ORIGIN_FIELD_NUMBER: _builtins.int
     JOB_ID_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    FAVORITE_FIELD_NUMBER: _builtins.int
+    DELETE_TIME_FIELD_NUMBER: _builtins.int
+    PURGE_TIME_FIELD_NUMBER: _builtins.int
     digest: _builtins.str
     """SHA-256 of the bytes: 64 lower-case hexadecimal digits."""
     size_bytes: _builtins.int
@@ -100,9 +104,23 @@ class Asset(_message.Message):
     """Where it came from."""
     job_id: _builtins.str
     """The job that first made it; empty for uploads."""
+    favorite: _builtins.bool
+    """Whether somebody marked it as a favorite. Favorites are kept, whatever the settings say about age and room."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was first stored."""
+
+    @_builtins.property
+    def source(self) -> Global___AssetSource:
+        """What that job was asked for, as far as a gallery shows it; absent for uploads."""
+
+    @_builtins.property
+    def delete_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was deleted; absent: it is there."""
+
+    @_builtins.property
+    def purge_time(self) -> _timestamp_pb2.Timestamp:
+        """When a deleted file is removed for good, at the latest; absent: it is not deleted."""
 
     def __init__(
         self,
@@ -115,14 +133,66 @@ class Asset(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         origin: Global___AssetOrigin.ValueType = ...,
         job_id: _builtins.str = ...,
+        source: Global___AssetSource | None = ...,
+        favorite: _builtins.bool = ...,
+        delete_time: _timestamp_pb2.Timestamp | None = ...,
+        purge_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "purge_time", b"purge_time", "source", b"source"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "digest", b"digest", "height", b"height", "job_id", b"job_id", "media_type", b"media_type", "origin", b"origin", "size_bytes", b"size_bytes", "width", b"width"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "digest", b"digest", "favorite", b"favorite", "height", b"height", "job_id", b"job_id", "media_type", b"media_type", "origin", b"origin", "purge_time", b"purge_time", "size_bytes", b"size_bytes", "source", b"source", "width", b"width"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Asset: _TypeAlias = Asset  # noqa: Y015
+
+@_typing.final
+class AssetSource(_message.Message):
+    """What a job was asked for that made a picture. Kept with the picture, also when the job is forgotten."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OWNER_FIELD_NUMBER: _builtins.int
+    PROMPT_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    WORKFLOW_ID_FIELD_NUMBER: _builtins.int
+    IMAGE_INDEX_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    INTERMEDIATE_FIELD_NUMBER: _builtins.int
+    owner: _builtins.str
+    """Who asked; empty: nobody in particular."""
+    prompt: _builtins.str
+    """What it should show, the first 1,000 characters; empty: not known, as of graphs without a prompt of that name."""
+    model: _builtins.str
+    """The model; empty: not known."""
+    workflow_id: _builtins.str
+    """The workflow; empty: none."""
+    image_index: _builtins.int
+    """Which image of the job it is, from 0."""
+    seed: _builtins.int
+    """The seed that made it; absent where it is not known."""
+    intermediate: _builtins.bool
+    """Whether it is a by-product, as of ComfyUI's PreviewImage."""
+    def __init__(
+        self,
+        *,
+        owner: _builtins.str = ...,
+        prompt: _builtins.str = ...,
+        model: _builtins.str = ...,
+        workflow_id: _builtins.str = ...,
+        image_index: _builtins.int = ...,
+        seed: _builtins.int | None = ...,
+        intermediate: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "seed", b"seed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "image_index", b"image_index", "intermediate", b"intermediate", "model", b"model", "owner", b"owner", "prompt", b"prompt", "seed", b"seed", "workflow_id", b"workflow_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
+    _WhichOneofArgType__seed: _TypeAlias = _typing.Literal["_seed", b"_seed"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__seed) -> _WhichOneofReturnType__seed | None: ...
+
+Global___AssetSource: _TypeAlias = AssetSource  # noqa: Y015
 
 @_typing.final
 class WriteAssetRequest(_message.Message):
@@ -214,6 +284,7 @@ class ReadAssetRequest(_message.Message):
     OFFSET_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
+    INCLUDE_DELETED_FIELD_NUMBER: _builtins.int
     digest: _builtins.str
     """Digest of the file."""
     offset: _builtins.int
@@ -222,6 +293,8 @@ class ReadAssetRequest(_message.Message):
     """At most this many bytes; 0: to the end."""
     metadata: Global___MetadataPolicy.ValueType
     """What becomes of the generation metadata inside the file. Offset and limit count in what results."""
+    include_deleted: _builtins.bool
+    """Also a file that is deleted and can still be brought back."""
     def __init__(
         self,
         *,
@@ -229,10 +302,11 @@ class ReadAssetRequest(_message.Message):
         offset: _builtins.int = ...,
         limit: _builtins.int = ...,
         metadata: Global___MetadataPolicy.ValueType = ...,
+        include_deleted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "limit", b"limit", "metadata", b"metadata", "offset", b"offset"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "include_deleted", b"include_deleted", "limit", b"limit", "metadata", b"metadata", "offset", b"offset"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -324,6 +398,15 @@ class ListAssetsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     ORIGIN_FIELD_NUMBER: _builtins.int
     JOB_ID_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    WORKFLOW_ID_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    CREATED_AFTER_FIELD_NUMBER: _builtins.int
+    CREATED_BEFORE_FIELD_NUMBER: _builtins.int
+    FAVORITES_FIELD_NUMBER: _builtins.int
+    PICTURES_FIELD_NUMBER: _builtins.int
+    DELETED_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most this many assets, 1..500; 0: 50."""
     page_token: _builtins.str
@@ -332,6 +415,28 @@ class ListAssetsRequest(_message.Message):
     """Only assets of this origin."""
     job_id: _builtins.str
     """Only assets that this job made; empty: all."""
+    text: _builtins.str
+    """Only pictures whose prompt contains each word of this text, letter case ignored; empty: all."""
+    model: _builtins.str
+    """Only what this model made; empty: all."""
+    workflow_id: _builtins.str
+    """Only what this workflow made, in any revision; empty: all."""
+    owner: _builtins.str
+    """Only what was made for this owner; unset: all; set and empty: for nobody in particular."""
+    favorites: _builtins.bool
+    """Only favorites."""
+    pictures: _builtins.bool
+    """Only pictures: no by-products, and nothing that is no image."""
+    deleted: _builtins.bool
+    """Deleted files that can still be brought back, the last deleted first, in place of those that are there."""
+    @_builtins.property
+    def created_after(self) -> _timestamp_pb2.Timestamp:
+        """Only what was stored at this time or later."""
+
+    @_builtins.property
+    def created_before(self) -> _timestamp_pb2.Timestamp:
+        """Only what was stored before this time."""
+
     def __init__(
         self,
         *,
@@ -339,12 +444,23 @@ class ListAssetsRequest(_message.Message):
         page_token: _builtins.str = ...,
         origin: Global___AssetOrigin.ValueType = ...,
         job_id: _builtins.str = ...,
+        text: _builtins.str = ...,
+        model: _builtins.str = ...,
+        workflow_id: _builtins.str = ...,
+        owner: _builtins.str | None = ...,
+        created_after: _timestamp_pb2.Timestamp | None = ...,
+        created_before: _timestamp_pb2.Timestamp | None = ...,
+        favorites: _builtins.bool = ...,
+        pictures: _builtins.bool = ...,
+        deleted: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_owner", b"_owner", "created_after", b"created_after", "created_before", b"created_before", "owner", b"owner"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_id", b"job_id", "origin", b"origin", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_owner", b"_owner", "created_after", b"created_after", "created_before", b"created_before", "deleted", b"deleted", "favorites", b"favorites", "job_id", b"job_id", "model", b"model", "origin", b"origin", "owner", b"owner", "page_size", b"page_size", "page_token", b"page_token", "pictures", b"pictures", "text", b"text", "workflow_id", b"workflow_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__owner: _TypeAlias = _typing.Literal["owner"]  # noqa: Y015
+    _WhichOneofArgType__owner: _TypeAlias = _typing.Literal["_owner", b"_owner"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__owner) -> _WhichOneofReturnType__owner | None: ...
 
 Global___ListAssetsRequest: _TypeAlias = ListAssetsRequest  # noqa: Y015
 
@@ -356,8 +472,11 @@ class ListAssetsResponse(_message.Message):
 
     ASSETS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Token of the next page; empty: this is the last."""
+    total_size: _builtins.int
+    """How many there are on all pages."""
     @_builtins.property
     def assets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Asset]:
         """The assets, newest first."""
@@ -367,10 +486,11 @@ class ListAssetsResponse(_message.Message):
         *,
         assets: _abc.Iterable[Global___Asset] | None = ...,
         next_page_token: _builtins.str = ...,
+        total_size: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assets", b"assets", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assets", b"assets", "next_page_token", b"next_page_token", "total_size", b"total_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -379,6 +499,108 @@ Global___ListAssetsResponse: _TypeAlias = ListAssetsResponse  # noqa: Y015
 @_typing.final
 class DeleteAssetRequest(_message.Message):
     """Request of DeleteAsset."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_FIELD_NUMBER: _builtins.int
+    PERMANENTLY_FIELD_NUMBER: _builtins.int
+    digest: _builtins.str
+    """Digest of the file."""
+    permanently: _builtins.bool
+    """Remove it for good and at once. So can a file be removed that is deleted already."""
+    def __init__(
+        self,
+        *,
+        digest: _builtins.str = ...,
+        permanently: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "permanently", b"permanently"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteAssetRequest: _TypeAlias = DeleteAssetRequest  # noqa: Y015
+
+@_typing.final
+class DeleteAssetResponse(_message.Message):
+    """Response of DeleteAsset."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASSET_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def asset(self) -> Global___Asset:
+        """The deleted file, with its `purge_time`; absent when it was removed for good."""
+
+    def __init__(
+        self,
+        *,
+        asset: Global___Asset | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["asset", b"asset"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset", b"asset"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteAssetResponse: _TypeAlias = DeleteAssetResponse  # noqa: Y015
+
+@_typing.final
+class UpdateAssetRequest(_message.Message):
+    """Request of UpdateAsset."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_FIELD_NUMBER: _builtins.int
+    FAVORITE_FIELD_NUMBER: _builtins.int
+    digest: _builtins.str
+    """Digest of the file."""
+    favorite: _builtins.bool
+    """Whether it is a favorite; unset: as it is."""
+    def __init__(
+        self,
+        *,
+        digest: _builtins.str = ...,
+        favorite: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_favorite", b"_favorite", "favorite", b"favorite"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_favorite", b"_favorite", "digest", b"digest", "favorite", b"favorite"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__favorite: _TypeAlias = _typing.Literal["favorite"]  # noqa: Y015
+    _WhichOneofArgType__favorite: _TypeAlias = _typing.Literal["_favorite", b"_favorite"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__favorite) -> _WhichOneofReturnType__favorite | None: ...
+
+Global___UpdateAssetRequest: _TypeAlias = UpdateAssetRequest  # noqa: Y015
+
+@_typing.final
+class UpdateAssetResponse(_message.Message):
+    """Response of UpdateAsset."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASSET_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def asset(self) -> Global___Asset:
+        """The file after the change."""
+
+    def __init__(
+        self,
+        *,
+        asset: Global___Asset | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["asset", b"asset"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset", b"asset"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateAssetResponse: _TypeAlias = UpdateAssetResponse  # noqa: Y015
+
+@_typing.final
+class UndeleteAssetRequest(_message.Message):
+    """Request of UndeleteAsset."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -396,11 +618,35 @@ class DeleteAssetRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___DeleteAssetRequest: _TypeAlias = DeleteAssetRequest  # noqa: Y015
+Global___UndeleteAssetRequest: _TypeAlias = UndeleteAssetRequest  # noqa: Y015
 
 @_typing.final
-class DeleteAssetResponse(_message.Message):
-    """Response of DeleteAsset."""
+class UndeleteAssetResponse(_message.Message):
+    """Response of UndeleteAsset."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASSET_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def asset(self) -> Global___Asset:
+        """The file, which is there again."""
+
+    def __init__(
+        self,
+        *,
+        asset: Global___Asset | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["asset", b"asset"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset", b"asset"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndeleteAssetResponse: _TypeAlias = UndeleteAssetResponse  # noqa: Y015
+
+@_typing.final
+class GetAssetFacetsRequest(_message.Message):
+    """Request of GetAssetFacets."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -413,4 +659,78 @@ class DeleteAssetResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___DeleteAssetResponse: _TypeAlias = DeleteAssetResponse  # noqa: Y015
+Global___GetAssetFacetsRequest: _TypeAlias = GetAssetFacetsRequest  # noqa: Y015
+
+@_typing.final
+class GetAssetFacetsResponse(_message.Message):
+    """Response of GetAssetFacets."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PICTURES_FIELD_NUMBER: _builtins.int
+    FAVORITES_FIELD_NUMBER: _builtins.int
+    DELETED_FIELD_NUMBER: _builtins.int
+    MODELS_FIELD_NUMBER: _builtins.int
+    WORKFLOWS_FIELD_NUMBER: _builtins.int
+    OWNERS_FIELD_NUMBER: _builtins.int
+    pictures: _builtins.int
+    """Pictures that jobs made, by-products left out."""
+    favorites: _builtins.int
+    """Favorites among them."""
+    deleted: _builtins.int
+    """Deleted files that can still be brought back."""
+    @_builtins.property
+    def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___AssetFacet]:
+        """Models that made pictures, the most used first, at most 200."""
+
+    @_builtins.property
+    def workflows(self) -> _containers.RepeatedCompositeFieldContainer[Global___AssetFacet]:
+        """Workflows that made pictures, by id, the most used first, at most 200."""
+
+    @_builtins.property
+    def owners(self) -> _containers.RepeatedCompositeFieldContainer[Global___AssetFacet]:
+        """Owners of pictures, the most first, at most 200."""
+
+    def __init__(
+        self,
+        *,
+        pictures: _builtins.int = ...,
+        favorites: _builtins.int = ...,
+        deleted: _builtins.int = ...,
+        models: _abc.Iterable[Global___AssetFacet] | None = ...,
+        workflows: _abc.Iterable[Global___AssetFacet] | None = ...,
+        owners: _abc.Iterable[Global___AssetFacet] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted", b"deleted", "favorites", b"favorites", "models", b"models", "owners", b"owners", "pictures", b"pictures", "workflows", b"workflows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAssetFacetsResponse: _TypeAlias = GetAssetFacetsResponse  # noqa: Y015
+
+@_typing.final
+class AssetFacet(_message.Message):
+    """A value that pictures can be filtered by."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    value: _builtins.str
+    """The value; empty: not known, or nobody in particular."""
+    count: _builtins.int
+    """How many pictures have it."""
+    def __init__(
+        self,
+        *,
+        value: _builtins.str = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AssetFacet: _TypeAlias = AssetFacet  # noqa: Y015

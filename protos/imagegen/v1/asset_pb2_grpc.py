@@ -55,10 +55,25 @@ class AssetServiceStub:
                 request_serializer=imagegen_dot_v1_dot_asset__pb2.ListAssetsRequest.SerializeToString,
                 response_deserializer=imagegen_dot_v1_dot_asset__pb2.ListAssetsResponse.FromString,
                 _registered_method=True)
+        self.GetAssetFacets = channel.unary_unary(
+                '/imagegen.v1.AssetService/GetAssetFacets',
+                request_serializer=imagegen_dot_v1_dot_asset__pb2.GetAssetFacetsRequest.SerializeToString,
+                response_deserializer=imagegen_dot_v1_dot_asset__pb2.GetAssetFacetsResponse.FromString,
+                _registered_method=True)
+        self.UpdateAsset = channel.unary_unary(
+                '/imagegen.v1.AssetService/UpdateAsset',
+                request_serializer=imagegen_dot_v1_dot_asset__pb2.UpdateAssetRequest.SerializeToString,
+                response_deserializer=imagegen_dot_v1_dot_asset__pb2.UpdateAssetResponse.FromString,
+                _registered_method=True)
         self.DeleteAsset = channel.unary_unary(
                 '/imagegen.v1.AssetService/DeleteAsset',
                 request_serializer=imagegen_dot_v1_dot_asset__pb2.DeleteAssetRequest.SerializeToString,
                 response_deserializer=imagegen_dot_v1_dot_asset__pb2.DeleteAssetResponse.FromString,
+                _registered_method=True)
+        self.UndeleteAsset = channel.unary_unary(
+                '/imagegen.v1.AssetService/UndeleteAsset',
+                request_serializer=imagegen_dot_v1_dot_asset__pb2.UndeleteAssetRequest.SerializeToString,
+                response_deserializer=imagegen_dot_v1_dot_asset__pb2.UndeleteAssetResponse.FromString,
                 _registered_method=True)
 
 
@@ -105,10 +120,37 @@ class AssetServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetAssetFacets(self, request, context):
+        """Counts pictures by what ListAssets can filter by.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateAsset(self, request, context):
+        """Changes what is kept beside a file: only what is given is changed.
+
+        Errors: NOT_FOUND (ASSET_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteAsset(self, request, context):
-        """Deletes a file. Jobs that made it keep their record of it.
+        """Deletes a file: from now on there is none, as far as all other calls are concerned. For a while (the setting
+        `retention.keep_deleted_hours`) UndeleteAsset can bring it back, and so does writing or making the same bytes again.
+        Jobs that made it keep their record of it.
 
         Errors: NOT_FOUND (ASSET_NOT_FOUND); FAILED_PRECONDITION (ASSET_IN_USE) while a job that has not ended needs it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndeleteAsset(self, request, context):
+        """Brings a deleted file back. One that is there stays as it is.
+
+        Errors: NOT_FOUND (ASSET_NOT_FOUND), also when it was removed for good.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -137,10 +179,25 @@ def add_AssetServiceServicer_to_server(servicer, server):
                     request_deserializer=imagegen_dot_v1_dot_asset__pb2.ListAssetsRequest.FromString,
                     response_serializer=imagegen_dot_v1_dot_asset__pb2.ListAssetsResponse.SerializeToString,
             ),
+            'GetAssetFacets': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAssetFacets,
+                    request_deserializer=imagegen_dot_v1_dot_asset__pb2.GetAssetFacetsRequest.FromString,
+                    response_serializer=imagegen_dot_v1_dot_asset__pb2.GetAssetFacetsResponse.SerializeToString,
+            ),
+            'UpdateAsset': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateAsset,
+                    request_deserializer=imagegen_dot_v1_dot_asset__pb2.UpdateAssetRequest.FromString,
+                    response_serializer=imagegen_dot_v1_dot_asset__pb2.UpdateAssetResponse.SerializeToString,
+            ),
             'DeleteAsset': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteAsset,
                     request_deserializer=imagegen_dot_v1_dot_asset__pb2.DeleteAssetRequest.FromString,
                     response_serializer=imagegen_dot_v1_dot_asset__pb2.DeleteAssetResponse.SerializeToString,
+            ),
+            'UndeleteAsset': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndeleteAsset,
+                    request_deserializer=imagegen_dot_v1_dot_asset__pb2.UndeleteAssetRequest.FromString,
+                    response_serializer=imagegen_dot_v1_dot_asset__pb2.UndeleteAssetResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -263,6 +320,60 @@ class AssetService:
             _registered_method=True)
 
     @staticmethod
+    def GetAssetFacets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/imagegen.v1.AssetService/GetAssetFacets',
+            imagegen_dot_v1_dot_asset__pb2.GetAssetFacetsRequest.SerializeToString,
+            imagegen_dot_v1_dot_asset__pb2.GetAssetFacetsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateAsset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/imagegen.v1.AssetService/UpdateAsset',
+            imagegen_dot_v1_dot_asset__pb2.UpdateAssetRequest.SerializeToString,
+            imagegen_dot_v1_dot_asset__pb2.UpdateAssetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def DeleteAsset(request,
             target,
             options=(),
@@ -279,6 +390,33 @@ class AssetService:
             '/imagegen.v1.AssetService/DeleteAsset',
             imagegen_dot_v1_dot_asset__pb2.DeleteAssetRequest.SerializeToString,
             imagegen_dot_v1_dot_asset__pb2.DeleteAssetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndeleteAsset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/imagegen.v1.AssetService/UndeleteAsset',
+            imagegen_dot_v1_dot_asset__pb2.UndeleteAssetRequest.SerializeToString,
+            imagegen_dot_v1_dot_asset__pb2.UndeleteAssetResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -56,10 +56,24 @@ class AssetServiceStub:
 
     Errors: INVALID_ARGUMENT (INVALID_PAGE_TOKEN).
     """
+    GetAssetFacets: _grpc.UnaryUnaryMultiCallable[_asset_pb2.GetAssetFacetsRequest, _asset_pb2.GetAssetFacetsResponse]
+    """Counts pictures by what ListAssets can filter by."""
+    UpdateAsset: _grpc.UnaryUnaryMultiCallable[_asset_pb2.UpdateAssetRequest, _asset_pb2.UpdateAssetResponse]
+    """Changes what is kept beside a file: only what is given is changed.
+
+    Errors: NOT_FOUND (ASSET_NOT_FOUND).
+    """
     DeleteAsset: _grpc.UnaryUnaryMultiCallable[_asset_pb2.DeleteAssetRequest, _asset_pb2.DeleteAssetResponse]
-    """Deletes a file. Jobs that made it keep their record of it.
+    """Deletes a file: from now on there is none, as far as all other calls are concerned. For a while (the setting
+    `retention.keep_deleted_hours`) UndeleteAsset can bring it back, and so does writing or making the same bytes again.
+    Jobs that made it keep their record of it.
 
     Errors: NOT_FOUND (ASSET_NOT_FOUND); FAILED_PRECONDITION (ASSET_IN_USE) while a job that has not ended needs it.
+    """
+    UndeleteAsset: _grpc.UnaryUnaryMultiCallable[_asset_pb2.UndeleteAssetRequest, _asset_pb2.UndeleteAssetResponse]
+    """Brings a deleted file back. One that is there stays as it is.
+
+    Errors: NOT_FOUND (ASSET_NOT_FOUND), also when it was removed for good.
     """
 
 @_typing.type_check_only
@@ -90,10 +104,24 @@ class AssetServiceAsyncStub(AssetServiceStub):
 
     Errors: INVALID_ARGUMENT (INVALID_PAGE_TOKEN).
     """
+    GetAssetFacets: _aio.UnaryUnaryMultiCallable[_asset_pb2.GetAssetFacetsRequest, _asset_pb2.GetAssetFacetsResponse]  # type: ignore[assignment]
+    """Counts pictures by what ListAssets can filter by."""
+    UpdateAsset: _aio.UnaryUnaryMultiCallable[_asset_pb2.UpdateAssetRequest, _asset_pb2.UpdateAssetResponse]  # type: ignore[assignment]
+    """Changes what is kept beside a file: only what is given is changed.
+
+    Errors: NOT_FOUND (ASSET_NOT_FOUND).
+    """
     DeleteAsset: _aio.UnaryUnaryMultiCallable[_asset_pb2.DeleteAssetRequest, _asset_pb2.DeleteAssetResponse]  # type: ignore[assignment]
-    """Deletes a file. Jobs that made it keep their record of it.
+    """Deletes a file: from now on there is none, as far as all other calls are concerned. For a while (the setting
+    `retention.keep_deleted_hours`) UndeleteAsset can bring it back, and so does writing or making the same bytes again.
+    Jobs that made it keep their record of it.
 
     Errors: NOT_FOUND (ASSET_NOT_FOUND); FAILED_PRECONDITION (ASSET_IN_USE) while a job that has not ended needs it.
+    """
+    UndeleteAsset: _aio.UnaryUnaryMultiCallable[_asset_pb2.UndeleteAssetRequest, _asset_pb2.UndeleteAssetResponse]  # type: ignore[assignment]
+    """Brings a deleted file back. One that is there stays as it is.
+
+    Errors: NOT_FOUND (ASSET_NOT_FOUND), also when it was removed for good.
     """
 
 class AssetServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -147,14 +175,46 @@ class AssetServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def GetAssetFacets(
+        self,
+        request: _asset_pb2.GetAssetFacetsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_asset_pb2.GetAssetFacetsResponse, _abc.Awaitable[_asset_pb2.GetAssetFacetsResponse]]:
+        """Counts pictures by what ListAssets can filter by."""
+
+    @_abc_1.abstractmethod
+    def UpdateAsset(
+        self,
+        request: _asset_pb2.UpdateAssetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_asset_pb2.UpdateAssetResponse, _abc.Awaitable[_asset_pb2.UpdateAssetResponse]]:
+        """Changes what is kept beside a file: only what is given is changed.
+
+        Errors: NOT_FOUND (ASSET_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
     def DeleteAsset(
         self,
         request: _asset_pb2.DeleteAssetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_asset_pb2.DeleteAssetResponse, _abc.Awaitable[_asset_pb2.DeleteAssetResponse]]:
-        """Deletes a file. Jobs that made it keep their record of it.
+        """Deletes a file: from now on there is none, as far as all other calls are concerned. For a while (the setting
+        `retention.keep_deleted_hours`) UndeleteAsset can bring it back, and so does writing or making the same bytes again.
+        Jobs that made it keep their record of it.
 
         Errors: NOT_FOUND (ASSET_NOT_FOUND); FAILED_PRECONDITION (ASSET_IN_USE) while a job that has not ended needs it.
+        """
+
+    @_abc_1.abstractmethod
+    def UndeleteAsset(
+        self,
+        request: _asset_pb2.UndeleteAssetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_asset_pb2.UndeleteAssetResponse, _abc.Awaitable[_asset_pb2.UndeleteAssetResponse]]:
+        """Brings a deleted file back. One that is there stays as it is.
+
+        Errors: NOT_FOUND (ASSET_NOT_FOUND), also when it was removed for good.
         """
 
 def add_AssetServiceServicer_to_server(servicer: AssetServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -27,7 +27,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19imagegen/v1/backend.proto\x12\x0bimagegen.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe6\x03\n\x07\x42\x61\x63kend\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0b\n\x03url\x18\x03 \x01(\t\x12*\n\x06health\x18\x04 \x01(\x0e\x32\x1a.imagegen.v1.BackendHealth\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\t\x12$\n\x07\x64\x65vices\x18\x07 \x03(\x0b\x32\x13.imagegen.v1.Device\x12\x16\n\x0eresident_model\x18\x08 \x01(\t\x12\x13\n\x0bqueue_depth\x18\t \x01(\r\x12\x17\n\x0frunning_job_ids\x18\n \x03(\t\x12\x36\n\x0c\x63\x61pabilities\x18\x0b \x01(\x0b\x32 .imagegen.v1.BackendCapabilities\x12\x32\n\x0elast_seen_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x64rained\x18\r \x01(\x08\x12\x30\n\x06labels\x18\x0e \x03(\x0b\x32 .imagegen.v1.Backend.LabelsEntry\x12\x1b\n\x13max_concurrent_jobs\x18\x0f \x01(\r\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"M\n\x06\x44\x65vice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1a\n\x12memory_total_bytes\x18\x02 \x01(\x04\x12\x19\n\x11memory_free_bytes\x18\x03 \x01(\x04\"\xdc\x01\n\x13\x42\x61\x63kendCapabilities\x12\x18\n\x10image_parameters\x18\x01 \x01(\x08\x12\x0e\n\x06graphs\x18\x02 \x01(\x08\x12\x16\n\x0eimage_to_image\x18\x03 \x01(\x08\x12\x12\n\ninpainting\x18\x04 \x01(\x08\x12\r\n\x05hires\x18\x05 \x01(\x08\x12\x10\n\x08previews\x18\x06 \x01(\x08\x12\x16\n\x0emax_batch_size\x18\x07 \x01(\r\x12\x10\n\x08reattach\x18\x08 \x01(\x08\x12\r\n\x05loras\x18\t \x01(\x08\x12\x15\n\rmodel_loading\x18\n \x01(\x08\"\x15\n\x13ListBackendsRequest\">\n\x14ListBackendsResponse\x12&\n\x08\x62\x61\x63kends\x18\x01 \x03(\x0b\x32\x14.imagegen.v1.Backend\",\n\x11GetBackendRequest\x12\x17\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\";\n\x12GetBackendResponse\x12%\n\x07\x62\x61\x63kend\x18\x01 \x01(\x0b\x32\x14.imagegen.v1.Backend\"0\n\x15RefreshBackendRequest\x12\x17\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"?\n\x16RefreshBackendResponse\x12%\n\x07\x62\x61\x63kend\x18\x01 \x01(\x0b\x32\x14.imagegen.v1.Backend\".\n\x13\x44rainBackendRequest\x12\x17\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"=\n\x14\x44rainBackendResponse\x12%\n\x07\x62\x61\x63kend\x18\x01 \x01(\x0b\x32\x14.imagegen.v1.Backend\"0\n\x15UndrainBackendRequest\x12\x17\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"?\n\x16UndrainBackendResponse\x12%\n\x07\x62\x61\x63kend\x18\x01 \x01(\x0b\x32\x14.imagegen.v1.Backend*i\n\rBackendHealth\x12\x1e\n\x1a\x42\x41\x43KEND_HEALTH_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x42\x41\x43KEND_HEALTH_HEALTHY\x10\x01\x12\x1c\n\x18\x42\x41\x43KEND_HEALTH_UNHEALTHY\x10\x02\x32\xfe\x04\n\x0e\x42\x61\x63kendService\x12m\n\x0cListBackends\x12 .imagegen.v1.ListBackendsRequest\x1a!.imagegen.v1.ListBackendsResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/backends\x12n\n\nGetBackend\x12\x1e.imagegen.v1.GetBackendRequest\x1a\x1f.imagegen.v1.GetBackendResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\x12\x17/api/v1/backends/{name}\x12\x85\x01\n\x0eRefreshBackend\x12\".imagegen.v1.RefreshBackendRequest\x1a#.imagegen.v1.RefreshBackendResponse\"*\x82\xd3\xe4\x93\x02$\"\x1f/api/v1/backends/{name}:refresh:\x01*\x12}\n\x0c\x44rainBackend\x12 .imagegen.v1.DrainBackendRequest\x1a!.imagegen.v1.DrainBackendResponse\"(\x82\xd3\xe4\x93\x02\"\"\x1d/api/v1/backends/{name}:drain:\x01*\x12\x85\x01\n\x0eUndrainBackend\x12\".imagegen.v1.UndrainBackendRequest\x1a#.imagegen.v1.UndrainBackendResponse\"*\x82\xd3\xe4\x93\x02$\"\x1f/api/v1/backends/{name}:undrain:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19imagegen/v1/backend.proto\x12\x0bimagegen.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbd\x04\n\x07\x42\x61\x63kend\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0b\n\x03url\x18\x03 \x01(\t\x12*\n\x06health\x18\x04 \x01(\x0e\x32\x1a.imagegen.v1.BackendHealth\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\t\x12$\n\x07\x64\x65vices\x18\x07 \x03(\x0b\x32\x13.imagegen.v1.Device\x12\x16\n\x0eresident_model\x18\x08 \x01(\t\x12\x13\n\x0bqueue_depth\x18\t \x01(\r\x12\x17\n\x0frunning_job_ids\x18\n \x03(\t\x12\x36\n\x0c\x63\x61pabilities\x18\x0b \x01(\x0b\x32 .imagegen.v1.BackendCapabilities\x12\x32\n\x0elast_seen_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x64rained\x18\r \x01(\x08\x12\x30\n\x06labels\x18\x0e \x03(\x0b\x32 .imagegen.v1.Backend.LabelsEntry\x12\x1b\n\x13max_concurrent_jobs\x18\x0f \x01(\r\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x10 \x01(\x08\x12\'\n\x1amegapixel_steps_per_second\x18\x11 \x01(\x01H\x00\x88\x01\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x1d\n\x1b_megapixel_steps_per_second\"M\n\x06\x44\x65vice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1a\n\x12memory_total_bytes\x18\x02 \x01(\x04\x12\x19\n\x11memory_free_bytes\x18\x03 \x01(\x04\"\xdc\x01\n\x13\x42\x61\x63kendCapabilities\x12\x18\n\x10image_parameters\x18\x01 \x01(\x08\x12\x0e\n\x06graphs\x18\x02 \x01(\x08\x12\x16\n\x0eimage_to_image\x18\x03 \x01(\x08\x12\x12\n\ninpainting\x18\x04 \x01(\x08\x12\r\n\x05hires\x18\x05 \x01(\x08\x12\x10\n\x08previews\x18\x06 \x01(\x08\x12\x16\n\x0emax_batch_size\x18\x07 \x01(\r\x12\x10\n\x08reattach\x18\x08 \x01(\x08\x12\r\n\x05loras\x18\t \x01(\x08\x12\x15\n\rmodel_loading\x18\n \x01(\x08\"\x15\n\x13ListBackendsRequest\">\n\x14ListBackendsResponse\x12&\n\x08\x62\x61\x63kends\x18\x01 \x03(\x0b\x32\x14.imagegen.v1.Backend\",\n\x11GetBackendRequest\x12\x17\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\";\n\x12GetBackendResponse\x12%\n\x07\x62\x61\x63kend\x18\x01 \x01(\x0b\x32\x14.imagegen.v1.Backend\"0\n\x15RefreshBackendRequest\x12\x17\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"?\n\x16RefreshBackendResponse\x12%\n\x07\x62\x61\x63kend\x18\x01 \x01(\x0b\x32\x14.imagegen.v1.Backend\".\n\x13\x44rainBackendRequest\x12\x17\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"=\n\x14\x44rainBackendResponse\x12%\n\x07\x62\x61\x63kend\x18\x01 \x01(\x0b\x32\x14.imagegen.v1.Backend\"0\n\x15UndrainBackendRequest\x12\x17\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"?\n\x16UndrainBackendResponse\x12%\n\x07\x62\x61\x63kend\x18\x01 \x01(\x0b\x32\x14.imagegen.v1.Backend\"\xb9\x02\n\x14\x43reateBackendRequest\x12&\n\x04name\x18\x01 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^[a-z0-9-]{0,64}$\x12\x15\n\x04kind\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x15\n\x03url\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12_\n\x06labels\x18\x04 \x03(\x0b\x32-.imagegen.v1.CreateBackendRequest.LabelsEntryB \xbaH\x1d\x9a\x01\x1a\x10 \"\x0fr\r\x10\x01\x18@2\x07^[^=]*$*\x05r\x03\x18\x80\x02\x12$\n\x13max_concurrent_jobs\x18\x05 \x01(\rB\x07\xbaH\x04*\x02\x18@\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\">\n\x15\x43reateBackendResponse\x12%\n\x07\x62\x61\x63kend\x18\x01 \x01(\x0b\x32\x14.imagegen.v1.Backend\"/\n\x14\x44\x65leteBackendRequest\x12\x17\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x17\n\x15\x44\x65leteBackendResponse*i\n\rBackendHealth\x12\x1e\n\x1a\x42\x41\x43KEND_HEALTH_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x42\x41\x43KEND_HEALTH_HEALTHY\x10\x01\x12\x1c\n\x18\x42\x41\x43KEND_HEALTH_UNHEALTHY\x10\x02\x32\xec\x06\n\x0e\x42\x61\x63kendService\x12m\n\x0cListBackends\x12 .imagegen.v1.ListBackendsRequest\x1a!.imagegen.v1.ListBackendsResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/backends\x12n\n\nGetBackend\x12\x1e.imagegen.v1.GetBackendRequest\x1a\x1f.imagegen.v1.GetBackendResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\x12\x17/api/v1/backends/{name}\x12\x85\x01\n\x0eRefreshBackend\x12\".imagegen.v1.RefreshBackendRequest\x1a#.imagegen.v1.RefreshBackendResponse\"*\x82\xd3\xe4\x93\x02$\"\x1f/api/v1/backends/{name}:refresh:\x01*\x12}\n\x0c\x44rainBackend\x12 .imagegen.v1.DrainBackendRequest\x1a!.imagegen.v1.DrainBackendResponse\"(\x82\xd3\xe4\x93\x02\"\"\x1d/api/v1/backends/{name}:drain:\x01*\x12\x85\x01\n\x0eUndrainBackend\x12\".imagegen.v1.UndrainBackendRequest\x1a#.imagegen.v1.UndrainBackendResponse\"*\x82\xd3\xe4\x93\x02$\"\x1f/api/v1/backends/{name}:undrain:\x01*\x12s\n\rCreateBackend\x12!.imagegen.v1.CreateBackendRequest\x1a\".imagegen.v1.CreateBackendResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\"\x10/api/v1/backends:\x01*\x12w\n\rDeleteBackend\x12!.imagegen.v1.DeleteBackendRequest\x1a\".imagegen.v1.DeleteBackendResponse\"\x1f\x82\xd3\xe4\x93\x02\x19*\x17/api/v1/backends/{name}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,6 +44,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DRAINBACKENDREQUEST'].fields_by_name['name']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_UNDRAINBACKENDREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_UNDRAINBACKENDREQUEST'].fields_by_name['name']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_CREATEBACKENDREQUEST_LABELSENTRY']._loaded_options = None
+  _globals['_CREATEBACKENDREQUEST_LABELSENTRY']._serialized_options = b'8\001'
+  _globals['_CREATEBACKENDREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_CREATEBACKENDREQUEST'].fields_by_name['name']._serialized_options = b'\272H\025r\0232\021^[a-z0-9-]{0,64}$'
+  _globals['_CREATEBACKENDREQUEST'].fields_by_name['kind']._loaded_options = None
+  _globals['_CREATEBACKENDREQUEST'].fields_by_name['kind']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_CREATEBACKENDREQUEST'].fields_by_name['url']._loaded_options = None
+  _globals['_CREATEBACKENDREQUEST'].fields_by_name['url']._serialized_options = b'\272H\005r\003\030\200\020'
+  _globals['_CREATEBACKENDREQUEST'].fields_by_name['labels']._loaded_options = None
+  _globals['_CREATEBACKENDREQUEST'].fields_by_name['labels']._serialized_options = b'\272H\035\232\001\032\020 \"\017r\r\020\001\030@2\007^[^=]*$*\005r\003\030\200\002'
+  _globals['_CREATEBACKENDREQUEST'].fields_by_name['max_concurrent_jobs']._loaded_options = None
+  _globals['_CREATEBACKENDREQUEST'].fields_by_name['max_concurrent_jobs']._serialized_options = b'\272H\004*\002\030@'
+  _globals['_DELETEBACKENDREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_DELETEBACKENDREQUEST'].fields_by_name['name']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_BACKENDSERVICE'].methods_by_name['ListBackends']._loaded_options = None
   _globals['_BACKENDSERVICE'].methods_by_name['ListBackends']._serialized_options = b'\202\323\344\223\002\022\022\020/api/v1/backends'
   _globals['_BACKENDSERVICE'].methods_by_name['GetBackend']._loaded_options = None
@@ -54,36 +68,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BACKENDSERVICE'].methods_by_name['DrainBackend']._serialized_options = b'\202\323\344\223\002\"\"\035/api/v1/backends/{name}:drain:\001*'
   _globals['_BACKENDSERVICE'].methods_by_name['UndrainBackend']._loaded_options = None
   _globals['_BACKENDSERVICE'].methods_by_name['UndrainBackend']._serialized_options = b'\202\323\344\223\002$\"\037/api/v1/backends/{name}:undrain:\001*'
-  _globals['_BACKENDHEALTH']._serialized_start=1460
-  _globals['_BACKENDHEALTH']._serialized_end=1565
+  _globals['_BACKENDSERVICE'].methods_by_name['CreateBackend']._loaded_options = None
+  _globals['_BACKENDSERVICE'].methods_by_name['CreateBackend']._serialized_options = b'\202\323\344\223\002\025\"\020/api/v1/backends:\001*'
+  _globals['_BACKENDSERVICE'].methods_by_name['DeleteBackend']._loaded_options = None
+  _globals['_BACKENDSERVICE'].methods_by_name['DeleteBackend']._serialized_options = b'\202\323\344\223\002\031*\027/api/v1/backends/{name}'
+  _globals['_BACKENDHEALTH']._serialized_start=2001
+  _globals['_BACKENDHEALTH']._serialized_end=2106
   _globals['_BACKEND']._serialized_start=135
-  _globals['_BACKEND']._serialized_end=621
-  _globals['_BACKEND_LABELSENTRY']._serialized_start=576
-  _globals['_BACKEND_LABELSENTRY']._serialized_end=621
-  _globals['_DEVICE']._serialized_start=623
-  _globals['_DEVICE']._serialized_end=700
-  _globals['_BACKENDCAPABILITIES']._serialized_start=703
-  _globals['_BACKENDCAPABILITIES']._serialized_end=923
-  _globals['_LISTBACKENDSREQUEST']._serialized_start=925
-  _globals['_LISTBACKENDSREQUEST']._serialized_end=946
-  _globals['_LISTBACKENDSRESPONSE']._serialized_start=948
-  _globals['_LISTBACKENDSRESPONSE']._serialized_end=1010
-  _globals['_GETBACKENDREQUEST']._serialized_start=1012
-  _globals['_GETBACKENDREQUEST']._serialized_end=1056
-  _globals['_GETBACKENDRESPONSE']._serialized_start=1058
-  _globals['_GETBACKENDRESPONSE']._serialized_end=1117
-  _globals['_REFRESHBACKENDREQUEST']._serialized_start=1119
-  _globals['_REFRESHBACKENDREQUEST']._serialized_end=1167
-  _globals['_REFRESHBACKENDRESPONSE']._serialized_start=1169
-  _globals['_REFRESHBACKENDRESPONSE']._serialized_end=1232
-  _globals['_DRAINBACKENDREQUEST']._serialized_start=1234
-  _globals['_DRAINBACKENDREQUEST']._serialized_end=1280
-  _globals['_DRAINBACKENDRESPONSE']._serialized_start=1282
-  _globals['_DRAINBACKENDRESPONSE']._serialized_end=1343
-  _globals['_UNDRAINBACKENDREQUEST']._serialized_start=1345
-  _globals['_UNDRAINBACKENDREQUEST']._serialized_end=1393
-  _globals['_UNDRAINBACKENDRESPONSE']._serialized_start=1395
-  _globals['_UNDRAINBACKENDRESPONSE']._serialized_end=1458
-  _globals['_BACKENDSERVICE']._serialized_start=1568
-  _globals['_BACKENDSERVICE']._serialized_end=2206
+  _globals['_BACKEND']._serialized_end=708
+  _globals['_BACKEND_LABELSENTRY']._serialized_start=632
+  _globals['_BACKEND_LABELSENTRY']._serialized_end=677
+  _globals['_DEVICE']._serialized_start=710
+  _globals['_DEVICE']._serialized_end=787
+  _globals['_BACKENDCAPABILITIES']._serialized_start=790
+  _globals['_BACKENDCAPABILITIES']._serialized_end=1010
+  _globals['_LISTBACKENDSREQUEST']._serialized_start=1012
+  _globals['_LISTBACKENDSREQUEST']._serialized_end=1033
+  _globals['_LISTBACKENDSRESPONSE']._serialized_start=1035
+  _globals['_LISTBACKENDSRESPONSE']._serialized_end=1097
+  _globals['_GETBACKENDREQUEST']._serialized_start=1099
+  _globals['_GETBACKENDREQUEST']._serialized_end=1143
+  _globals['_GETBACKENDRESPONSE']._serialized_start=1145
+  _globals['_GETBACKENDRESPONSE']._serialized_end=1204
+  _globals['_REFRESHBACKENDREQUEST']._serialized_start=1206
+  _globals['_REFRESHBACKENDREQUEST']._serialized_end=1254
+  _globals['_REFRESHBACKENDRESPONSE']._serialized_start=1256
+  _globals['_REFRESHBACKENDRESPONSE']._serialized_end=1319
+  _globals['_DRAINBACKENDREQUEST']._serialized_start=1321
+  _globals['_DRAINBACKENDREQUEST']._serialized_end=1367
+  _globals['_DRAINBACKENDRESPONSE']._serialized_start=1369
+  _globals['_DRAINBACKENDRESPONSE']._serialized_end=1430
+  _globals['_UNDRAINBACKENDREQUEST']._serialized_start=1432
+  _globals['_UNDRAINBACKENDREQUEST']._serialized_end=1480
+  _globals['_UNDRAINBACKENDRESPONSE']._serialized_start=1482
+  _globals['_UNDRAINBACKENDRESPONSE']._serialized_end=1545
+  _globals['_CREATEBACKENDREQUEST']._serialized_start=1548
+  _globals['_CREATEBACKENDREQUEST']._serialized_end=1861
+  _globals['_CREATEBACKENDREQUEST_LABELSENTRY']._serialized_start=632
+  _globals['_CREATEBACKENDREQUEST_LABELSENTRY']._serialized_end=677
+  _globals['_CREATEBACKENDRESPONSE']._serialized_start=1863
+  _globals['_CREATEBACKENDRESPONSE']._serialized_end=1925
+  _globals['_DELETEBACKENDREQUEST']._serialized_start=1927
+  _globals['_DELETEBACKENDREQUEST']._serialized_end=1974
+  _globals['_DELETEBACKENDRESPONSE']._serialized_start=1976
+  _globals['_DELETEBACKENDRESPONSE']._serialized_end=1999
+  _globals['_BACKENDSERVICE']._serialized_start=2109
+  _globals['_BACKENDSERVICE']._serialized_end=2985
 # @@protoc_insertion_point(module_scope)

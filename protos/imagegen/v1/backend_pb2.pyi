@@ -85,6 +85,8 @@ class Backend(_message.Message):
     DRAINED_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     MAX_CONCURRENT_JOBS_FIELD_NUMBER: _builtins.int
+    ADDED_FIELD_NUMBER: _builtins.int
+    MEGAPIXEL_STEPS_PER_SECOND_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name in the configuration: lower-case letters, digits and hyphens."""
     kind: _builtins.str
@@ -105,6 +107,10 @@ class Backend(_message.Message):
     """Whether somebody drained it: it gets no new jobs."""
     max_concurrent_jobs: _builtins.int
     """How many jobs it is handed at a time. Those beyond the first wait in its own queue, where it has one."""
+    added: _builtins.bool
+    """Whether it was added by CreateBackend, and can be taken away by DeleteBackend."""
+    megapixel_steps_per_second: _builtins.float
+    """Steps of 1024 x 1024 pixels that it does in a second, as measured lately over its jobs; absent: not measured."""
     @_builtins.property
     def devices(self) -> _containers.RepeatedCompositeFieldContainer[Global___Device]:
         """Its compute devices; empty where it does not tell."""
@@ -143,12 +149,16 @@ class Backend(_message.Message):
         drained: _builtins.bool = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         max_concurrent_jobs: _builtins.int = ...,
+        added: _builtins.bool = ...,
+        megapixel_steps_per_second: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "last_seen_time", b"last_seen_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_megapixel_steps_per_second", b"_megapixel_steps_per_second", "capabilities", b"capabilities", "last_seen_time", b"last_seen_time", "megapixel_steps_per_second", b"megapixel_steps_per_second"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "devices", b"devices", "drained", b"drained", "health", b"health", "kind", b"kind", "labels", b"labels", "last_seen_time", b"last_seen_time", "max_concurrent_jobs", b"max_concurrent_jobs", "name", b"name", "queue_depth", b"queue_depth", "reason", b"reason", "resident_model", b"resident_model", "running_job_ids", b"running_job_ids", "url", b"url", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_megapixel_steps_per_second", b"_megapixel_steps_per_second", "added", b"added", "capabilities", b"capabilities", "devices", b"devices", "drained", b"drained", "health", b"health", "kind", b"kind", "labels", b"labels", "last_seen_time", b"last_seen_time", "max_concurrent_jobs", b"max_concurrent_jobs", "megapixel_steps_per_second", b"megapixel_steps_per_second", "name", b"name", "queue_depth", b"queue_depth", "reason", b"reason", "resident_model", b"resident_model", "running_job_ids", b"running_job_ids", "url", b"url", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__megapixel_steps_per_second: _TypeAlias = _typing.Literal["megapixel_steps_per_second"]  # noqa: Y015
+    _WhichOneofArgType__megapixel_steps_per_second: _TypeAlias = _typing.Literal["_megapixel_steps_per_second", b"_megapixel_steps_per_second"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__megapixel_steps_per_second) -> _WhichOneofReturnType__megapixel_steps_per_second | None: ...
 
 Global___Backend: _TypeAlias = Backend  # noqa: Y015
 
@@ -464,3 +474,132 @@ class UndrainBackendResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UndrainBackendResponse: _TypeAlias = UndrainBackendResponse  # noqa: Y015
+
+@_typing.final
+class CreateBackendRequest(_message.Message):
+    """Request of CreateBackend."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    NAME_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    MAX_CONCURRENT_JOBS_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name: lower-case letters, digits and hyphens; empty: its kind, numbered where that is taken."""
+    kind: _builtins.str
+    """"comfyui", "a1111" or "demo"; empty: found out by asking the address."""
+    url: _builtins.str
+    """Its address, as "http://192.168.1.20:8188"; user and password for basic authentication may be in it, and are never
+    given out again. Not for the demo.
+    """
+    max_concurrent_jobs: _builtins.int
+    """How many jobs it is handed at a time, 1..64; 0: as many as suit its kind."""
+    validate_only: _builtins.bool
+    """Only ask the address, and add nothing."""
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Labels that JobSpec.backend_labels can ask for."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        url: _builtins.str = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        max_concurrent_jobs: _builtins.int = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "labels", b"labels", "max_concurrent_jobs", b"max_concurrent_jobs", "name", b"name", "url", b"url", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateBackendRequest: _TypeAlias = CreateBackendRequest  # noqa: Y015
+
+@_typing.final
+class CreateBackendResponse(_message.Message):
+    """Response of CreateBackend."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BACKEND_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def backend(self) -> Global___Backend:
+        """The backend as it answered."""
+
+    def __init__(
+        self,
+        *,
+        backend: Global___Backend | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateBackendResponse: _TypeAlias = CreateBackendResponse  # noqa: Y015
+
+@_typing.final
+class DeleteBackendRequest(_message.Message):
+    """Request of DeleteBackend."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name of the backend."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteBackendRequest: _TypeAlias = DeleteBackendRequest  # noqa: Y015
+
+@_typing.final
+class DeleteBackendResponse(_message.Message):
+    """Response of DeleteBackend."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteBackendResponse: _TypeAlias = DeleteBackendResponse  # noqa: Y015

@@ -60,6 +60,16 @@ class BackendServiceStub:
                 request_serializer=imagegen_dot_v1_dot_backend__pb2.UndrainBackendRequest.SerializeToString,
                 response_deserializer=imagegen_dot_v1_dot_backend__pb2.UndrainBackendResponse.FromString,
                 _registered_method=True)
+        self.CreateBackend = channel.unary_unary(
+                '/imagegen.v1.BackendService/CreateBackend',
+                request_serializer=imagegen_dot_v1_dot_backend__pb2.CreateBackendRequest.SerializeToString,
+                response_deserializer=imagegen_dot_v1_dot_backend__pb2.CreateBackendResponse.FromString,
+                _registered_method=True)
+        self.DeleteBackend = channel.unary_unary(
+                '/imagegen.v1.BackendService/DeleteBackend',
+                request_serializer=imagegen_dot_v1_dot_backend__pb2.DeleteBackendRequest.SerializeToString,
+                response_deserializer=imagegen_dot_v1_dot_backend__pb2.DeleteBackendResponse.FromString,
+                _registered_method=True)
 
 
 class BackendServiceServicer:
@@ -67,7 +77,7 @@ class BackendServiceServicer:
     """
 
     def ListBackends(self, request, context):
-        """Lists every configured backend, in the order of the configuration.
+        """Lists every backend: those of the configuration in its order, then those that were added, in the order of adding.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -110,6 +120,30 @@ class BackendServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateBackend(self, request, context):
+        """Adds a backend while everything runs. It lasts over restarts, beside those of the configuration.
+
+        With `validate_only` nothing is added: the answer is what was found at the address.
+
+        Errors: PERMISSION_DENIED (BACKENDS_ARE_FIXED) where the setting `allow_backend_changes` is off; INVALID_ARGUMENT
+        (INVALID_REQUEST) for an address that is none, or of whose kind nothing can be found out; ALREADY_EXISTS
+        (BACKEND_EXISTS) for a name that is taken; RESOURCE_EXHAUSTED (QUOTA_EXCEEDED) beyond 64; UNAVAILABLE
+        (STORE_UNAVAILABLE, BACKEND_UNREACHABLE), the latter where the kind is to be found out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteBackend(self, request, context):
+        """Takes away a backend that was added. Jobs that ran there keep their record of it.
+
+        Errors: NOT_FOUND (BACKEND_NOT_FOUND); PERMISSION_DENIED (BACKENDS_ARE_FIXED), also for one of the configuration;
+        FAILED_PRECONDITION (BACKEND_BUSY) while jobs of ours run there: drain it first; UNAVAILABLE (STORE_UNAVAILABLE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_BackendServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -137,6 +171,16 @@ def add_BackendServiceServicer_to_server(servicer, server):
                     servicer.UndrainBackend,
                     request_deserializer=imagegen_dot_v1_dot_backend__pb2.UndrainBackendRequest.FromString,
                     response_serializer=imagegen_dot_v1_dot_backend__pb2.UndrainBackendResponse.SerializeToString,
+            ),
+            'CreateBackend': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateBackend,
+                    request_deserializer=imagegen_dot_v1_dot_backend__pb2.CreateBackendRequest.FromString,
+                    response_serializer=imagegen_dot_v1_dot_backend__pb2.CreateBackendResponse.SerializeToString,
+            ),
+            'DeleteBackend': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteBackend,
+                    request_deserializer=imagegen_dot_v1_dot_backend__pb2.DeleteBackendRequest.FromString,
+                    response_serializer=imagegen_dot_v1_dot_backend__pb2.DeleteBackendResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -275,6 +319,60 @@ class BackendService:
             '/imagegen.v1.BackendService/UndrainBackend',
             imagegen_dot_v1_dot_backend__pb2.UndrainBackendRequest.SerializeToString,
             imagegen_dot_v1_dot_backend__pb2.UndrainBackendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateBackend(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/imagegen.v1.BackendService/CreateBackend',
+            imagegen_dot_v1_dot_backend__pb2.CreateBackendRequest.SerializeToString,
+            imagegen_dot_v1_dot_backend__pb2.CreateBackendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteBackend(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/imagegen.v1.BackendService/DeleteBackend',
+            imagegen_dot_v1_dot_backend__pb2.DeleteBackendRequest.SerializeToString,
+            imagegen_dot_v1_dot_backend__pb2.DeleteBackendResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -34,7 +34,7 @@ class BackendServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> BackendServiceAsyncStub: ...
     ListBackends: _grpc.UnaryUnaryMultiCallable[_backend_pb2.ListBackendsRequest, _backend_pb2.ListBackendsResponse]
-    """Lists every configured backend, in the order of the configuration."""
+    """Lists every backend: those of the configuration in its order, then those that were added, in the order of adding."""
     GetBackend: _grpc.UnaryUnaryMultiCallable[_backend_pb2.GetBackendRequest, _backend_pb2.GetBackendResponse]
     """Gives one backend as it was last seen.
 
@@ -56,6 +56,22 @@ class BackendServiceStub:
 
     Errors: NOT_FOUND (BACKEND_NOT_FOUND); UNAVAILABLE (STORE_UNAVAILABLE).
     """
+    CreateBackend: _grpc.UnaryUnaryMultiCallable[_backend_pb2.CreateBackendRequest, _backend_pb2.CreateBackendResponse]
+    """Adds a backend while everything runs. It lasts over restarts, beside those of the configuration.
+
+    With `validate_only` nothing is added: the answer is what was found at the address.
+
+    Errors: PERMISSION_DENIED (BACKENDS_ARE_FIXED) where the setting `allow_backend_changes` is off; INVALID_ARGUMENT
+    (INVALID_REQUEST) for an address that is none, or of whose kind nothing can be found out; ALREADY_EXISTS
+    (BACKEND_EXISTS) for a name that is taken; RESOURCE_EXHAUSTED (QUOTA_EXCEEDED) beyond 64; UNAVAILABLE
+    (STORE_UNAVAILABLE, BACKEND_UNREACHABLE), the latter where the kind is to be found out.
+    """
+    DeleteBackend: _grpc.UnaryUnaryMultiCallable[_backend_pb2.DeleteBackendRequest, _backend_pb2.DeleteBackendResponse]
+    """Takes away a backend that was added. Jobs that ran there keep their record of it.
+
+    Errors: NOT_FOUND (BACKEND_NOT_FOUND); PERMISSION_DENIED (BACKENDS_ARE_FIXED), also for one of the configuration;
+    FAILED_PRECONDITION (BACKEND_BUSY) while jobs of ours run there: drain it first; UNAVAILABLE (STORE_UNAVAILABLE).
+    """
 
 @_typing.type_check_only
 class BackendServiceAsyncStub(BackendServiceStub):
@@ -63,7 +79,7 @@ class BackendServiceAsyncStub(BackendServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListBackends: _aio.UnaryUnaryMultiCallable[_backend_pb2.ListBackendsRequest, _backend_pb2.ListBackendsResponse]  # type: ignore[assignment]
-    """Lists every configured backend, in the order of the configuration."""
+    """Lists every backend: those of the configuration in its order, then those that were added, in the order of adding."""
     GetBackend: _aio.UnaryUnaryMultiCallable[_backend_pb2.GetBackendRequest, _backend_pb2.GetBackendResponse]  # type: ignore[assignment]
     """Gives one backend as it was last seen.
 
@@ -85,6 +101,22 @@ class BackendServiceAsyncStub(BackendServiceStub):
 
     Errors: NOT_FOUND (BACKEND_NOT_FOUND); UNAVAILABLE (STORE_UNAVAILABLE).
     """
+    CreateBackend: _aio.UnaryUnaryMultiCallable[_backend_pb2.CreateBackendRequest, _backend_pb2.CreateBackendResponse]  # type: ignore[assignment]
+    """Adds a backend while everything runs. It lasts over restarts, beside those of the configuration.
+
+    With `validate_only` nothing is added: the answer is what was found at the address.
+
+    Errors: PERMISSION_DENIED (BACKENDS_ARE_FIXED) where the setting `allow_backend_changes` is off; INVALID_ARGUMENT
+    (INVALID_REQUEST) for an address that is none, or of whose kind nothing can be found out; ALREADY_EXISTS
+    (BACKEND_EXISTS) for a name that is taken; RESOURCE_EXHAUSTED (QUOTA_EXCEEDED) beyond 64; UNAVAILABLE
+    (STORE_UNAVAILABLE, BACKEND_UNREACHABLE), the latter where the kind is to be found out.
+    """
+    DeleteBackend: _aio.UnaryUnaryMultiCallable[_backend_pb2.DeleteBackendRequest, _backend_pb2.DeleteBackendResponse]  # type: ignore[assignment]
+    """Takes away a backend that was added. Jobs that ran there keep their record of it.
+
+    Errors: NOT_FOUND (BACKEND_NOT_FOUND); PERMISSION_DENIED (BACKENDS_ARE_FIXED), also for one of the configuration;
+    FAILED_PRECONDITION (BACKEND_BUSY) while jobs of ours run there: drain it first; UNAVAILABLE (STORE_UNAVAILABLE).
+    """
 
 class BackendServiceServicer(metaclass=_abc_1.ABCMeta):
     """Tells about the servers that do the work."""
@@ -95,7 +127,7 @@ class BackendServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _backend_pb2.ListBackendsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_backend_pb2.ListBackendsResponse, _abc.Awaitable[_backend_pb2.ListBackendsResponse]]:
-        """Lists every configured backend, in the order of the configuration."""
+        """Lists every backend: those of the configuration in its order, then those that were added, in the order of adding."""
 
     @_abc_1.abstractmethod
     def GetBackend(
@@ -140,6 +172,34 @@ class BackendServiceServicer(metaclass=_abc_1.ABCMeta):
         """Gives a drained backend jobs again.
 
         Errors: NOT_FOUND (BACKEND_NOT_FOUND); UNAVAILABLE (STORE_UNAVAILABLE).
+        """
+
+    @_abc_1.abstractmethod
+    def CreateBackend(
+        self,
+        request: _backend_pb2.CreateBackendRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_backend_pb2.CreateBackendResponse, _abc.Awaitable[_backend_pb2.CreateBackendResponse]]:
+        """Adds a backend while everything runs. It lasts over restarts, beside those of the configuration.
+
+        With `validate_only` nothing is added: the answer is what was found at the address.
+
+        Errors: PERMISSION_DENIED (BACKENDS_ARE_FIXED) where the setting `allow_backend_changes` is off; INVALID_ARGUMENT
+        (INVALID_REQUEST) for an address that is none, or of whose kind nothing can be found out; ALREADY_EXISTS
+        (BACKEND_EXISTS) for a name that is taken; RESOURCE_EXHAUSTED (QUOTA_EXCEEDED) beyond 64; UNAVAILABLE
+        (STORE_UNAVAILABLE, BACKEND_UNREACHABLE), the latter where the kind is to be found out.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteBackend(
+        self,
+        request: _backend_pb2.DeleteBackendRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_backend_pb2.DeleteBackendResponse, _abc.Awaitable[_backend_pb2.DeleteBackendResponse]]:
+        """Takes away a backend that was added. Jobs that ran there keep their record of it.
+
+        Errors: NOT_FOUND (BACKEND_NOT_FOUND); PERMISSION_DENIED (BACKENDS_ARE_FIXED), also for one of the configuration;
+        FAILED_PRECONDITION (BACKEND_BUSY) while jobs of ours run there: drain it first; UNAVAILABLE (STORE_UNAVAILABLE).
         """
 
 def add_BackendServiceServicer_to_server(servicer: BackendServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

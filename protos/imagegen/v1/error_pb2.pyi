@@ -84,6 +84,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The workflow is built in: make a copy and change that."""
     ERROR_REASON_NOT_A_WORKFLOW: _ErrorReason.ValueType  # 30
     """INVALID_ARGUMENT. What is to be imported is no workflow in any form that is known; the message says what was tried."""
+    ERROR_REASON_BACKEND_EXISTS: _ErrorReason.ValueType  # 31
+    """ALREADY_EXISTS. A backend has this name already."""
+    ERROR_REASON_BACKEND_BUSY: _ErrorReason.ValueType  # 32
+    """FAILED_PRECONDITION. Jobs of ours run at the backend: drain it first."""
+    ERROR_REASON_BACKENDS_ARE_FIXED: _ErrorReason.ValueType  # 33
+    """PERMISSION_DENIED. Backends cannot be changed here, or this one is of the configuration."""
+    ERROR_REASON_KEY_NOT_FOUND: _ErrorReason.ValueType  # 34
+    """NOT_FOUND. No key that was made here has this name."""
+    ERROR_REASON_KEY_EXISTS: _ErrorReason.ValueType  # 35
+    """ALREADY_EXISTS. A key has this name already."""
     ERROR_REASON_CANCELLED_BY_CALLER: _ErrorReason.ValueType  # 40
     """CANCELLED. The caller cancelled the job."""
     ERROR_REASON_BACKEND_UNREACHABLE: _ErrorReason.ValueType  # 41
@@ -184,6 +194,16 @@ ERROR_REASON_WORKFLOW_BUILT_IN: ErrorReason.ValueType  # 29
 """FAILED_PRECONDITION. The workflow is built in: make a copy and change that."""
 ERROR_REASON_NOT_A_WORKFLOW: ErrorReason.ValueType  # 30
 """INVALID_ARGUMENT. What is to be imported is no workflow in any form that is known; the message says what was tried."""
+ERROR_REASON_BACKEND_EXISTS: ErrorReason.ValueType  # 31
+"""ALREADY_EXISTS. A backend has this name already."""
+ERROR_REASON_BACKEND_BUSY: ErrorReason.ValueType  # 32
+"""FAILED_PRECONDITION. Jobs of ours run at the backend: drain it first."""
+ERROR_REASON_BACKENDS_ARE_FIXED: ErrorReason.ValueType  # 33
+"""PERMISSION_DENIED. Backends cannot be changed here, or this one is of the configuration."""
+ERROR_REASON_KEY_NOT_FOUND: ErrorReason.ValueType  # 34
+"""NOT_FOUND. No key that was made here has this name."""
+ERROR_REASON_KEY_EXISTS: ErrorReason.ValueType  # 35
+"""ALREADY_EXISTS. A key has this name already."""
 ERROR_REASON_CANCELLED_BY_CALLER: ErrorReason.ValueType  # 40
 """CANCELLED. The caller cancelled the job."""
 ERROR_REASON_BACKEND_UNREACHABLE: ErrorReason.ValueType  # 41

@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from imagegen.v1 import job_pb2 as imagegen_dot_v1_dot_job__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aimagegen/v1/settings.proto\x12\x0bimagegen.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15imagegen/v1/job.proto\"\xfb\x01\n\x08Settings\x12\x31\n\x08\x64\x65\x66\x61ults\x18\x01 \x01(\x0b\x32\x1f.imagegen.v1.GenerationDefaults\x12,\n\x07preview\x18\x02 \x01(\x0b\x32\x1b.imagegen.v1.PreviewOptions\x12\x31\n\tretention\x18\x03 \x01(\x0b\x32\x1e.imagegen.v1.RetentionSettings\x12*\n\x06quotas\x18\x04 \x01(\x0b\x32\x1a.imagegen.v1.QuotaSettings\x12/\n\x08\x65xposure\x18\x05 \x01(\x0b\x32\x1d.imagegen.v1.ExposureSettings\"\xaf\x05\n\x12GenerationDefaults\x12=\n\x0bworkflow_id\x18\x01 \x01(\tB#\xbaH r\x1e\x32\x1c^([a-z0-9][a-z0-9-]{0,63})?$H\x00\x88\x01\x01\x12\x1c\n\x05model\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04H\x01\x88\x01\x01\x12\'\n\x0fnegative_prompt\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x02H\x02\x88\x01\x01\x12\x83\x01\n\x05width\x18\x04 \x01(\rBo\xbaHl\xba\x01i\n\rsettings.size\x12\'must be a multiple of 8 from 64 to 4096\x1a/this >= 64u && this <= 4096u && this % 8u == 0uH\x03\x88\x01\x01\x12\x84\x01\n\x06height\x18\x05 \x01(\rBo\xbaHl\xba\x01i\n\rsettings.size\x12\'must be a multiple of 8 from 64 to 4096\x1a/this >= 64u && this <= 4096u && this % 8u == 0uH\x04\x88\x01\x01\x12\x1e\n\x05steps\x18\x06 \x01(\rB\n\xbaH\x07*\x05\x18\xf4\x03(\x01H\x05\x88\x01\x01\x12/\n\tcfg_scale\x18\x07 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@)\x00\x00\x00\x00\x00\x00\x00\x00H\x06\x88\x01\x01\x12\x1e\n\x07sampler\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01H\x07\x88\x01\x01\x12 \n\tscheduler\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01H\x08\x88\x01\x01\x42\x0e\n\x0c_workflow_idB\x08\n\x06_modelB\x12\n\x10_negative_promptB\x08\n\x06_widthB\t\n\x07_heightB\x08\n\x06_stepsB\x0c\n\n_cfg_scaleB\n\n\x08_samplerB\x0c\n\n_scheduler\"\xbf\x02\n\x11RetentionSettings\x12\x16\n\tkeep_jobs\x18\x01 \x01(\rH\x00\x88\x01\x01\x12-\n\x0ekeep_jobs_days\x18\x02 \x01(\x01\x42\x10\xbaH\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01H\x01\x88\x01\x01\x12\x30\n\x11keep_events_hours\x18\x03 \x01(\x01\x42\x10\xbaH\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01H\x02\x88\x01\x01\x12/\n\x10keep_assets_days\x18\x04 \x01(\x01\x42\x10\xbaH\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01H\x03\x88\x01\x01\x12\x1e\n\x11keep_assets_bytes\x18\x05 \x01(\x04H\x04\x88\x01\x01\x42\x0c\n\n_keep_jobsB\x11\n\x0f_keep_jobs_daysB\x14\n\x12_keep_events_hoursB\x13\n\x11_keep_assets_daysB\x14\n\x12_keep_assets_bytes\"t\n\rQuotaSettings\x12%\n\x0fmax_queued_jobs\x18\x01 \x01(\rB\x07\xbaH\x04*\x02(\x01H\x00\x88\x01\x01\x12(\n\x06owners\x18\x02 \x01(\x0b\x32\x18.imagegen.v1.OwnerQuotasB\x12\n\x10_max_queued_jobs\"\x9d\x01\n\x0bOwnerQuotas\x12\x46\n\x06owners\x18\x01 \x03(\x0b\x32$.imagegen.v1.OwnerQuotas.OwnersEntryB\x10\xbaH\r\x9a\x01\n\x10\xe8\x07\"\x05r\x03\x18\x80\x02\x1a\x46\n\x0bOwnersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12&\n\x05value\x18\x02 \x01(\x0b\x32\x17.imagegen.v1.OwnerQuota:\x02\x38\x01\"\xbd\x01\n\nOwnerQuota\x12|\n\x06weight\x18\x01 \x01(\x01\x42l\xbaHi\xba\x01\x66\n\x0fsettings.weight\x12#must be 0 (one) or from 0.01 to 100\x1a.this == 0.0 || (this >= 0.01 && this <= 100.0)\x12\x17\n\x0fmax_queued_jobs\x18\x02 \x01(\r\x12\x18\n\x10max_running_jobs\x18\x03 \x01(\r\"i\n\x10\x45xposureSettings\x12(\n\x06models\x18\x01 \x01(\x0b\x32\x18.imagegen.v1.PatternList\x12+\n\tworkflows\x18\x02 \x01(\x0b\x32\x18.imagegen.v1.PatternList\"2\n\x0bPatternList\x12#\n\x08patterns\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x64\"\x07r\x05\x10\x01\x18\x80\x04\"\x14\n\x12GetSettingsRequest\"w\n\x13GetSettingsResponse\x12(\n\teffective\x18\x01 \x01(\x0b\x32\x15.imagegen.v1.Settings\x12%\n\x06stored\x18\x02 \x01(\x0b\x32\x15.imagegen.v1.Settings\x12\x0f\n\x07version\x18\x03 \x01(\x04\"\x94\x01\n\x15UpdateSettingsRequest\x12\'\n\x08settings\x18\x01 \x01(\x0b\x32\x15.imagegen.v1.Settings\x12\x38\n\x0bupdate_mask\x18\x02 \x03(\tB#\xbaH \x92\x01\x1d\x10\x64\"\x19r\x17\x32\x15^[a-z_]+(\\.[a-z_]+)*$\x12\x18\n\x10\x65xpected_version\x18\x03 \x01(\x04\"z\n\x16UpdateSettingsResponse\x12(\n\teffective\x18\x01 \x01(\x0b\x32\x15.imagegen.v1.Settings\x12%\n\x06stored\x18\x02 \x01(\x0b\x32\x15.imagegen.v1.Settings\x12\x0f\n\x07version\x18\x03 \x01(\x04\"5\n\x1aListSettingsChangesRequest\x12\x17\n\x05limit\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\"K\n\x1bListSettingsChangesResponse\x12,\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1b.imagegen.v1.SettingsChange\"\xb6\x01\n\x0eSettingsChange\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05owner\x18\x03 \x01(\t\x12\r\n\x05paths\x18\x04 \x03(\t\x12%\n\x06\x62\x65\x66ore\x18\x05 \x01(\x0b\x32\x15.imagegen.v1.Settings\x12$\n\x05\x61\x66ter\x18\x06 \x01(\x0b\x32\x15.imagegen.v1.Settings2\x82\x03\n\x0fSettingsService\x12j\n\x0bGetSettings\x12\x1f.imagegen.v1.GetSettingsRequest\x1a .imagegen.v1.GetSettingsResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/settings\x12v\n\x0eUpdateSettings\x12\".imagegen.v1.UpdateSettingsRequest\x1a#.imagegen.v1.UpdateSettingsResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\x32\x10/api/v1/settings:\x01*\x12\x8a\x01\n\x13ListSettingsChanges\x12\'.imagegen.v1.ListSettingsChangesRequest\x1a(.imagegen.v1.ListSettingsChangesResponse\" \x82\xd3\xe4\x93\x02\x1a\x12\x18/api/v1/settings/changesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aimagegen/v1/settings.proto\x12\x0bimagegen.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15imagegen/v1/job.proto\"\xfb\x01\n\x08Settings\x12\x31\n\x08\x64\x65\x66\x61ults\x18\x01 \x01(\x0b\x32\x1f.imagegen.v1.GenerationDefaults\x12,\n\x07preview\x18\x02 \x01(\x0b\x32\x1b.imagegen.v1.PreviewOptions\x12\x31\n\tretention\x18\x03 \x01(\x0b\x32\x1e.imagegen.v1.RetentionSettings\x12*\n\x06quotas\x18\x04 \x01(\x0b\x32\x1a.imagegen.v1.QuotaSettings\x12/\n\x08\x65xposure\x18\x05 \x01(\x0b\x32\x1d.imagegen.v1.ExposureSettings\"\xaf\x05\n\x12GenerationDefaults\x12=\n\x0bworkflow_id\x18\x01 \x01(\tB#\xbaH r\x1e\x32\x1c^([a-z0-9][a-z0-9-]{0,63})?$H\x00\x88\x01\x01\x12\x1c\n\x05model\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04H\x01\x88\x01\x01\x12\'\n\x0fnegative_prompt\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x02H\x02\x88\x01\x01\x12\x83\x01\n\x05width\x18\x04 \x01(\rBo\xbaHl\xba\x01i\n\rsettings.size\x12\'must be a multiple of 8 from 64 to 4096\x1a/this >= 64u && this <= 4096u && this % 8u == 0uH\x03\x88\x01\x01\x12\x84\x01\n\x06height\x18\x05 \x01(\rBo\xbaHl\xba\x01i\n\rsettings.size\x12\'must be a multiple of 8 from 64 to 4096\x1a/this >= 64u && this <= 4096u && this % 8u == 0uH\x04\x88\x01\x01\x12\x1e\n\x05steps\x18\x06 \x01(\rB\n\xbaH\x07*\x05\x18\xf4\x03(\x01H\x05\x88\x01\x01\x12/\n\tcfg_scale\x18\x07 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@)\x00\x00\x00\x00\x00\x00\x00\x00H\x06\x88\x01\x01\x12\x1e\n\x07sampler\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01H\x07\x88\x01\x01\x12 \n\tscheduler\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01H\x08\x88\x01\x01\x42\x0e\n\x0c_workflow_idB\x08\n\x06_modelB\x12\n\x10_negative_promptB\x08\n\x06_widthB\t\n\x07_heightB\x08\n\x06_stepsB\x0c\n\n_cfg_scaleB\n\n\x08_samplerB\x0c\n\n_scheduler\"\x90\x03\n\x11RetentionSettings\x12\x16\n\tkeep_jobs\x18\x01 \x01(\rH\x00\x88\x01\x01\x12-\n\x0ekeep_jobs_days\x18\x02 \x01(\x01\x42\x10\xbaH\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01H\x01\x88\x01\x01\x12\x30\n\x11keep_events_hours\x18\x03 \x01(\x01\x42\x10\xbaH\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01H\x02\x88\x01\x01\x12/\n\x10keep_assets_days\x18\x04 \x01(\x01\x42\x10\xbaH\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01H\x03\x88\x01\x01\x12\x1e\n\x11keep_assets_bytes\x18\x05 \x01(\x04H\x04\x88\x01\x01\x12\x38\n\x12keep_deleted_hours\x18\x06 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x1c\xc1@)\x00\x00\x00\x00\x00\x00\x00\x00H\x05\x88\x01\x01\x42\x0c\n\n_keep_jobsB\x11\n\x0f_keep_jobs_daysB\x14\n\x12_keep_events_hoursB\x13\n\x11_keep_assets_daysB\x14\n\x12_keep_assets_bytesB\x15\n\x13_keep_deleted_hours\"t\n\rQuotaSettings\x12%\n\x0fmax_queued_jobs\x18\x01 \x01(\rB\x07\xbaH\x04*\x02(\x01H\x00\x88\x01\x01\x12(\n\x06owners\x18\x02 \x01(\x0b\x32\x18.imagegen.v1.OwnerQuotasB\x12\n\x10_max_queued_jobs\"\x9d\x01\n\x0bOwnerQuotas\x12\x46\n\x06owners\x18\x01 \x03(\x0b\x32$.imagegen.v1.OwnerQuotas.OwnersEntryB\x10\xbaH\r\x9a\x01\n\x10\xe8\x07\"\x05r\x03\x18\x80\x02\x1a\x46\n\x0bOwnersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12&\n\x05value\x18\x02 \x01(\x0b\x32\x17.imagegen.v1.OwnerQuota:\x02\x38\x01\"\xbd\x01\n\nOwnerQuota\x12|\n\x06weight\x18\x01 \x01(\x01\x42l\xbaHi\xba\x01\x66\n\x0fsettings.weight\x12#must be 0 (one) or from 0.01 to 100\x1a.this == 0.0 || (this >= 0.01 && this <= 100.0)\x12\x17\n\x0fmax_queued_jobs\x18\x02 \x01(\r\x12\x18\n\x10max_running_jobs\x18\x03 \x01(\r\"i\n\x10\x45xposureSettings\x12(\n\x06models\x18\x01 \x01(\x0b\x32\x18.imagegen.v1.PatternList\x12+\n\tworkflows\x18\x02 \x01(\x0b\x32\x18.imagegen.v1.PatternList\"2\n\x0bPatternList\x12#\n\x08patterns\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x64\"\x07r\x05\x10\x01\x18\x80\x04\"\x14\n\x12GetSettingsRequest\"w\n\x13GetSettingsResponse\x12(\n\teffective\x18\x01 \x01(\x0b\x32\x15.imagegen.v1.Settings\x12%\n\x06stored\x18\x02 \x01(\x0b\x32\x15.imagegen.v1.Settings\x12\x0f\n\x07version\x18\x03 \x01(\x04\"\x94\x01\n\x15UpdateSettingsRequest\x12\'\n\x08settings\x18\x01 \x01(\x0b\x32\x15.imagegen.v1.Settings\x12\x38\n\x0bupdate_mask\x18\x02 \x03(\tB#\xbaH \x92\x01\x1d\x10\x64\"\x19r\x17\x32\x15^[a-z_]+(\\.[a-z_]+)*$\x12\x18\n\x10\x65xpected_version\x18\x03 \x01(\x04\"z\n\x16UpdateSettingsResponse\x12(\n\teffective\x18\x01 \x01(\x0b\x32\x15.imagegen.v1.Settings\x12%\n\x06stored\x18\x02 \x01(\x0b\x32\x15.imagegen.v1.Settings\x12\x0f\n\x07version\x18\x03 \x01(\x04\"5\n\x1aListSettingsChangesRequest\x12\x17\n\x05limit\x18\x01 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\"K\n\x1bListSettingsChangesResponse\x12,\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1b.imagegen.v1.SettingsChange\"\xb6\x01\n\x0eSettingsChange\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05owner\x18\x03 \x01(\t\x12\r\n\x05paths\x18\x04 \x03(\t\x12%\n\x06\x62\x65\x66ore\x18\x05 \x01(\x0b\x32\x15.imagegen.v1.Settings\x12$\n\x05\x61\x66ter\x18\x06 \x01(\x0b\x32\x15.imagegen.v1.Settings2\x82\x03\n\x0fSettingsService\x12j\n\x0bGetSettings\x12\x1f.imagegen.v1.GetSettingsRequest\x1a .imagegen.v1.GetSettingsResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/settings\x12v\n\x0eUpdateSettings\x12\".imagegen.v1.UpdateSettingsRequest\x1a#.imagegen.v1.UpdateSettingsResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\x32\x10/api/v1/settings:\x01*\x12\x8a\x01\n\x13ListSettingsChanges\x12\'.imagegen.v1.ListSettingsChangesRequest\x1a(.imagegen.v1.ListSettingsChangesResponse\" \x82\xd3\xe4\x93\x02\x1a\x12\x18/api/v1/settings/changesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -59,6 +59,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RETENTIONSETTINGS'].fields_by_name['keep_events_hours']._serialized_options = b'\272H\r\022\013)\000\000\000\000\000\000\000\000@\001'
   _globals['_RETENTIONSETTINGS'].fields_by_name['keep_assets_days']._loaded_options = None
   _globals['_RETENTIONSETTINGS'].fields_by_name['keep_assets_days']._serialized_options = b'\272H\r\022\013)\000\000\000\000\000\000\000\000@\001'
+  _globals['_RETENTIONSETTINGS'].fields_by_name['keep_deleted_hours']._loaded_options = None
+  _globals['_RETENTIONSETTINGS'].fields_by_name['keep_deleted_hours']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\034\301@)\000\000\000\000\000\000\000\000'
   _globals['_QUOTASETTINGS'].fields_by_name['max_queued_jobs']._loaded_options = None
   _globals['_QUOTASETTINGS'].fields_by_name['max_queued_jobs']._serialized_options = b'\272H\004*\002(\001'
   _globals['_OWNERQUOTAS_OWNERSENTRY']._loaded_options = None
@@ -84,33 +86,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GENERATIONDEFAULTS']._serialized_start=413
   _globals['_GENERATIONDEFAULTS']._serialized_end=1100
   _globals['_RETENTIONSETTINGS']._serialized_start=1103
-  _globals['_RETENTIONSETTINGS']._serialized_end=1422
-  _globals['_QUOTASETTINGS']._serialized_start=1424
-  _globals['_QUOTASETTINGS']._serialized_end=1540
-  _globals['_OWNERQUOTAS']._serialized_start=1543
-  _globals['_OWNERQUOTAS']._serialized_end=1700
-  _globals['_OWNERQUOTAS_OWNERSENTRY']._serialized_start=1630
-  _globals['_OWNERQUOTAS_OWNERSENTRY']._serialized_end=1700
-  _globals['_OWNERQUOTA']._serialized_start=1703
-  _globals['_OWNERQUOTA']._serialized_end=1892
-  _globals['_EXPOSURESETTINGS']._serialized_start=1894
-  _globals['_EXPOSURESETTINGS']._serialized_end=1999
-  _globals['_PATTERNLIST']._serialized_start=2001
-  _globals['_PATTERNLIST']._serialized_end=2051
-  _globals['_GETSETTINGSREQUEST']._serialized_start=2053
-  _globals['_GETSETTINGSREQUEST']._serialized_end=2073
-  _globals['_GETSETTINGSRESPONSE']._serialized_start=2075
-  _globals['_GETSETTINGSRESPONSE']._serialized_end=2194
-  _globals['_UPDATESETTINGSREQUEST']._serialized_start=2197
-  _globals['_UPDATESETTINGSREQUEST']._serialized_end=2345
-  _globals['_UPDATESETTINGSRESPONSE']._serialized_start=2347
-  _globals['_UPDATESETTINGSRESPONSE']._serialized_end=2469
-  _globals['_LISTSETTINGSCHANGESREQUEST']._serialized_start=2471
-  _globals['_LISTSETTINGSCHANGESREQUEST']._serialized_end=2524
-  _globals['_LISTSETTINGSCHANGESRESPONSE']._serialized_start=2526
-  _globals['_LISTSETTINGSCHANGESRESPONSE']._serialized_end=2601
-  _globals['_SETTINGSCHANGE']._serialized_start=2604
-  _globals['_SETTINGSCHANGE']._serialized_end=2786
-  _globals['_SETTINGSSERVICE']._serialized_start=2789
-  _globals['_SETTINGSSERVICE']._serialized_end=3175
+  _globals['_RETENTIONSETTINGS']._serialized_end=1503
+  _globals['_QUOTASETTINGS']._serialized_start=1505
+  _globals['_QUOTASETTINGS']._serialized_end=1621
+  _globals['_OWNERQUOTAS']._serialized_start=1624
+  _globals['_OWNERQUOTAS']._serialized_end=1781
+  _globals['_OWNERQUOTAS_OWNERSENTRY']._serialized_start=1711
+  _globals['_OWNERQUOTAS_OWNERSENTRY']._serialized_end=1781
+  _globals['_OWNERQUOTA']._serialized_start=1784
+  _globals['_OWNERQUOTA']._serialized_end=1973
+  _globals['_EXPOSURESETTINGS']._serialized_start=1975
+  _globals['_EXPOSURESETTINGS']._serialized_end=2080
+  _globals['_PATTERNLIST']._serialized_start=2082
+  _globals['_PATTERNLIST']._serialized_end=2132
+  _globals['_GETSETTINGSREQUEST']._serialized_start=2134
+  _globals['_GETSETTINGSREQUEST']._serialized_end=2154
+  _globals['_GETSETTINGSRESPONSE']._serialized_start=2156
+  _globals['_GETSETTINGSRESPONSE']._serialized_end=2275
+  _globals['_UPDATESETTINGSREQUEST']._serialized_start=2278
+  _globals['_UPDATESETTINGSREQUEST']._serialized_end=2426
+  _globals['_UPDATESETTINGSRESPONSE']._serialized_start=2428
+  _globals['_UPDATESETTINGSRESPONSE']._serialized_end=2550
+  _globals['_LISTSETTINGSCHANGESREQUEST']._serialized_start=2552
+  _globals['_LISTSETTINGSCHANGESREQUEST']._serialized_end=2605
+  _globals['_LISTSETTINGSCHANGESRESPONSE']._serialized_start=2607
+  _globals['_LISTSETTINGSCHANGESRESPONSE']._serialized_end=2682
+  _globals['_SETTINGSCHANGE']._serialized_start=2685
+  _globals['_SETTINGSCHANGE']._serialized_end=2867
+  _globals['_SETTINGSSERVICE']._serialized_start=2870
+  _globals['_SETTINGSSERVICE']._serialized_end=3256
 # @@protoc_insertion_point(module_scope)

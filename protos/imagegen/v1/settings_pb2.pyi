@@ -161,7 +161,7 @@ Global___GenerationDefaults: _TypeAlias = GenerationDefaults  # noqa: Y015
 
 @_typing.final
 class RetentionSettings(_message.Message):
-    """What is kept, and how long. 0: without limit."""
+    """What is kept, and how long. 0: without limit, but for `keep_deleted_hours`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -170,6 +170,7 @@ class RetentionSettings(_message.Message):
     KEEP_EVENTS_HOURS_FIELD_NUMBER: _builtins.int
     KEEP_ASSETS_DAYS_FIELD_NUMBER: _builtins.int
     KEEP_ASSETS_BYTES_FIELD_NUMBER: _builtins.int
+    KEEP_DELETED_HOURS_FIELD_NUMBER: _builtins.int
     keep_jobs: _builtins.int
     """How many ended jobs, the newest."""
     keep_jobs_days: _builtins.float
@@ -180,6 +181,8 @@ class RetentionSettings(_message.Message):
     """How many days pictures and uploads are kept."""
     keep_assets_bytes: _builtins.int
     """How many bytes pictures and uploads may take together; the oldest go first."""
+    keep_deleted_hours: _builtins.float
+    """How many hours a deleted file can be brought back; 0: it is removed at once. At most 8,760."""
     def __init__(
         self,
         *,
@@ -188,15 +191,18 @@ class RetentionSettings(_message.Message):
         keep_events_hours: _builtins.float | None = ...,
         keep_assets_days: _builtins.float | None = ...,
         keep_assets_bytes: _builtins.int | None = ...,
+        keep_deleted_hours: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_keep_assets_bytes", b"_keep_assets_bytes", "_keep_assets_days", b"_keep_assets_days", "_keep_events_hours", b"_keep_events_hours", "_keep_jobs", b"_keep_jobs", "_keep_jobs_days", b"_keep_jobs_days", "keep_assets_bytes", b"keep_assets_bytes", "keep_assets_days", b"keep_assets_days", "keep_events_hours", b"keep_events_hours", "keep_jobs", b"keep_jobs", "keep_jobs_days", b"keep_jobs_days"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_keep_assets_bytes", b"_keep_assets_bytes", "_keep_assets_days", b"_keep_assets_days", "_keep_deleted_hours", b"_keep_deleted_hours", "_keep_events_hours", b"_keep_events_hours", "_keep_jobs", b"_keep_jobs", "_keep_jobs_days", b"_keep_jobs_days", "keep_assets_bytes", b"keep_assets_bytes", "keep_assets_days", b"keep_assets_days", "keep_deleted_hours", b"keep_deleted_hours", "keep_events_hours", b"keep_events_hours", "keep_jobs", b"keep_jobs", "keep_jobs_days", b"keep_jobs_days"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_keep_assets_bytes", b"_keep_assets_bytes", "_keep_assets_days", b"_keep_assets_days", "_keep_events_hours", b"_keep_events_hours", "_keep_jobs", b"_keep_jobs", "_keep_jobs_days", b"_keep_jobs_days", "keep_assets_bytes", b"keep_assets_bytes", "keep_assets_days", b"keep_assets_days", "keep_events_hours", b"keep_events_hours", "keep_jobs", b"keep_jobs", "keep_jobs_days", b"keep_jobs_days"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_keep_assets_bytes", b"_keep_assets_bytes", "_keep_assets_days", b"_keep_assets_days", "_keep_deleted_hours", b"_keep_deleted_hours", "_keep_events_hours", b"_keep_events_hours", "_keep_jobs", b"_keep_jobs", "_keep_jobs_days", b"_keep_jobs_days", "keep_assets_bytes", b"keep_assets_bytes", "keep_assets_days", b"keep_assets_days", "keep_deleted_hours", b"keep_deleted_hours", "keep_events_hours", b"keep_events_hours", "keep_jobs", b"keep_jobs", "keep_jobs_days", b"keep_jobs_days"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__keep_assets_bytes: _TypeAlias = _typing.Literal["keep_assets_bytes"]  # noqa: Y015
     _WhichOneofArgType__keep_assets_bytes: _TypeAlias = _typing.Literal["_keep_assets_bytes", b"_keep_assets_bytes"]  # noqa: Y015
     _WhichOneofReturnType__keep_assets_days: _TypeAlias = _typing.Literal["keep_assets_days"]  # noqa: Y015
     _WhichOneofArgType__keep_assets_days: _TypeAlias = _typing.Literal["_keep_assets_days", b"_keep_assets_days"]  # noqa: Y015
+    _WhichOneofReturnType__keep_deleted_hours: _TypeAlias = _typing.Literal["keep_deleted_hours"]  # noqa: Y015
+    _WhichOneofArgType__keep_deleted_hours: _TypeAlias = _typing.Literal["_keep_deleted_hours", b"_keep_deleted_hours"]  # noqa: Y015
     _WhichOneofReturnType__keep_events_hours: _TypeAlias = _typing.Literal["keep_events_hours"]  # noqa: Y015
     _WhichOneofArgType__keep_events_hours: _TypeAlias = _typing.Literal["_keep_events_hours", b"_keep_events_hours"]  # noqa: Y015
     _WhichOneofReturnType__keep_jobs: _TypeAlias = _typing.Literal["keep_jobs"]  # noqa: Y015
@@ -207,6 +213,8 @@ class RetentionSettings(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__keep_assets_bytes) -> _WhichOneofReturnType__keep_assets_bytes | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__keep_assets_days) -> _WhichOneofReturnType__keep_assets_days | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__keep_deleted_hours) -> _WhichOneofReturnType__keep_deleted_hours | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__keep_events_hours) -> _WhichOneofReturnType__keep_events_hours | None: ...
     @_typing.overload

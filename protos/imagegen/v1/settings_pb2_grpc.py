@@ -28,8 +28,8 @@ if _version_not_supported:
 class SettingsServiceStub:
     """Keeps what can be set while everything runs. A change counts from the next request on; nothing is restarted.
 
-    What is not set here is as `imagegen.toml` says, or else the built-in default. Addresses, keys, the data folder and
-    backends are set there only.
+    What is not set here is as `imagegen.toml` says, or else the built-in default. Addresses and the data folder are set
+    there only; backends (BackendService) and keys (KeyService) there and here.
     """
 
     def __init__(self, channel):
@@ -58,8 +58,8 @@ class SettingsServiceStub:
 class SettingsServiceServicer:
     """Keeps what can be set while everything runs. A change counts from the next request on; nothing is restarted.
 
-    What is not set here is as `imagegen.toml` says, or else the built-in default. Addresses, keys, the data folder and
-    backends are set there only.
+    What is not set here is as `imagegen.toml` says, or else the built-in default. Addresses and the data folder are set
+    there only; backends (BackendService) and keys (KeyService) there and here.
     """
 
     def GetSettings(self, request, context):
@@ -116,8 +116,8 @@ def add_SettingsServiceServicer_to_server(servicer, server):
 class SettingsService:
     """Keeps what can be set while everything runs. A change counts from the next request on; nothing is restarted.
 
-    What is not set here is as `imagegen.toml` says, or else the built-in default. Addresses, keys, the data folder and
-    backends are set there only.
+    What is not set here is as `imagegen.toml` says, or else the built-in default. Addresses and the data folder are set
+    there only; backends (BackendService) and keys (KeyService) there and here.
     """
 
     @staticmethod

@@ -29,8 +29,8 @@ GRPC_VERSION: str
 class SettingsServiceStub:
     """Keeps what can be set while everything runs. A change counts from the next request on; nothing is restarted.
 
-    What is not set here is as `imagegen.toml` says, or else the built-in default. Addresses, keys, the data folder and
-    backends are set there only.
+    What is not set here is as `imagegen.toml` says, or else the built-in default. Addresses and the data folder are set
+    there only; backends (BackendService) and keys (KeyService) there and here.
     """
 
     @_typing.overload
@@ -53,8 +53,8 @@ class SettingsServiceStub:
 class SettingsServiceAsyncStub(SettingsServiceStub):
     """Keeps what can be set while everything runs. A change counts from the next request on; nothing is restarted.
 
-    What is not set here is as `imagegen.toml` says, or else the built-in default. Addresses, keys, the data folder and
-    backends are set there only.
+    What is not set here is as `imagegen.toml` says, or else the built-in default. Addresses and the data folder are set
+    there only; backends (BackendService) and keys (KeyService) there and here.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -73,8 +73,8 @@ class SettingsServiceAsyncStub(SettingsServiceStub):
 class SettingsServiceServicer(metaclass=_abc_1.ABCMeta):
     """Keeps what can be set while everything runs. A change counts from the next request on; nothing is restarted.
 
-    What is not set here is as `imagegen.toml` says, or else the built-in default. Addresses, keys, the data folder and
-    backends are set there only.
+    What is not set here is as `imagegen.toml` says, or else the built-in default. Addresses and the data folder are set
+    there only; backends (BackendService) and keys (KeyService) there and here.
     """
 
     @_abc_1.abstractmethod
