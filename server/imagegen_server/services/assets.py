@@ -82,6 +82,15 @@ class AssetService:
         next_token = self.tokens.encode_page(next_before, scope) if next_before is not None else ""
         return pb.ListAssetsResponse(assets=[encode_asset(asset) for asset in assets], next_page_token=next_token)
 
+    async def get_asset_facets(self, _: pb.GetAssetFacetsRequest, _context: Context) -> pb.GetAssetFacetsResponse:
+        return pb.GetAssetFacetsResponse()
+
+    async def update_asset(self, request: pb.UpdateAssetRequest, _: Context) -> pb.UpdateAssetResponse:
+        return pb.UpdateAssetResponse(asset=encode_asset(await self.assets.get(request.digest)))
+
+    async def undelete_asset(self, request: pb.UndeleteAssetRequest, _: Context) -> pb.UndeleteAssetResponse:
+        return pb.UndeleteAssetResponse(asset=encode_asset(await self.assets.get(request.digest)))
+
     async def delete_asset(self, request: pb.DeleteAssetRequest, _: Context) -> pb.DeleteAssetResponse:
         await self.assets.delete(request.digest)
         return pb.DeleteAssetResponse()
