@@ -19,10 +19,20 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from sqlalchemy import URL
 
-from imagegen.v1 import asset_pb2, backend_pb2, image_gen_pb2, model_pb2, queue_pb2, settings_pb2, workflow_pb2
+from imagegen.v1 import (
+    asset_pb2,
+    backend_pb2,
+    image_gen_pb2,
+    model_pb2,
+    queue_pb2,
+    settings_pb2,
+    system_pb2,
+    workflow_pb2,
+)
 from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.registry import open_adapter
 from imagegen_server.assets import AssetStore
+from imagegen_server.changes import Changes
 from imagegen_server.config import ServerSettings, split_address
 from imagegen_server.datadir import locked
 from imagegen_server.errors import CannotStart
@@ -39,6 +49,7 @@ from imagegen_server.services.admission import Admission
 from imagegen_server.services.assets import AssetService
 from imagegen_server.services.backends import BackendService
 from imagegen_server.services.image_gen import ImageGenService
+from imagegen_server.services.keys import KeyService
 from imagegen_server.services.metadata import GenerationMetadata
 from imagegen_server.services.models import ModelService
 from imagegen_server.services.queue import QueueService
@@ -46,6 +57,7 @@ from imagegen_server.services.reusing import Reuse
 from imagegen_server.services.rpc import bind
 from imagegen_server.services.settings import SettingsService
 from imagegen_server.services.streams import Streams
+from imagegen_server.services.system import SystemService
 from imagegen_server.services.verdicts import Judge
 from imagegen_server.services.views import JobViews
 from imagegen_server.services.workflows import WorkflowService
@@ -115,6 +127,7 @@ async def serve(
         store = await stack.enter_async_context(open_store(_database_url(settings), JobCodec()))
         tokens = TokenCodec(store.token_key, store.epoch)
         hub = Hub(tokens, position=store.last_position, max_watchers=settings.max_watchers)
+        changes = Changes(max_watchers=settings.max_watchers)
         ledger = await Ledger.open(store, hub, tokens=tokens, encode_event=encode_durable, clock=time.time)
         assets = AssetStore(settings.data_dir / "assets", store, max_bytes=settings.max_asset_bytes)
         changed, policy_changed = asyncio.Event(), asyncio.Event()
@@ -169,6 +182,7 @@ async def serve(
             store=store,
             tokens=tokens,
             hub=hub,
+            changes=changes,
             ledger=ledger,
             assets=assets,
             fleet=fleet,
@@ -179,7 +193,12 @@ async def serve(
         )
         services = _services(parts, heartbeat_s=rhythm.heartbeat_s)
         described = {_descriptor(module): service for module, service in services.items()}
-        server = await stack.enter_async_context(_listening(settings.grpc, described, on_drain=hub.drain))
+
+        def drain() -> None:
+            hub.drain()
+            changes.close()
+
+        server = await stack.enter_async_context(_listening(settings.grpc, described, on_drain=drain))
         log.info("server is ready", address=server.address, backends=[backend.name for backend in fleet])
         yield server
         log.info("server is going down")
@@ -192,6 +211,7 @@ class _Parts:
     store: Store
     tokens: TokenCodec
     hub: Hub
+    changes: Changes
     ledger: Ledger
     assets: AssetStore
     fleet: Fleet
@@ -249,7 +269,9 @@ def _services(parts: _Parts, *, heartbeat_s: float) -> dict[ModuleType, object]:
         ),
         asset_pb2: AssetService(assets=parts.assets, store=store, tokens=tokens, metadata=metadata),
         backend_pb2: BackendService(fleet=parts.fleet, runner=runner),
+        key_pb2: KeyService(),
         model_pb2: ModelService(fleet=parts.fleet),
+        system_pb2: SystemService(),
         settings_pb2: SettingsService(settings=parts.settings, fleet=parts.fleet, library=parts.library),
         workflow_pb2: WorkflowService(
             fleet=parts.fleet,

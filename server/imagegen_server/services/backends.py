@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from imagegen.v1 import backend_pb2 as pb
+from imagegen_server.errors import Refused
 from imagegen_server.fleet import Backend, Fleet
 from imagegen_server.running.runner import Runner
 from imagegen_server.services.rpc import Context
@@ -34,6 +35,12 @@ class BackendService:
         backend = self.fleet.find(request.name)
         await self.runner.control.undrain(backend.name)
         return pb.UndrainBackendResponse(backend=self._encode(backend))
+
+    async def create_backend(self, _request: pb.CreateBackendRequest, _: Context) -> pb.CreateBackendResponse:
+        raise Refused("BACKENDS_ARE_FIXED", "backends cannot be added yet")
+
+    async def delete_backend(self, _request: pb.DeleteBackendRequest, _: Context) -> pb.DeleteBackendResponse:
+        raise Refused("BACKENDS_ARE_FIXED", "backends cannot be taken away yet")
 
     def _encode(self, backend: Backend) -> pb.Backend:
         return encode_backend(backend, self.runner.running_jobs(backend.name))
