@@ -23,6 +23,7 @@ from imagegen.v1 import (
     asset_pb2,
     backend_pb2,
     image_gen_pb2,
+    key_pb2,
     model_pb2,
     queue_pb2,
     settings_pb2,
