@@ -14,7 +14,7 @@ from aiohttp import BadContentDispositionHeader, BadContentDispositionParam, web
 from aiohttp.http import HttpProcessingError
 
 from imagegen.v1 import asset_pb2_grpc, image_gen_pb2_grpc
-from imagegen_gateway import pages, sessions, transcoding
+from imagegen_gateway import built_page, pages, sessions, transcoding
 from imagegen_gateway.assets import Assets
 from imagegen_gateway.callers import owner_of
 from imagegen_gateway.channels import Channels, open_channels
@@ -129,6 +129,7 @@ def build_apps(settings: GatewaySettings, channels: Channels, hubs: Hubs, studio
     )
     spoken = {dialect: dialect.routes(kit) for dialect in DIALECTS}
     app = build_app(settings, {dialect.PREFIX: dialect.answer_problem for dialect in DIALECTS})
+    app.add_routes(built_page.routes())
     app.add_routes(pages.routes(channels.events, kit.version, settings))
     app.add_routes(sessions.routes(settings))
     app.add_routes(EventStreams(hubs, settings).routes())

@@ -1,4 +1,4 @@
-"""The page at /, the documentation at /docs, and whether all is well."""
+"""The documentation at /docs, the OpenAPI document, and whether all is well."""
 
 import asyncio
 from hashlib import sha256
@@ -22,21 +22,18 @@ from imagegen_gateway.openapi_workflows import with_workflows
 log = structlog.get_logger(__name__)
 
 FILES: Final = {
-    "/": ("index.html", "text/html"),
     "/docs": ("docs.html", "text/html"),
-    "/static/app.js": ("app.js", "text/javascript"),
-    "/static/docs.js": ("docs.js", "text/javascript"),
-    "/static/style.css": ("style.css", "text/css"),
-    "/favicon.ico": ("icon.svg", "image/svg+xml"),
+    "/docs/docs.js": ("docs.js", "text/javascript"),
+    "/docs/style.css": ("style.css", "text/css"),
 }
 PROBE_TIMEOUT_S: Final = 2.0
 
 
 def routes(channel: grpc.aio.Channel, version: str, settings: GatewaySettings) -> list[web.RouteDef]:
     """aiohttp routes."""
-    static = resources.files("imagegen_gateway").joinpath("static")
+    reference = resources.files("imagegen_gateway").joinpath("reference")
     return [
-        *(web.get(path, fixed(static.joinpath(name).read_bytes(), kind)) for path, (name, kind) in FILES.items()),
+        *(web.get(path, fixed(reference.joinpath(name).read_bytes(), kind)) for path, (name, kind) in FILES.items()),
         web.get("/openapi.json", described(channel, version, settings)),
         web.get("/healthz", fixed(b'{"status":"ok"}', "application/json")),
         web.get("/readyz", ready(channel)),

@@ -20,18 +20,21 @@ PUBLIC_PATHS = frozenset(
     {
         "/",
         "/docs",
-        "/favicon.ico",
+        "/docs/docs.js",
+        "/docs/style.css",
+        "/icon.svg",
+        "/index.html",
+        "/theme.js",
         "/healthz",
         "/readyz",
         "/openapi.json",
         "/session",
-        "/static/app.js",
-        "/static/docs.js",
-        "/static/style.css",
         "/tools/openapi.json",
     }
 )
 """What can be had without a key: nothing about jobs and pictures."""
+PAGE_PARTS = "/assets/"
+"""What the page is made of, which is public too."""
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -68,7 +71,7 @@ class Guard:
             # A page may open a websocket to anywhere, and read it.
             if request.method not in SAFE_METHODS or "Upgrade" in request.headers:
                 self.check_origin(request)
-            if request.path not in PUBLIC_PATHS:
+            if request.path not in PUBLIC_PATHS and not request.path.startswith(PAGE_PARTS):
                 request[CALLER] = identify(request, self._settings)
             return await handler(request)
 

@@ -98,7 +98,7 @@ async def test_no_other_way_leads_in(fake: FakeServer, http: aiohttp.ClientSessi
         ("/comfyui/ws", False),
         ("/comfyui/object_info", False),
         ("/nothing/here", False),
-        ("/static/../api/v1/jobs", False),
+        ("/assets/../api/v1/jobs", False),
         ("/docs/", False),
     ],
 )

@@ -1,0 +1,3 @@
+export const backends = {
+  title: 'Backends',
+};

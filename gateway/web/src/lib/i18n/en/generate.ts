@@ -1,0 +1,3 @@
+export const generate = {
+  title: 'Generate',
+};
