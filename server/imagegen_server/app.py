@@ -33,11 +33,12 @@ from imagegen.v1 import (
 from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.registry import open_adapter
 from imagegen_server.assets import AssetStore
+from imagegen_server.backend import Intervals, Member
 from imagegen_server.changes import Changes
 from imagegen_server.config import ServerSettings, split_address
 from imagegen_server.datadir import locked
 from imagegen_server.errors import CannotStart
-from imagegen_server.fleet import Fleet, Intervals, Member, OpenAdapter, open_fleet
+from imagegen_server.fleet import Fleet, OpenAdapter, open_fleet, open_hosting
 from imagegen_server.hub import Hub
 from imagegen_server.janitor import FIRST_ROUND_S, ROUND_S, Janitor
 from imagegen_server.ledger import Ledger
@@ -132,15 +133,10 @@ async def serve(
         ledger = await Ledger.open(store, hub, tokens=tokens, encode_event=encode_durable, clock=time.time)
         assets = AssetStore(settings.data_dir / "assets", store, max_bytes=settings.max_asset_bytes)
         changed, policy_changed = asyncio.Event(), asyncio.Event()
-        fleet = await stack.enter_async_context(
-            open_fleet(
-                _members(settings, store),
-                open_adapter=open_adapter,
-                clock=time.time,
-                on_change=changed.set,
-                intervals=rhythm.intervals,
-            )
+        hosting = await stack.enter_async_context(
+            open_hosting(open_adapter=open_adapter, clock=time.time, on_change=changed.set, intervals=rhythm.intervals)
         )
+        fleet = await open_fleet(hosting, _members(settings, store))
 
         def take_effect() -> None:
             changed.set()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from imagegen.v1 import job_pb2
 from imagegen_adapters.families import family_of
-from imagegen_server.fleet import Backend
+from imagegen_server.backend import Backend
 from imagegen_server.jobs import Asset
 from imagegen_server.running.eligibility import default_model
 from imagegen_server.settings.model import GenerationDefaults

@@ -6,6 +6,8 @@ from typing import Any
 
 import structlog
 
+from imagegen_adapters.errors import Unreachable
+
 
 class Loads:
     """Each model is loaded once at a time, whoever asks, and to its end although nobody waits any more."""
@@ -16,12 +18,15 @@ class Loads:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def load(self, name: str) -> None:
-        """Waits until it is loaded. Raises what the load raises."""
+        """Waits until it is loaded. Raises what the load raises, and Unreachable if it is cancelled."""
         task = self._tasks.get(name)
         if task is None:
             task = self._tasks[name] = asyncio.create_task(self._load(name), name=f"load {name}")
             task.add_done_callback(lambda ended: self._note_end(name, ended))
-        await asyncio.shield(task)
+        await asyncio.wait([task])
+        if task.cancelled():
+            raise Unreachable("nobody drives this backend any more")
+        task.result()
 
     async def cancel(self) -> None:
         """All that are under way, and waits for their ends."""

@@ -11,9 +11,10 @@ from imagegen_adapters.contract import ImageParameters, RawGraph
 from imagegen_adapters.errors import Violation
 from imagegen_adapters.graphs.naming import unknown_name
 from imagegen_server.assets import AssetStore
+from imagegen_server.backend import Backend
 from imagegen_server.defaulting import defaults_for
 from imagegen_server.errors import Refused, asset_not_found, invalid
-from imagegen_server.fleet import Backend, Fleet
+from imagegen_server.fleet import Fleet
 from imagegen_server.invoking import Wanted, made
 from imagegen_server.jobs import Asset, JobSpec, PreviewOptions
 from imagegen_server.settings.model import GenerationDefaults, Settings

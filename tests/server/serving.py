@@ -25,8 +25,8 @@ from imagegen.v1.queue_pb2_grpc import QueueServiceStub
 from imagegen.v1.settings_pb2_grpc import SettingsServiceStub
 from imagegen.v1.workflow_pb2_grpc import WorkflowServiceStub
 from imagegen_server.app import Rhythm, Server, serve
+from imagegen_server.backend import Intervals
 from imagegen_server.config import BackendSettings, ServerSettings
-from imagegen_server.fleet import Intervals
 from imagegen_server.running.surroundings import Patience
 from tests.server.scripted import ScriptedAdapter, opener
 

@@ -12,7 +12,7 @@ from imagegen.v1.job_pb2 import JOB_STATE_CANCELLED
 from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import ModelLoading, Phase, PhaseChanged
 from imagegen_server.assets import AssetStore
-from imagegen_server.fleet import Backend, Member
+from imagegen_server.backend import Backend, Member
 from imagegen_server.happenings import CancelRequested
 from imagegen_server.jobs import AttemptState, JobState
 from imagegen_server.running.attempts import AttemptDriver

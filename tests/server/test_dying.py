@@ -19,9 +19,10 @@ from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import BackendStatus, ImageParameters
 from imagegen_adapters.errors import Unreachable
 from imagegen_server.assets import AssetStore
+from imagegen_server.backend import Member
 from imagegen_server.config import ServerSettings
 from imagegen_server.errors import Refused
-from imagegen_server.fleet import Member, open_fleet
+from imagegen_server.fleet import open_fleet, open_hosting
 from imagegen_server.history import Scope
 from imagegen_server.hub import Hub
 from imagegen_server.jobs import Invocation, Job, JobSpec, JobState
@@ -214,15 +215,16 @@ async def living(folder: Path, world: World, *, writes: int = WITHOUT_END) -> As
         hub = Hub(tokens, position=store.last_position)
         ledger = await Ledger.open(store, hub, tokens=tokens, encode_event=encode_durable, clock=time.time)
         changed = asyncio.Event()
-        fleet = await stack.enter_async_context(
-            open_fleet(
-                [Member(config=BackendConfig(name=name, kind="demo")) for name in BACKENDS],
+        hosting = await stack.enter_async_context(
+            open_hosting(
                 open_adapter=opener(world.backends),
                 clock=time.time,
                 on_change=changed.set,
                 intervals=RHYTHM.intervals,
             )
         )
+        members = [Member(config=BackendConfig(name=name, kind="demo")) for name in BACKENDS]
+        fleet = await open_fleet(hosting, members)
         surroundings = Surroundings(
             ledger=ledger,
             hub=hub,

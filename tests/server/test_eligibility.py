@@ -7,7 +7,8 @@ import pytest
 
 from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import Catalog, Handle, ImageParameters, NamedModel
-from imagegen_server.fleet import Backend, Fleet, Member
+from imagegen_server.backend import Backend, Member
+from imagegen_server.fleet import Fleet
 from imagegen_server.jobs import Attempt, AttemptState, Job, JobSpec, Output, Slice
 from imagegen_server.running.eligibility import Eligibility
 from tests.server.material import a_job, an_asset

@@ -11,8 +11,9 @@ from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import BackendStatus, NamedModel
 from imagegen_adapters.errors import AdapterError, Unintelligible, Unreachable
 from imagegen_adapters.registry import open_adapter
+from imagegen_server.backend import Backend, Intervals, Member
 from imagegen_server.errors import CannotStart
-from imagegen_server.fleet import Backend, Intervals, Member, open_fleet
+from imagegen_server.fleet import open_fleet, open_hosting
 from imagegen_server.tasks import running
 from imagegen_server.wire.backends import encode_backend
 from tests.server.scripted import DEFAULT_CAPABILITIES, ScriptedAdapter
@@ -121,11 +122,11 @@ async def test_an_option_that_its_adapter_does_not_take_ends_the_start() -> None
     member = Member(
         config=BackendConfig(name="one", kind="comfyui", url="http://127.0.0.1:1", options={"patience": "5"})
     )
-    opening = open_fleet(
-        [member], open_adapter=open_adapter, clock=Clock(), on_change=lambda: None, intervals=Intervals()
-    )
-    with pytest.raises(CannotStart, match="unknown option 'patience'; allowed: client_id, patience_s"):
-        await opening.__aenter__()
+    async with open_hosting(
+        open_adapter=open_adapter, clock=Clock(), on_change=lambda: None, intervals=Intervals()
+    ) as hosting:
+        with pytest.raises(CannotStart, match="unknown option 'patience'; allowed: client_id, patience_s"):
+            await open_fleet(hosting, [member])
 
 
 async def test_one_in_trouble_is_asked_again_soon() -> None:
@@ -271,5 +272,18 @@ async def test_loads_end_with_the_backend() -> None:
         async with asyncio.timeout(5):
             while not adapter.loads:  # noqa: ASYNC110  # it has no event for this
                 await asyncio.sleep(0)
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(Unreachable):
         await load
+    await backend.refresh()  # answers at once, as nobody is asked any more
+
+
+async def test_who_waits_for_an_answer_is_let_go_when_the_backend_goes() -> None:
+    adapter = MoodyAdapter()
+    async with backend_of(adapter) as backend:
+        adapter.may_answer.clear()
+        waiting = asyncio.ensure_future(backend.refresh())
+        async with asyncio.timeout(5):
+            while len(adapter.asked) < 2:  # noqa: ASYNC110  # it has no event for this
+                await asyncio.sleep(0)
+    await waiting
+    assert backend.is_healthy, "what it said last stays"

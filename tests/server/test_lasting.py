@@ -10,8 +10,9 @@ import pytest
 
 from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import Handle, ImageParameters, RawGraph
+from imagegen_server.backend import Backend, Member
 from imagegen_server.errors import Refused
-from imagegen_server.fleet import Backend, Fleet, Member
+from imagegen_server.fleet import Fleet
 from imagegen_server.jobs import Attempt, AttemptState, Slice
 from imagegen_server.running.experience import open_experience
 from imagegen_server.running.orphans import MAX_AGE_S, MAX_ORPHANS, Orphan, Orphans

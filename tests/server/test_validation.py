@@ -14,9 +14,10 @@ from imagegen_adapters import contract
 from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import Capabilities, Catalog, NamedModel
 from imagegen_server.assets import AssetStore
+from imagegen_server.backend import Backend, Member
 from imagegen_server.config import ServerSettings
 from imagegen_server.errors import Refused
-from imagegen_server.fleet import Backend, Fleet, Member
+from imagegen_server.fleet import Fleet
 from imagegen_server.jobs import AssetOrigin
 from imagegen_server.settings.layers import BUILT_IN, Layer, effective, layer_of, settings_of
 from imagegen_server.stores.store import Store

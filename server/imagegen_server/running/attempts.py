@@ -8,8 +8,8 @@ import structlog
 
 from imagegen_adapters.contract import Handle, PreviewWish, Run, Task, Warned
 from imagegen_adapters.errors import AdapterError, Cancelled, GpuFault, Lost, OutOfMemory, Uncertain, Unreachable
+from imagegen_server.backend import Backend
 from imagegen_server.errors import Refused
-from imagegen_server.fleet import Backend
 from imagegen_server.happenings import (
     AttemptBegan,
     AttemptBroke,

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import structlog
 
 from imagegen_adapters.contract import ImageParameters, RawGraph
-from imagegen_server.fleet import Backend, Fleet
+from imagegen_server.backend import Backend
+from imagegen_server.fleet import Fleet
 from imagegen_server.jobs import Job, JobSpec
 
 log = structlog.get_logger(__name__)
@@ -19,7 +20,7 @@ class _Accepting:
 
     source: ImageParameters | RawGraph
     is_bound: bool
-    catalogs: int
+    catalogs: tuple[int, ...]
     names: frozenset[str]
 
 
@@ -66,8 +67,8 @@ class Eligibility:
         A job that no backend can run, all that it may go to having been asked, may go to any of these: that one refuses
         it with reasons, where waiting would never end.
         """
-        # Versions only grow, so a sum tells whether any has.
-        catalogs = sum([backend.health.catalog_version for backend in self._fleet])
+        # No two catalogues have the same version, so these tell of backends that have come or gone, too.
+        catalogs = tuple([backend.health.catalog_version for backend in self._fleet])
         source, is_bound = job.spec.source, _is_bound(job)
         known = self._accepting.get(job.job_id)
         if known is None or known.catalogs != catalogs or known.source is not source or known.is_bound != is_bound:

@@ -7,7 +7,8 @@ import structlog
 
 from imagegen_adapters.contract import Adapter, Task
 from imagegen_adapters.errors import AdapterError, Unreachable
-from imagegen_server.fleet import Backend, Fleet
+from imagegen_server.backend import Backend
+from imagegen_server.fleet import Fleet
 from imagegen_server.ledger import Ledger
 from imagegen_server.running.orphans import Orphan, Orphans
 from imagegen_server.running.slicing import handed_over, within

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Final
 
 from imagegen_adapters.contract import RawGraph
-from imagegen_server.fleet import Backend, Fleet
+from imagegen_server.backend import Backend
+from imagegen_server.fleet import Fleet
 from imagegen_server.jobs import Job, JobState
 from imagegen_server.quotas import Quotas
 from imagegen_server.running.attempts import AttemptDriver

@@ -17,8 +17,9 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
+from imagegen_server.backend import Backend
 from imagegen_server.errors import ServerError
-from imagegen_server.fleet import Backend, Fleet
+from imagegen_server.fleet import Fleet
 from imagegen_server.happenings import (
     CancelRequested,
     DeadlinePassed,

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from imagegen.v1 import backend_pb2 as pb
+from imagegen_server.backend import Backend
 from imagegen_server.errors import Refused
-from imagegen_server.fleet import Backend, Fleet
+from imagegen_server.fleet import Fleet
 from imagegen_server.running.runner import Runner
 from imagegen_server.services.rpc import Context
 from imagegen_server.wire.backends import encode_backend

@@ -11,8 +11,9 @@ import structlog
 from imagegen.v1 import model_pb2 as pb
 from imagegen_adapters.errors import AdapterError
 from imagegen_adapters.graphs.naming import unknown_name
+from imagegen_server.backend import Backend
 from imagegen_server.errors import Refused, bad_field
-from imagegen_server.fleet import Backend, Fleet
+from imagegen_server.fleet import Fleet
 from imagegen_server.services.rpc import Context
 from imagegen_server.wire.backends import LISTS, LOADABLE, bounded_metadata, encode_models, type_name
 from imagegen_server.wire.scalars import to_timestamp

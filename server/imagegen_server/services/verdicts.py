@@ -12,9 +12,9 @@ from imagegen_adapters.graphs.graph import read_json, upload_target
 from imagegen_adapters.graphs.inputs import InputType
 from imagegen_adapters.graphs.node_classes import NodeClasses
 from imagegen_adapters.graphs.problems import GraphProblem, ProblemCode, Severity
+from imagegen_server.backend import Backend
 from imagegen_server.defaulting import defaults_for
 from imagegen_server.errors import invalid
-from imagegen_server.fleet import Backend
 from imagegen_server.invoking import Wanted, made
 from imagegen_server.settings.model import Settings
 from imagegen_server.wire.specs import decode_image

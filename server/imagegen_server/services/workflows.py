@@ -13,8 +13,9 @@ from imagegen_adapters.errors import Violation
 from imagegen_adapters.graphs.graph import read_json
 from imagegen_adapters.graphs.node_classes import NodeClasses
 from imagegen_server.assets import AssetStore
+from imagegen_server.backend import Backend
 from imagegen_server.errors import Refused, asset_not_found, bad_field, invalid, node_class_not_found
-from imagegen_server.fleet import Backend, Fleet
+from imagegen_server.fleet import Fleet
 from imagegen_server.jobs import JobSpec
 from imagegen_server.metadata import files
 from imagegen_server.services.metadata import encode_parsed, known_names

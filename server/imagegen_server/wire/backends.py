@@ -5,7 +5,7 @@ from itertools import islice
 
 from imagegen.v1 import backend_pb2, model_pb2
 from imagegen_adapters.contract import Capabilities, Catalog, NamedModel
-from imagegen_server.fleet import Backend
+from imagegen_server.backend import Backend
 from imagegen_server.wire.scalars import to_timestamp
 
 _HEALTH = {

@@ -7,8 +7,9 @@ from typing import Any, TypeAlias
 import orjson
 
 from imagegen_adapters.graphs.node_classes import NodeClasses, read_node_classes
+from imagegen_server.backend import Backend
 from imagegen_server.definitions import united
-from imagegen_server.fleet import Backend, Fleet
+from imagegen_server.fleet import Fleet
 from imagegen_server.workflows.allowances import by_catalogs, by_classes
 from imagegen_server.workflows.model import Workflow
 from imagegen_server.workflows.values import Allowed
