@@ -62,7 +62,7 @@ check: setup page ## what CI runs before the tests: stubs, lint, format, types, 
 	$(BIN)/buf lint protos/imagegen/v1/imagegen.binpb --config buf.yaml --path imagegen
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy adapters benchmarks client docs/screenshots gateway/imagegen_gateway $(WEB)/generate_types.py server protos/generate.py tests
+	$(BIN)/mypy adapters benchmarks client docs/screenshots gateway/imagegen_gateway $(WEB)/generate_types.py hatch_build.py server protos/generate.py tests
 	$(BIN)/lint-imports
 
 chaos: setup ## kill everything at random moments for two minutes (CHAOS="--seed 7 --jobs 100")
