@@ -15,7 +15,7 @@ export IMAGEGEN_DATA_DIR ?= $(CURDIR)/data
 WEB := gateway/web
 PAGE := gateway/imagegen_gateway/static/index.html
 NODE_IS_NEW = node -e 'process.exit(process.versions.node.split(".")[0] < 20)' 2>/dev/null && npm --version >/dev/null 2>&1
-NPM = PATH="$$PATH:$(CURDIR)/$(BIN)" npm --prefix $(WEB)
+NPM = PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix $(WEB)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup page page-dev run test test-page check chaos bench bench-scheduling bench-recovery e2e-openwebui e2e-comfyui-page format protos requirements node-example screenshots openwebui-screenshots clean
