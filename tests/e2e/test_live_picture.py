@@ -1,4 +1,4 @@
-"""What a person sees in a browser."""
+"""A picture that shows itself, in a real browser."""
 
 import shutil
 from collections.abc import AsyncIterator
