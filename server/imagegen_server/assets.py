@@ -18,6 +18,7 @@ from typing import BinaryIO
 from weakref import WeakValueDictionary
 
 from imagegen_server.errors import Refused, asset_not_found, bad_field
+from imagegen_server.gallery import AssetSource, GalleryEntry
 from imagegen_server.image_headers import Kind, UnreadableImage, read_image, sniff
 from imagegen_server.jobs import Asset, AssetOrigin
 from imagegen_server.stores.store import KeptAsset, Store, StoreError
@@ -56,10 +57,11 @@ class AssetWriter:
         expected_digest: str = "",
         expected_size: int = 0,
         require_image: bool = True,
+        source: AssetSource | None = None,
     ) -> Asset:
-        """Keeps what was written. Refused: DIGEST_MISMATCH, INVALID_IMAGE.
+        """Keeps what was written; `source` of what a job made. Refused: DIGEST_MISMATCH, INVALID_IMAGE.
 
-        Bytes that are stored already give the asset that is there.
+        Bytes that are stored already give the asset that is there. If it was deleted, it is there again.
         """
         digest = self._sha256.hexdigest()
         if expected_size and expected_size != self._size:
@@ -79,7 +81,7 @@ class AssetWriter:
             origin=origin,
             job_id=job_id,
         )
-        return await self._assets.keep(self._path, asset)
+        return await self._assets.keep(self._path, asset, source)
 
     def _append(self, chunk: bytes) -> None:
         self._sha256.update(chunk)
@@ -99,15 +101,25 @@ class AssetWriter:
 class AssetStore:
     """The files of one data folder."""
 
-    def __init__(self, folder: Path, store: Store, *, max_bytes: int, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        store: Store,
+        *,
+        max_bytes: int,
+        clock: Callable[[], float] = time.time,
+        on_change: Callable[[str], None] = lambda _: None,
+    ) -> None:
         """Makes the folder and removes what an earlier process left unfinished.
 
-        `clock` gives seconds since the Unix epoch.
+        `clock` gives seconds since the Unix epoch. `on_change` is called with the digest of each asset that changed,
+        came or went, but for those that jobs have just made.
         """
         self._folder = folder
         self._store = store
         self._max_bytes = max_bytes
         self._clock = clock
+        self._on_change = on_change
         self._unfinished = folder / "unfinished"
         self._unfinished.mkdir(mode=0o700, parents=True, exist_ok=True)
         for leftover in self._unfinished.iterdir():
@@ -134,22 +146,35 @@ class AssetStore:
         finally:
             path.unlink(missing_ok=True)
 
-    async def put(self, data: bytes, *, origin: AssetOrigin, job_id: str = "", require_image: bool = True) -> Asset:
+    async def put(
+        self,
+        data: bytes,
+        *,
+        origin: AssetOrigin,
+        job_id: str = "",
+        require_image: bool = True,
+        source: AssetSource | None = None,
+    ) -> Asset:
         """A new asset at once. Refused as an AssetWriter. Raises StoreError."""
         async with self.writer() as writer:
             await writer.write(data)
-            return await writer.commit(origin=origin, job_id=job_id, require_image=require_image)
+            return await writer.commit(origin=origin, job_id=job_id, require_image=require_image, source=source)
 
     async def get(self, digest: str) -> Asset:
-        """The description. Refused: ASSET_NOT_FOUND, also for what is no digest."""
-        asset = await self._store.get_asset(digest) if _DIGEST.fullmatch(digest) else None
-        if asset is None:
-            raise asset_not_found(digest)
-        return asset
+        """The description. Refused: ASSET_NOT_FOUND, also for what was deleted, and for what is no digest."""
+        return (await self.entry(digest)).asset
 
-    async def read(self, digest: str, *, offset: int = 0, limit: int = 0) -> AsyncGenerator[bytes, None]:
+    async def entry(self, digest: str, *, include_deleted: bool = False) -> GalleryEntry:
+        """The description, and what is kept beside it. Refused as `get`."""
+        if not _DIGEST.fullmatch(digest):
+            raise asset_not_found(digest)
+        return _found(digest, await self._store.get_asset(digest, include_deleted=include_deleted))
+
+    async def read(
+        self, digest: str, *, offset: int = 0, limit: int = 0, include_deleted: bool = False
+    ) -> AsyncGenerator[bytes, None]:
         """Its bytes in chunks of CHUNK_BYTES; `limit` 0: to the end. Refused: ASSET_NOT_FOUND, INVALID_RANGE."""
-        asset = await self.get(digest)
+        asset = (await self.entry(digest, include_deleted=include_deleted)).asset
         _check_offset(offset, asset.size_bytes)
         left = min(limit or asset.size_bytes, asset.size_bytes - offset)
         file = self._open(digest)
@@ -168,19 +193,48 @@ class AssetStore:
         with self._open(digest) as file:
             return await asyncio.to_thread(file.read)
 
-    async def delete(self, digest: str) -> None:
-        """Refused: ASSET_NOT_FOUND, ASSET_IN_USE."""
+    async def mark(self, digest: str, *, favorite: bool) -> GalleryEntry:
+        """Makes it a favorite, or no longer. Refused: ASSET_NOT_FOUND."""
+        entry = _found(digest, await self._store.set_favorite(digest, favorite=favorite))
+        self._on_change(digest)
+        return entry
+
+    async def delete(self, digest: str) -> GalleryEntry:
+        """Hides it, so that `undelete` can bring it back. Refused: ASSET_NOT_FOUND, ASSET_IN_USE."""
         await self.get(digest)
         async with self._lock(digest):
             is_held = digest in self._held
-            if not is_held and await self._store.delete_asset(digest):
+            entry = None if is_held else await self._store.mark_deleted(digest, time=self.now())
+        if entry is None:
+            raise await self._refusal(digest, is_held=is_held)
+        self._on_change(digest)
+        return entry
+
+    async def undelete(self, digest: str) -> GalleryEntry:
+        """Brings it back, unless it is there. Refused: ASSET_NOT_FOUND."""
+        entry = _found(digest, await self._store.undelete_asset(digest, time=self.now()))
+        self._on_change(digest)
+        return entry
+
+    async def remove(self, digest: str) -> None:
+        """Removes it for good, deleted or not. Refused: ASSET_NOT_FOUND, ASSET_IN_USE."""
+        await self.entry(digest, include_deleted=True)
+        async with self._lock(digest):
+            is_held = digest in self._held
+            is_gone = not is_held and await self._store.delete_asset(digest)
+            if is_gone:
                 # The row first: a file without a row is waste, a row without a file would be a broken promise.
                 self._unlink(digest)
-                return
+        if not is_gone:
+            raise await self._refusal(digest, is_held=is_held)
+        self._on_change(digest)
+
+    async def _refusal(self, digest: str, *, is_held: bool) -> Refused:
+        """Why it stays."""
         if is_held or await self._store.is_asset_in_use(digest):
             message = f"a job that has not ended needs asset {digest}"
-            raise Refused("ASSET_IN_USE", message, metadata={"digest": digest})
-        raise asset_not_found(digest)
+            return Refused("ASSET_IN_USE", message, metadata={"digest": digest})
+        return asset_not_found(digest)
 
     @property
     def held(self) -> frozenset[str]:
@@ -188,7 +242,7 @@ class AssetStore:
         return frozenset(self._held)
 
     async def retire(self, going: Sequence[KeptAsset]) -> list[KeptAsset]:
-        """Removes those that nobody needs and that were not stored again meanwhile. Gives the removed.
+        """Removes those that nobody needs and with which nothing has happened meanwhile. Gives the removed.
 
         Raises StoreError, also when a file cannot be removed: `sweep` finds it later.
         """
@@ -199,6 +253,7 @@ class AssetStore:
             gone = set(await self._store.retire_assets(free))
             for digest in gone:
                 self._unlink(digest)
+                self._on_change(digest)
                 await asyncio.sleep(0)
             return [asset for asset in free if asset.digest in gone]
 
@@ -240,11 +295,14 @@ class AssetStore:
     def now(self) -> float:
         return self._clock()
 
-    async def keep(self, path: Path, asset: Asset) -> Asset:
+    async def keep(self, path: Path, asset: Asset, source: AssetSource | None) -> Asset:
         """Takes over a complete file, for AssetWriter."""
         async with self._lock(asset.digest):
             await asyncio.to_thread(self._rename, path, self._path(asset.digest))
-            return await self._store.put_asset(asset)
+            kept = await self._store.put_asset(asset, source)
+        if source is None:
+            self._on_change(asset.digest)
+        return kept
 
     def _lock(self, digest: str) -> asyncio.Lock:
         return self._locks.setdefault(digest, asyncio.Lock())
@@ -288,6 +346,12 @@ async def slices(data: bytes, *, offset: int = 0, limit: int = 0) -> AsyncGenera
     end = min(offset + limit, len(data)) if limit else len(data)
     for start in range(offset, end, CHUNK_BYTES):
         yield data[start : min(start + CHUNK_BYTES, end)]
+
+
+def _found(digest: str, entry: GalleryEntry | None) -> GalleryEntry:
+    if entry is None:
+        raise asset_not_found(digest)
+    return entry
 
 
 def _check_offset(offset: int, size_bytes: int) -> None:

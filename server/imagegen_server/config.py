@@ -126,7 +126,9 @@ class ServerSettings(BaseSettings):
     keep_assets_days: float = Field(default=0.0, ge=0.0)
     """How long pictures and uploads are kept; 0: for ever."""
     keep_assets_bytes: int = Field(default=0, ge=0)
-    """How much room pictures and uploads may take together; the oldest go first. 0: no limit."""
+    """How much room pictures and uploads may take together; deleted ones go first, then the oldest. 0: no limit."""
+    keep_deleted_hours: float = Field(default=24.0, ge=0.0, le=8760.0)
+    """How long deleted pictures and uploads can be brought back; 0: they are removed at once."""
     allow_unauthenticated: bool = False
     """Needed to listen beyond this machine: whoever reaches the port may do everything."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

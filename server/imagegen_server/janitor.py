@@ -103,13 +103,16 @@ class Janitor:
     async def _delete_assets(self) -> list[KeptAsset]:
         gone: list[KeptAsset] = []
         total_bytes = await self.store.total_asset_bytes()
-        page = await self.store.oldest_assets(limit=ASSETS_AT_ONCE)
-        while page and is_surplus(self.policy(), self.clock(), page[0], total_bytes=total_bytes):
-            going = assets_to_delete(self.policy(), self.clock(), page, total_bytes=total_bytes, needed=self._needed())
-            retired = await self.assets.retire(going)
-            gone += retired
-            total_bytes -= sum(asset.size_bytes for asset in retired)
-            page = await self.store.oldest_assets(limit=ASSETS_AT_ONCE, after=page[-1])
+        for pages in (self.store.deleted_assets, self.store.oldest_assets):
+            page = await pages(limit=ASSETS_AT_ONCE)
+            while page and is_surplus(self.policy(), self.clock(), page[0], total_bytes=total_bytes):
+                going = assets_to_delete(
+                    self.policy(), self.clock(), page, total_bytes=total_bytes, needed=self._needed()
+                )
+                retired = await self.assets.retire(going)
+                gone += retired
+                total_bytes -= sum(asset.size_bytes for asset in retired)
+                page = await pages(limit=ASSETS_AT_ONCE, after=page[-1])
         return gone
 
     def _needed(self) -> set[str]:

@@ -6,8 +6,9 @@ The rules:
 2. A job that has not ended never goes, nor do its events, its inputs and what it has made so far.
 3. Jobs grow old by their end, assets by when their bytes were stored last. Whoever stores a picture again keeps it.
 4. An asset stays for a while, whatever the policy says: an upload waits for its job, and a result for the write that
-   adds it to its job.
-5. Where a clock was wrong, things stay longer rather than shorter: what ended behind a job does not go before it.
+   adds it to its job. Unless somebody has deleted it.
+5. Favorites never go. What was deleted goes when its time is over, and before all else when room is short.
+6. Where a clock was wrong, things stay longer rather than shorter: what ended behind a job does not go before it.
 
 Pure. Times are seconds since the Unix epoch.
 """
@@ -25,7 +26,7 @@ GRACE_S: Final = 600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """How long, and how much. 0: without limit."""
+    """How long, and how much. 0: without limit, but for `keep_deleted_s`."""
 
     keep_jobs: int = 0
     """How many ended jobs."""
@@ -34,6 +35,8 @@ class Policy:
     """The events of ended jobs, but the last."""
     keep_assets_s: float = 0.0
     keep_assets_bytes: int = 0
+    keep_deleted_s: float = 86_400.0
+    """How long what was deleted can be brought back; 0: not at all."""
 
 
 def jobs_to_delete(policy: Policy, now: float, oldest: Sequence[EndedJob], *, count: int) -> Sequence[EndedJob]:
@@ -51,7 +54,10 @@ def jobs_to_compact(policy: Policy, now: float, oldest: Sequence[EndedJob]) -> S
 def assets_to_delete(
     policy: Policy, now: float, oldest: Sequence[KeptAsset], *, total_bytes: int, needed: Container[str]
 ) -> list[KeptAsset]:
-    """Those that go of the oldest assets, in order. `total_bytes`: of all that are stored; `needed`: digests."""
+    """Those that go of the oldest assets, or of the first deleted, in order.
+
+    `total_bytes`: of all that are stored; `needed`: digests.
+    """
     going = []
     for asset in oldest:
         if not is_surplus(policy, now, asset, total_bytes=total_bytes):
@@ -63,11 +69,14 @@ def assets_to_delete(
 
 
 def is_surplus(policy: Policy, now: float, oldest: KeptAsset, *, total_bytes: int) -> bool:
-    """Whether the oldest asset is too old, or there are too many bytes."""
+    """Whether the oldest asset, or the first deleted, is too old, or there are too many bytes."""
+    is_too_much = 0 < policy.keep_assets_bytes < total_bytes
+    if oldest.delete_time is not None:
+        return is_too_much or oldest.delete_time <= now - policy.keep_deleted_s
     if oldest.kept_since >= now - GRACE_S:
         return False
     is_too_old = bool(policy.keep_assets_s) and oldest.kept_since < now - policy.keep_assets_s
-    return is_too_old or 0 < policy.keep_assets_bytes < total_bytes
+    return is_too_old or is_too_much
 
 
 def _aged(oldest: Sequence[EndedJob], now: float, keep_s: float) -> int:

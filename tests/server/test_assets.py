@@ -247,7 +247,15 @@ async def test_reading_from_the_end_gives_nothing_and_from_behind_it_is_refused(
 
 @pytest.mark.parametrize("digest", ["ab" * 32, "", "..", "../imagegen.db", "AB" * 32, "ab" * 32 + "\n", "a/" * 32])
 async def test_what_is_not_there_or_no_digest_is_not_found(assets: AssetStore, digest: str) -> None:
-    for call in (assets.get(digest), assets.bytes(digest), gather(assets.read(digest)), assets.delete(digest)):
+    for call in (
+        assets.get(digest),
+        assets.bytes(digest),
+        gather(assets.read(digest)),
+        assets.delete(digest),
+        assets.undelete(digest),
+        assets.mark(digest, favorite=True),
+        assets.remove(digest),
+    ):
         with pytest.raises(Refused) as refusal:
             await call
         assert refusal.value.reason == "ASSET_NOT_FOUND"
@@ -263,12 +271,12 @@ async def test_a_file_that_somebody_removed_is_not_found(assets: AssetStore, fol
     assert await assets.bytes(asset.digest) == a_picture()
 
 
-async def test_a_deleted_asset_is_gone_and_can_come_back(assets: AssetStore, folder: Path) -> None:
+async def test_a_removed_asset_is_gone_and_can_be_stored_again(assets: AssetStore, folder: Path) -> None:
     asset = await assets.put(a_picture(), origin=UPLOAD)
-    await assets.delete(asset.digest)
+    await assets.remove(asset.digest)
     assert files_in(folder) == set()
     with pytest.raises(Refused):
-        await assets.get(asset.digest)
+        await assets.entry(asset.digest, include_deleted=True)
     again = await assets.put(a_picture(), origin=UPLOAD)
     assert await assets.bytes(again.digest) == a_picture()
 
@@ -279,9 +287,11 @@ async def test_an_asset_is_there_or_not_whatever_happens_at_once(assets: AssetSt
         await asyncio.gather(
             assets.put(a_picture(), origin=UPLOAD),
             assets.put(a_picture(), origin=UPLOAD),
-            assets.delete(digest),
+            assets.remove(digest),
             assets.put(a_picture(), origin=UPLOAD),
             assets.delete(digest),
+            assets.undelete(digest),
+            assets.remove(digest),
             return_exceptions=True,
         )
         try:
@@ -297,9 +307,10 @@ async def test_an_asset_that_a_job_needs_stays(folder: Path, workplace: Workplac
     asset = await assets.put(a_picture(), origin=UPLOAD)
     spec = JobSpec(source=ImageParameters(prompt="", init_image=asset.digest))
     await workplace.ledger.create(a_job(spec=spec))
-    with pytest.raises(Refused) as refusal:
-        await assets.delete(asset.digest)
-    assert refusal.value.reason == "ASSET_IN_USE"
+    for call in (assets.delete(asset.digest), assets.remove(asset.digest)):
+        with pytest.raises(Refused) as refusal:
+            await call
+        assert refusal.value.reason == "ASSET_IN_USE"
     assert await assets.bytes(asset.digest) == a_picture()
     await workplace.ledger.apply("job-1", CancelRequested())
     await assets.delete(asset.digest)
@@ -310,7 +321,7 @@ async def test_a_reader_keeps_its_file_when_it_is_deleted(assets: AssetStore) ->
     asset = await assets.put(data, origin=UPLOAD)
     chunks = assets.read(asset.digest)
     first = await anext(chunks)
-    await assets.delete(asset.digest)
+    await assets.remove(asset.digest)
     assert first + b"".join([chunk async for chunk in chunks]) == data
 
 
@@ -324,9 +335,10 @@ async def test_a_reader_that_leaves_early_closes_its_file(assets: AssetStore) ->
 async def test_what_is_held_is_not_deleted(assets: AssetStore) -> None:
     digest = (await assets.put(a_picture(), origin=UPLOAD)).digest
     async with assets.holding([digest, digest]), assets.holding([digest]):
-        with pytest.raises(Refused) as refusal:
-            await assets.delete(digest)
-    assert refusal.value.reason == "ASSET_IN_USE"
+        for call in (assets.delete(digest), assets.remove(digest)):
+            with pytest.raises(Refused) as refusal:
+                await call
+            assert refusal.value.reason == "ASSET_IN_USE"
     await assets.delete(digest)
 
 

@@ -19,6 +19,7 @@ from imagegen_adapters.contract import (
     Warned,
 )
 from imagegen_server.errors import Refused
+from imagegen_server.gallery import AssetSource, SourceFinder
 from imagegen_server.happenings import (
     AttemptAccepted,
     AttemptTold,
@@ -60,6 +61,7 @@ class Recorder:
             job.spec.preview, self._publish_preview, surroundings.executor, first_number=first_frame
         )
         self._is_graph = isinstance(job.spec.source, RawGraph)
+        self._sources: SourceFinder | None = None
         self._heard_of = Counter[str]()
         # What an earlier attempt, or an earlier process, has delivered is not stored again.
         told = Counter[str]()
@@ -109,12 +111,14 @@ class Recorder:
         key = self._key(image, self._heard_of)
         if key in self._stored or not (self._is_graph or image.image_index in self._slice.images):
             return
+        image_index = len(self._job.outputs) if self._is_graph else image.image_index
         try:
             asset = await self._at.assets.put(
                 image.data,
                 origin=AssetOrigin.OUTPUT,
                 job_id=self._job.job_id,
                 require_image=isinstance(self._job.spec.source, ImageParameters),
+                source=await self._source_of(image, image_index),
             )
         except Refused as refused:
             await self._tell(Warned(code="OUTPUT_UNREADABLE", message=f"an output was left out: {refused}"))
@@ -124,12 +128,17 @@ class Recorder:
             OutputStored(
                 number=self._number,
                 asset=asset,
-                image_index=len(self._job.outputs) if self._is_graph else image.image_index,
+                image_index=image_index,
                 seed=image.seed,
                 node_id=image.node_id,
                 intermediate=image.intermediate,
             )
         )
+
+    async def _source_of(self, image: ImageReady, image_index: int) -> AssetSource:
+        if self._sources is None:
+            self._sources = await asyncio.to_thread(SourceFinder, self._job)
+        return self._sources.source(image_index=image_index, seed=image.seed, intermediate=image.intermediate)
 
     def _key(self, image: ImageReady | Output, heard_of: Counter[str]) -> tuple[str, int, bool]:
         """The same for the same image in every attempt."""

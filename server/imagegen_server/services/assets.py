@@ -1,18 +1,20 @@
 """AssetService."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from imagegen.v1 import asset_pb2 as pb
 from imagegen_adapters.errors import Violation
 from imagegen_server.assets import AssetStore, slices
 from imagegen_server.errors import Refused, invalid
+from imagegen_server.gallery import GalleryEntry
 from imagegen_server.jobs import Asset, AssetOrigin
+from imagegen_server.retention import Policy
 from imagegen_server.services.metadata import GenerationMetadata
 from imagegen_server.services.rpc import Context
-from imagegen_server.stores.store import AssetFilter, Store
+from imagegen_server.stores.store import Store
 from imagegen_server.tokens import TokenCodec
-from imagegen_server.wire.jobs import decode_origin, encode_asset
+from imagegen_server.wire.assets import decode_filter, encode_entry, encode_facets
 
 DEFAULT_PAGE_SIZE = 50
 MAX_FORGOTTEN_BYTES = 64 * 1024 * 1024
@@ -24,6 +26,8 @@ class AssetService:
     store: Store
     tokens: TokenCodec
     metadata: GenerationMetadata
+    retention: Callable[[], Policy] = Policy
+    """Gives what counts now."""
 
     async def write_asset(self, requests: AsyncIterator[pb.WriteAssetRequest], _: Context) -> pb.WriteAssetResponse:
         first = await anext(requests, None)
@@ -36,7 +40,7 @@ class AssetService:
         except Refused:
             await _read_out(requests)
             raise
-        return pb.WriteAssetResponse(asset=encode_asset(asset))
+        return pb.WriteAssetResponse(asset=self._encode(await self.assets.entry(asset.digest)))
 
     async def _write(self, header: pb.AssetHeader, requests: AsyncIterator[pb.WriteAssetRequest]) -> Asset:
         async with self.assets.writer() as writer:
@@ -49,11 +53,11 @@ class AssetService:
             )
 
     async def read_asset(self, request: pb.ReadAssetRequest, context: Context) -> None:
-        asset = await self.assets.get(request.digest)
+        entry = await self.assets.entry(request.digest, include_deleted=request.include_deleted)
         chunks = await self._chunks(request)
         # The first chunk is read before anything is sent, so that a refusal is the only answer.
         first = await anext(chunks, b"")
-        await context.write(pb.ReadAssetResponse(asset=encode_asset(asset)))
+        await context.write(pb.ReadAssetResponse(asset=self._encode(entry)))
         if first:
             await context.write(pb.ReadAssetResponse(chunk=first))
         async for chunk in chunks:
@@ -66,34 +70,51 @@ class AssetService:
             case pb.METADATA_POLICY_A1111:
                 data = await self.metadata.with_parameters(request.digest)
             case _:
-                return self.assets.read(request.digest, offset=request.offset, limit=request.limit)
+                return self.assets.read(
+                    request.digest,
+                    offset=request.offset,
+                    limit=request.limit,
+                    include_deleted=request.include_deleted,
+                )
         return slices(data, offset=request.offset, limit=request.limit)
 
     async def get_asset(self, request: pb.GetAssetRequest, _: Context) -> pb.GetAssetResponse:
-        return pb.GetAssetResponse(asset=encode_asset(await self.assets.get(request.digest)))
+        return pb.GetAssetResponse(asset=self._encode(await self.assets.entry(request.digest)))
 
     async def list_assets(self, request: pb.ListAssetsRequest, _: Context) -> pb.ListAssetsResponse:
-        wanted = AssetFilter(origin=decode_origin(request.origin), job_id=request.job_id)
+        wanted = decode_filter(request)
         scope = f"assets {wanted}"
         before = self.tokens.decode_page(request.page_token, scope) if request.page_token else None
-        assets, next_before = await self.store.list_assets(
+        entries, next_before = await self.store.list_assets(
             wanted, limit=request.page_size or DEFAULT_PAGE_SIZE, before=before
         )
-        next_token = self.tokens.encode_page(next_before, scope) if next_before is not None else ""
-        return pb.ListAssetsResponse(assets=[encode_asset(asset) for asset in assets], next_page_token=next_token)
+        return pb.ListAssetsResponse(
+            assets=[self._encode(entry) for entry in entries],
+            next_page_token=self.tokens.encode_page(next_before, scope) if next_before is not None else "",
+            total_size=await self.store.count_assets(wanted),
+        )
 
-    async def get_asset_facets(self, _: pb.GetAssetFacetsRequest, _context: Context) -> pb.GetAssetFacetsResponse:
-        return pb.GetAssetFacetsResponse()
+    async def get_asset_facets(self, _request: pb.GetAssetFacetsRequest, _: Context) -> pb.GetAssetFacetsResponse:
+        return encode_facets(await self.store.asset_facets())
 
     async def update_asset(self, request: pb.UpdateAssetRequest, _: Context) -> pb.UpdateAssetResponse:
-        return pb.UpdateAssetResponse(asset=encode_asset(await self.assets.get(request.digest)))
-
-    async def undelete_asset(self, request: pb.UndeleteAssetRequest, _: Context) -> pb.UndeleteAssetResponse:
-        return pb.UndeleteAssetResponse(asset=encode_asset(await self.assets.get(request.digest)))
+        if request.HasField("favorite"):
+            entry = await self.assets.mark(request.digest, favorite=request.favorite)
+        else:
+            entry = await self.assets.entry(request.digest)
+        return pb.UpdateAssetResponse(asset=self._encode(entry))
 
     async def delete_asset(self, request: pb.DeleteAssetRequest, _: Context) -> pb.DeleteAssetResponse:
-        await self.assets.delete(request.digest)
-        return pb.DeleteAssetResponse()
+        if request.permanently or not self.retention().keep_deleted_s:
+            await self.assets.remove(request.digest)
+            return pb.DeleteAssetResponse()
+        return pb.DeleteAssetResponse(asset=self._encode(await self.assets.delete(request.digest)))
+
+    async def undelete_asset(self, request: pb.UndeleteAssetRequest, _: Context) -> pb.UndeleteAssetResponse:
+        return pb.UndeleteAssetResponse(asset=self._encode(await self.assets.undelete(request.digest)))
+
+    def _encode(self, entry: GalleryEntry) -> pb.Asset:
+        return encode_entry(entry, keep_deleted_s=self.retention().keep_deleted_s)
 
 
 async def _read_out(requests: AsyncIterator[pb.WriteAssetRequest]) -> None:

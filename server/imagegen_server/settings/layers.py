@@ -29,7 +29,14 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
         "scheduler",
     ),
     "preview": ("mode", "max_rate_hz", "max_pixels", "format", "quality"),
-    "retention": ("keep_jobs", "keep_jobs_days", "keep_events_hours", "keep_assets_days", "keep_assets_bytes"),
+    "retention": (
+        "keep_jobs",
+        "keep_jobs_days",
+        "keep_events_hours",
+        "keep_assets_days",
+        "keep_assets_bytes",
+        "keep_deleted_hours",
+    ),
     "quotas": ("max_queued_jobs", "owners"),
     "exposure": ("models", "workflows"),
 }
@@ -120,6 +127,7 @@ def _policy(values: Mapping[str, Any]) -> Policy:
         keep_events_s=values["keep_events_hours"] * _HOUR_S,
         keep_assets_s=values["keep_assets_days"] * _DAY_S,
         keep_assets_bytes=values["keep_assets_bytes"],
+        keep_deleted_s=values["keep_deleted_hours"] * _HOUR_S,
     )
 
 

@@ -53,7 +53,7 @@ class EndedJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptAsset:
-    """An asset that no job needs for its input."""
+    """An asset that may go."""
 
     number: int
     """Of the asset; growing."""
@@ -61,6 +61,9 @@ class KeptAsset:
     size_bytes: int
     kept_since: float
     """When its bytes were stored last."""
+    deletion: int | None = None
+    """In the order of deletions; None: it was not deleted."""
+    delete_time: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +85,30 @@ class AssetFilter:
 
     origin: AssetOrigin | None = None
     job_id: str = ""
+    words: tuple[str, ...] = ()
+    """All of them are in the prompt, as `gallery.words_of` gives them."""
+    model: str = ""
+    workflow_id: str = ""
+    owner: str | None = None
+    """Empty: nobody in particular."""
+    created_after: float | None = None
+    """At this time or later."""
+    created_before: float | None = None
+    """Before this time."""
+    favorites: bool = False
+    pictures: bool = False
+    """No by-products, and nothing that is no image."""
+    deleted: bool = False
+    """In place of those that are there, the last deleted first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """How much the store keeps."""
+
+    assets: int
+    assets_bytes: int
+    jobs: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

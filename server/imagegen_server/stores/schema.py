@@ -14,6 +14,8 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
+    text,
 )
 
 metadata = MetaData(
@@ -88,7 +90,36 @@ assets = Table(
     Column("job_id", String(64), nullable=False, index=True),
     # When its bytes were stored last: by this its age is counted.
     Column("kept_since", Double, nullable=False, server_default="0"),
+    # What the job was asked for; all empty where none made it.
+    Column("owner", String(256), nullable=False, server_default=""),
+    Column("prompt", Text, nullable=False, server_default=""),
+    Column("model", String(512), nullable=False, server_default=""),
+    Column("workflow_id", String(64), nullable=False, server_default=""),
+    Column("image_index", Integer, nullable=False, server_default="0"),
+    Column("seed", BigInteger),
+    Column("intermediate", Boolean, nullable=False, server_default=false()),
+    # The prompt, casefolded, for searching only.
+    Column("searched", Text, nullable=False, server_default=""),
+    Column("is_picture", Boolean, nullable=False, server_default=false()),
+    Column("favorite", Boolean, nullable=False, server_default=false()),
+    # In the order of deletions; NULL: it is there.
+    Column("deletion", _Number),
+    Column("delete_time", Double),
     Index(None, "kept_since", "number"),
+    # Each filter comes with what else a gallery asks for, so that counting looks at nothing but the index.
+    Index(None, "origin", "is_picture", "deletion", "number"),
+    Index(None, "model", "number", "is_picture", "deletion", "origin"),
+    Index(None, "workflow_id", "number", "is_picture", "deletion", "origin"),
+    Index(None, "owner", "number", "is_picture", "deletion", "origin"),
+    Index(None, "create_time"),
+    # SQLite takes an index for selective unless it is told that it holds a few rows only.
+    Index("ix_assets_favorite", "number", sqlite_where=text("favorite"), postgresql_where=text("favorite")),
+    Index(
+        "ix_assets_deletion",
+        "deletion",
+        sqlite_where=text("deletion IS NOT NULL"),
+        postgresql_where=text("deletion IS NOT NULL"),
+    ),
     # Numbers are never given twice, so that pages stay in order of creation.
     sqlite_autoincrement=True,
 )

@@ -12,15 +12,18 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from imagegen_server.gallery import AssetSource, Facets, GalleryEntry
 from imagegen_server.history import Record, Scope
 from imagegen_server.jobs import Asset, Job
 from imagegen_server.stores import (
     asset_rows,
+    gallery_rows,
     history_rows,
     job_rows,
     meta_rows,
     named_values,
     settings_rows,
+    totals,
     workflow_rows,
 )
 from imagegen_server.stores.database import open_database
@@ -35,6 +38,7 @@ from imagegen_server.stores.model import (
     StoredJob,
     StoredRevision,
     StoreError,
+    Totals,
 )
 from imagegen_server.stores.writer import Writer
 
@@ -142,21 +146,40 @@ class Store:
         """Removes the events, but the last, of the first of `oldest_uncompacted`. Gives how many events."""
         return await self._write(lambda c: history_rows.compact(c, going))
 
-    async def put_asset(self, asset: Asset) -> Asset:
+    async def put_asset(self, asset: Asset, source: AssetSource | None = None) -> Asset:
         """Adds a description, and gives the one that counts: the first that was put for this digest.
 
-        The age of the asset is counted anew.
+        The age of the asset is counted anew. One that was deleted is there again; if a job has made it, as a new one.
         """
-        return await self._write(lambda c: asset_rows.put_asset(c, asset))
+        return await self._write(lambda c: asset_rows.put_asset(c, asset, source))
 
-    async def get_asset(self, digest: str) -> Asset | None:
-        return await self._read(lambda c: asset_rows.get_asset(c, digest))
+    async def get_asset(self, digest: str, *, include_deleted: bool = False) -> GalleryEntry | None:
+        return await self._read(lambda c: asset_rows.get_entry(c, digest, include_deleted=include_deleted))
 
     async def list_assets(
         self, wanted: AssetFilter, *, limit: int, before: int | None = None
-    ) -> tuple[list[Asset], int | None]:
+    ) -> tuple[list[GalleryEntry], int | None]:
         """A page of assets, newest first, as `list_jobs`."""
-        return await self._read(lambda c: asset_rows.list_assets(c, wanted, limit, before))
+        return await self._read(lambda c: gallery_rows.list_entries(c, wanted, limit, before))
+
+    async def count_assets(self, wanted: AssetFilter) -> int:
+        """How many there are on all pages."""
+        return await self._read(lambda c: gallery_rows.count_entries(c, wanted))
+
+    async def asset_facets(self) -> Facets:
+        return await self._read(gallery_rows.facets)
+
+    async def set_favorite(self, digest: str, *, favorite: bool) -> GalleryEntry | None:
+        """None: there is no such asset."""
+        return await self._write(lambda c: asset_rows.set_favorite(c, digest, favorite=favorite))
+
+    async def mark_deleted(self, digest: str, *, time: float) -> GalleryEntry | None:
+        """Hides a description unless a job that has not ended needs it; None: nothing was hidden."""
+        return await self._write(lambda c: asset_rows.mark_deleted(c, digest, time))
+
+    async def undelete_asset(self, digest: str, *, time: float) -> GalleryEntry | None:
+        """Shows a description again, and counts its age from `time`; None: there is none."""
+        return await self._write(lambda c: asset_rows.undelete(c, digest, time))
 
     async def delete_asset(self, digest: str) -> bool:
         """Removes a description unless a job that has not ended needs it; False: nothing was removed."""
@@ -170,11 +193,15 @@ class Store:
         return await self._read(asset_rows.total_bytes)
 
     async def oldest_assets(self, *, limit: int, after: KeptAsset | None = None) -> list[KeptAsset]:
-        """The assets that were put first and are not the input of a job that has not ended, in order."""
+        """The assets that were put first, in order, but for favorites and inputs of jobs that have not ended."""
         return await self._read(lambda c: asset_rows.oldest_assets(c, limit, after))
 
+    async def deleted_assets(self, *, limit: int, after: KeptAsset | None = None) -> list[KeptAsset]:
+        """Those that can be brought back, the first deleted first."""
+        return await self._read(lambda c: asset_rows.deleted_assets(c, limit, after))
+
     async def retire_assets(self, going: Sequence[KeptAsset]) -> list[str]:
-        """Removes those that were neither put again nor made an input meanwhile. Gives the digests of the removed."""
+        """Removes those with which nothing has happened meanwhile. Gives the digests of the removed."""
         return await self._write(lambda c: asset_rows.retire_assets(c, going))
 
     async def unknown_digests(self, digests: Sequence[str]) -> set[str]:
@@ -182,8 +209,8 @@ class Store:
         return await self._read(lambda c: asset_rows.unknown_digests(c, digests))
 
     async def is_described(self, digest: str) -> bool:
-        """Whether there is an asset with this digest, also one whose write is still queued."""
-        return await self._write(lambda c: asset_rows.get_asset(c, digest) is not None)
+        """Whether there is an asset with this digest, deleted or not, also one whose write is still queued."""
+        return await self._write(lambda c: asset_rows.is_described(c, digest))
 
     async def newest_revisions(self) -> dict[str, int]:
         """Of the workflows that were not deleted, by id."""
@@ -211,6 +238,10 @@ class Store:
     async def delete_workflow(self, workflow_id: str) -> bool:
         """Takes a workflow out of `newest_revisions`; whether there was one. Its revisions stay."""
         return await self._write(lambda c: workflow_rows.delete_workflow(c, workflow_id))
+
+    async def totals(self) -> Totals:
+        """How much is kept."""
+        return await self._read(totals.get_totals)
 
     async def get_value(self, key: str) -> bytes | None:
         """What was kept under this name; None: nothing was."""

@@ -1,4 +1,4 @@
-"""Jobs and assets, and the bytes under which the store keeps a job."""
+"""Jobs, and the bytes under which the store keeps a job."""
 
 import struct
 from collections.abc import Iterable, Mapping
@@ -7,13 +7,11 @@ from typing import Any
 
 import orjson
 
-from imagegen.v1 import asset_pb2, image_gen_pb2, job_pb2
+from imagegen.v1 import image_gen_pb2, job_pb2
 from imagegen_adapters.contract import Handle, Warned
 from imagegen_adapters.errors import Violation
 from imagegen_server.happenings import Updated
 from imagegen_server.jobs import (
-    Asset,
-    AssetOrigin,
     Attempt,
     AttemptState,
     Ending,
@@ -28,6 +26,7 @@ from imagegen_server.jobs import (
     Output,
     Slice,
 )
+from imagegen_server.wire.assets import decode_asset, encode_asset
 from imagegen_server.wire.errors import decode_failure, encode_failure
 from imagegen_server.wire.scalars import from_timestamp, to_timestamp
 from imagegen_server.wire.specs import Defaults, decode_graph, decode_image, decode_spec, encode_spec
@@ -36,8 +35,6 @@ JOB_STATES = {state: job_pb2.JobState.Value(f"JOB_STATE_{state.name}") for state
 _JOB_STATES_BACK = {value: state for state, value in JOB_STATES.items()}
 _ATTEMPT_STATES = {state: job_pb2.AttemptState.Value(f"ATTEMPT_STATE_{state.name}") for state in AttemptState}
 _ATTEMPT_STATES_BACK = {value: state for state, value in _ATTEMPT_STATES.items()}
-_ORIGINS = {origin: asset_pb2.AssetOrigin.Value(f"ASSET_ORIGIN_{origin.name}") for origin in AssetOrigin}
-_ORIGINS_BACK = {value: origin for origin, value in _ORIGINS.items()}
 
 _LENGTH = struct.Struct(">I")
 # A stored spec has everything resolved, so these are never looked at.
@@ -116,11 +113,6 @@ def decode_update(request: image_gen_pb2.UpdateJobRequest) -> Updated:
     )
 
 
-def decode_origin(origin: asset_pb2.AssetOrigin.ValueType) -> AssetOrigin | None:
-    """The origin of a filter; None: any."""
-    return _ORIGINS_BACK.get(origin)
-
-
 def encode_job(
     job: Job,
     *,
@@ -178,19 +170,6 @@ def encode_output(output: Output) -> job_pb2.Output:
     )
 
 
-def encode_asset(asset: Asset) -> asset_pb2.Asset:
-    return asset_pb2.Asset(
-        digest=asset.digest,
-        size_bytes=asset.size_bytes,
-        media_type=asset.media_type,
-        width=asset.width,
-        height=asset.height,
-        create_time=to_timestamp(asset.create_time),
-        origin=_ORIGINS[asset.origin],
-        job_id=asset.job_id,
-    )
-
-
 def encode_warning(warning: Warned) -> job_pb2.Warning:
     return job_pb2.Warning(code=warning.code, message=warning.message)
 
@@ -220,25 +199,12 @@ def _decode_attempt(attempt: job_pb2.Attempt, spec: JobSpec, private: Mapping[st
 def _decode_output(output: job_pb2.Output) -> Output:
     return Output(
         index=output.index,
-        asset=_decode_asset(output.asset),
+        asset=decode_asset(output.asset),
         image_index=output.image_index,
         seed=output.seed if output.HasField("seed") else None,
         node_id=output.node_id,
         intermediate=output.kind == job_pb2.OUTPUT_KIND_INTERMEDIATE,
         attempt=output.attempt,
-    )
-
-
-def _decode_asset(asset: asset_pb2.Asset) -> Asset:
-    return Asset(
-        digest=asset.digest,
-        size_bytes=asset.size_bytes,
-        media_type=asset.media_type,
-        width=asset.width,
-        height=asset.height,
-        create_time=from_timestamp(asset.create_time),
-        origin=_ORIGINS_BACK[asset.origin],
-        job_id=asset.job_id,
     )
 
 

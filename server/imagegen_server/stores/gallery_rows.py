@@ -1,0 +1,76 @@
+"""The gallery: rows of assets by what people look for."""
+
+from sqlalchemy import ColumnElement, Connection, Label, and_, func, select
+
+from imagegen_server.gallery import Facets, GalleryEntry
+from imagegen_server.jobs import AssetOrigin
+from imagegen_server.stores.asset_rows import entry_of
+from imagegen_server.stores.model import AssetFilter
+from imagegen_server.stores.schema import assets
+
+MAX_VALUES = 200
+"""Of a facet."""
+
+_is_there = assets.c.deletion.is_(None)
+_is_made_picture = and_(assets.c.origin == AssetOrigin.OUTPUT.value, assets.c.is_picture, _is_there)
+
+
+def list_entries(
+    connection: Connection, wanted: AssetFilter, limit: int, before: int | None
+) -> tuple[list[GalleryEntry], int | None]:
+    order = assets.c.deletion if wanted.deleted else assets.c.number
+    query = select(assets).where(*_conditions(wanted)).order_by(order.desc()).limit(limit + 1)
+    if before is not None:
+        query = query.where(order < before)
+    rows = connection.execute(query).all()
+    page = rows[:limit]
+    return [entry_of(row) for row in page], getattr(page[-1], order.name) if len(rows) > limit else None
+
+
+def count_entries(connection: Connection, wanted: AssetFilter) -> int:
+    """How many are on all pages."""
+    return _count(connection, *_conditions(wanted))
+
+
+def facets(connection: Connection) -> Facets:
+    return Facets(
+        pictures=_count(connection, _is_made_picture),
+        favorites=_count(connection, _is_made_picture, assets.c.favorite),
+        deleted=_count(connection, assets.c.deletion.is_not(None)),
+        models=_values(connection, assets.c.model.label("value")),
+        workflows=_values(connection, assets.c.workflow_id.label("value")),
+        owners=_values(connection, assets.c.owner.label("value")),
+    )
+
+
+def _conditions(wanted: AssetFilter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [assets.c.deletion.is_not(None) if wanted.deleted else _is_there]
+    if wanted.origin is not None:
+        conditions.append(assets.c.origin == wanted.origin.value)
+    for column in (assets.c.job_id, assets.c.model, assets.c.workflow_id):
+        value = getattr(wanted, column.name)
+        if value:
+            conditions.append(column == value)
+    if wanted.owner is not None:
+        # An upload is of nobody, too, but nobody has asked for it.
+        conditions += [assets.c.owner == wanted.owner, assets.c.origin == AssetOrigin.OUTPUT.value]
+    conditions += [assets.c.searched.contains(word, autoescape=True) for word in wanted.words]
+    if wanted.created_after is not None:
+        conditions.append(assets.c.create_time >= wanted.created_after)
+    if wanted.created_before is not None:
+        conditions.append(assets.c.create_time < wanted.created_before)
+    if wanted.favorites:
+        conditions.append(assets.c.favorite)
+    if wanted.pictures:
+        conditions.append(assets.c.is_picture)
+    return conditions
+
+
+def _count(connection: Connection, *conditions: ColumnElement[bool]) -> int:
+    return connection.execute(select(func.count()).select_from(assets).where(*conditions)).scalar_one()
+
+
+def _values(connection: Connection, value: Label[str]) -> list[tuple[str, int]]:
+    count = func.count()
+    query = select(value, count).where(_is_made_picture).group_by(value).order_by(count.desc(), value).limit(MAX_VALUES)
+    return [(row.value, row[1]) for row in connection.execute(query)]
