@@ -16,7 +16,7 @@ from aiohttp.http import HttpProcessingError
 from imagegen.v1 import asset_pb2_grpc, image_gen_pb2_grpc
 from imagegen_gateway import built_page, pages, sessions, transcoding
 from imagegen_gateway.assets import Assets
-from imagegen_gateway.callers import owner_of
+from imagegen_gateway.callers import Callers, owner_of
 from imagegen_gateway.channels import Channels, open_channels
 from imagegen_gateway.config import GatewaySettings, parse_address
 from imagegen_gateway.dialects import a1111, comfyui, openai, tools
@@ -27,6 +27,8 @@ from imagegen_gateway.errors import Shape, problem_middleware
 from imagegen_gateway.events import EventStreams
 from imagegen_gateway.fetching import Fetcher
 from imagegen_gateway.hub import Hubs, open_hubs
+from imagegen_gateway.key_changes import KeyChanges
+from imagegen_gateway.keyring import Keyring, open_keyring
 from imagegen_gateway.live import LivePictures
 from imagegen_gateway.security import Guard
 from imagegen_gateway.thumbnails import Thumbnails
@@ -81,9 +83,10 @@ async def serve_gateway(settings: GatewaySettings) -> AsyncIterator[Gateway]:
         hubs = await stack.enter_async_context(
             open_hubs(image_gen_pb2_grpc.ImageGenServiceStub(channels.events), settings)
         )
+        keyring = await stack.enter_async_context(open_keyring(settings.keys, channels.events))
         studio = await stack.enter_async_context(open_studio(channels.events, hubs, settings.rpc_timeout_s))
         urls = {}
-        for name, app in build_apps(settings, channels, hubs, studio).items():
+        for name, app in build_apps(settings, channels, hubs, studio, keyring).items():
             urls[name] = await stack.enter_async_context(listening(app, getattr(settings, name)))
             log.info("gateway listens", url=urls[name], setting=name, server=settings.server)
         stack.callback(hubs.close)  # before the runners, which wait for the streams
@@ -113,7 +116,9 @@ async def listening(app: web.Application, address: str) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-def build_apps(settings: GatewaySettings, channels: Channels, hubs: Hubs, studio: Studio) -> dict[str, web.Application]:
+def build_apps(
+    settings: GatewaySettings, channels: Channels, hubs: Hubs, studio: Studio, keyring: Keyring
+) -> dict[str, web.Application]:
     """What is at each address, by the name of its setting: at the first everything, at others a dialect at the root."""
     jobs = image_gen_pb2_grpc.ImageGenServiceStub(channels.events)
     thumbnails = Thumbnails(settings.thumbnail_cache_bytes)
@@ -121,6 +126,7 @@ def build_apps(settings: GatewaySettings, channels: Channels, hubs: Hubs, studio
     kit = Kit(
         settings=settings,
         version=package_version(),
+        keyring=keyring,
         channels=channels,
         studio=studio,
         assets=assets,
@@ -128,10 +134,12 @@ def build_apps(settings: GatewaySettings, channels: Channels, hubs: Hubs, studio
         fetcher=Fetcher(settings.fetch_hosts, settings.max_upload_bytes),
     )
     spoken = {dialect: dialect.routes(kit) for dialect in DIALECTS}
-    app = build_app(settings, {dialect.PREFIX: dialect.answer_problem for dialect in DIALECTS})
+    callers = Callers(settings, keyring)
+    guard = Guard(settings, callers, keyring)
+    app = build_app(settings, guard, {dialect.PREFIX: dialect.answer_problem for dialect in DIALECTS})
     app.add_routes(built_page.routes())
-    app.add_routes(pages.routes(channels.events, kit.version, settings))
-    app.add_routes(sessions.routes(settings))
+    app.add_routes(pages.routes(channels.events, kit.version, callers))
+    app.add_routes(sessions.routes(callers, keyring))
     app.add_routes(EventStreams(hubs, settings).routes())
     app.add_routes(LivePictures(jobs, hubs, assets, settings).routes())
     app.add_routes(assets.routes())
@@ -139,18 +147,18 @@ def build_apps(settings: GatewaySettings, channels: Channels, hubs: Hubs, studio
     app.add_routes(Workflows(channels.events, settings, assets, import_json).routes())
     for routes in spoken.values():
         app.add_routes(routes)
-    app.add_routes(transcoding.routes(channels.events, timeout_s=settings.rpc_timeout_s))
+    arounds = KeyChanges(keyring, is_loopback=settings.is_loopback).arounds
+    app.add_routes(transcoding.routes(channels.events, timeout_s=settings.rpc_timeout_s, arounds=arounds))
     apps = {"http": app}
     for name, dialect in (("a1111_http", a1111), ("comfyui_http", comfyui)):
         if getattr(settings, name):
-            apps[name] = build_app(settings, {"/": dialect.answer_problem})
+            apps[name] = build_app(settings, guard, {"/": dialect.answer_problem})
             apps[name].add_routes([at_root(route, dialect.PREFIX) for route in spoken[dialect]])
     return apps
 
 
-def build_app(settings: GatewaySettings, shapes: Mapping[str, Shape]) -> web.Application:
+def build_app(settings: GatewaySettings, guard: Guard, shapes: Mapping[str, Shape]) -> web.Application:
     """An application without routes: what guards all of them, and the shapes of their errors."""
-    guard = Guard(settings)
     app = web.Application(
         middlewares=[problem_middleware(shapes, owner_of), guard.middleware], client_max_size=settings.max_body_bytes
     )

@@ -1,7 +1,7 @@
 """Who asks: by the key that was shown, and by the user for whom its holder says to ask.
 
-Without keys everybody who gets through is trusted. With keys, only the holder of one that acts for users may name
-somebody else: by Imagegen-Owner, or by what Open WebUI forwards of its users, plain or signed.
+Without keys everybody who gets through is trusted, and may do everything. With keys, only the holder of one that acts
+for users may name somebody else: by Imagegen-Owner, or by what Open WebUI forwards of its users, plain or signed.
 """
 
 import base64
@@ -12,11 +12,14 @@ from typing import Final
 
 import jwt
 from aiohttp import web
+from google.protobuf.message import Message
 
 from imagegen_gateway.config import GatewaySettings
 from imagegen_gateway.decoding import bad_field
-from imagegen_gateway.errors import Problem
-from imagegen_gateway.keys import KeySettings, find_key
+from imagegen_gateway.errors import Problem, unavailable
+from imagegen_gateway.keyring import Keyring
+from imagegen_gateway.keys import Key, Role
+from imagegen_gateway.roles import is_allowed, needed_role
 
 HEADER: Final = "Imagegen-Owner"
 USER_EMAIL: Final = "X-OpenWebUI-User-Email"
@@ -36,10 +39,17 @@ class Caller:
 
     owner: str = ""
     """Whose job it will be; empty: nobody in particular."""
-    key: str = ""
-    """Name of the key that was shown; empty while there are no keys."""
+    role: Role = Role.USER
+    """What it may do; everything while there are no keys."""
+    key: Key | None = None
+    """The key that was shown; None while there are none."""
     peer: str = ""
     """Address that the request came from, without port."""
+
+    @property
+    def key_name(self) -> str:
+        """Name of the key that was shown; empty while there are none."""
+        return self.key.name if self.key is not None else ""
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
@@ -66,29 +76,49 @@ def owner_of(request: web.Request) -> str:
     return caller.owner if caller is not None else ""
 
 
-def identify(request: web.Request, settings: GatewaySettings) -> Caller:
-    """Finds out who asks. Raises Problem 401 without a right key, 400 and 403 for an owner that cannot be."""
-    key = check_key(request, settings.keys)
-    peer = request.remote or ""
-    user = named_user(request, settings) if key is None or key.acts_for_users else ""
-    if key is None:
-        return Caller(owner=named_owner(request) or user, peer=peer)
-    owner = named_owner(request)
-    if owner and not key.acts_for_users and owner != key.default_owner:
-        raise Problem(403, f"the key {key.name} may not ask for others: leave out {HEADER}", reason="PERMISSION_DENIED")
-    return Caller(owner=owner or user or key.default_owner, key=key.name, peer=peer)
+class Callers:
+    """Finds out who asks."""
+
+    def __init__(self, settings: GatewaySettings, keyring: Keyring) -> None:
+        self._settings = settings
+        self._keyring = keyring
+
+    async def identify(self, request: web.Request) -> Caller:
+        """Who asks. Raises Problem 401 without a right key, 400 and 403 for an owner that cannot be.
+
+        503 while nobody can say which keys there are.
+        """
+        key = await self.check_key(shown_key(request))
+        if key is None:
+            user = named_user(request, self._settings)
+            return Caller(owner=named_owner(request) or user, role=Role.ADMIN, peer=request.remote or "")
+        user = named_user(request, self._settings) if key.acts_for_users else ""
+        owner = named_owner(request)
+        if owner and not key.acts_for_users and owner != key.default_owner:
+            detail = f"the key {key.name} may not ask for others: leave out {HEADER}"
+            raise Problem(403, detail, reason="PERMISSION_DENIED")
+        return Caller(owner=owner or user or key.default_owner, key=key, role=key.role, peer=request.remote or "")
+
+    async def check_key(self, shown: str) -> Key | None:
+        """The key that was shown; None: there are no keys. Raises Problem 401, 503."""
+        ring = self._keyring
+        if ring.find(shown) is None and (shown or not ring.keys) and not await ring.until(lambda: ring.is_complete):
+            raise unavailable("the imagegen server has not told yet which keys there are")
+        if not ring.keys:
+            return None
+        found = ring.find(shown)
+        if found is None:
+            detail = "this key is not known here" if shown else "a key is needed, as Authorization: Bearer KEY"
+            headers = {"WWW-Authenticate": 'Bearer realm="imagegen"'}
+            raise Problem(401, detail, reason="UNAUTHENTICATED", headers=headers)
+        return found
 
 
-def check_key(request: web.Request, keys: list[KeySettings]) -> KeySettings | None:
-    """The key that was shown; None: there are no keys. Raises Problem 401."""
-    if not keys:
-        return None
-    shown = shown_key(request)
-    found = find_key(keys, shown) if shown else None
-    if found is None:
-        detail = "this key is not known here" if shown else "a key is needed, as Authorization: Bearer KEY"
-        raise Problem(401, detail, reason="UNAUTHENTICATED", headers={"WWW-Authenticate": 'Bearer realm="imagegen"'})
-    return found
+def check_allowed(caller: Caller, rpc: str, request: Message) -> None:
+    """Raises Problem 403 for a call that the caller's role does not allow."""
+    if not is_allowed(caller.role, needed_role(rpc, request, caller.owner)):
+        detail = f"the key {caller.key_name} has the role user, and this takes one with the role admin"
+        raise Problem(403, detail, reason="PERMISSION_DENIED")
 
 
 def shown_key(request: web.Request) -> str:

@@ -13,8 +13,7 @@ from aiohttp.typedefs import Handler
 from grpc_health.v1 import health_pb2
 
 from imagegen.v1 import workflow_pb2, workflow_pb2_grpc
-from imagegen_gateway.callers import identify
-from imagegen_gateway.config import GatewaySettings
+from imagegen_gateway.callers import Callers
 from imagegen_gateway.errors import Problem, unavailable
 from imagegen_gateway.openapi import document
 from imagegen_gateway.openapi_workflows import with_workflows
@@ -29,12 +28,12 @@ FILES: Final = {
 PROBE_TIMEOUT_S: Final = 2.0
 
 
-def routes(channel: grpc.aio.Channel, version: str, settings: GatewaySettings) -> list[web.RouteDef]:
+def routes(channel: grpc.aio.Channel, version: str, callers: Callers) -> list[web.RouteDef]:
     """aiohttp routes."""
     reference = resources.files("imagegen_gateway").joinpath("reference")
     return [
         *(web.get(path, fixed(reference.joinpath(name).read_bytes(), kind)) for path, (name, kind) in FILES.items()),
-        web.get("/openapi.json", described(channel, version, settings)),
+        web.get("/openapi.json", described(channel, version, callers)),
         web.get("/healthz", fixed(b'{"status":"ok"}', "application/json")),
         web.get("/readyz", ready(channel)),
     ]
@@ -50,7 +49,7 @@ def fixed(body: bytes, media_type: str) -> Handler:
     return handle
 
 
-def described(channel: grpc.aio.Channel, version: str, settings: GatewaySettings) -> Handler:
+def described(channel: grpc.aio.Channel, version: str, callers: Callers) -> Handler:
     """A handler that gives the OpenAPI document, with an endpoint for each workflow that there is now.
 
     Without a key, where one is needed, and while the server is away, it is what is the same everywhere.
@@ -61,7 +60,7 @@ def described(channel: grpc.aio.Channel, version: str, settings: GatewaySettings
     async def handle(request: web.Request) -> web.Response:
         body = plain
         try:
-            identify(request, settings)
+            await callers.identify(request)
             listed = await workflows.ListWorkflows(workflow_pb2.ListWorkflowsRequest(), timeout=PROBE_TIMEOUT_S)
             body = await asyncio.to_thread(lambda: orjson.dumps(with_workflows(document(version), listed.workflows)))
         except Problem:  # no key: names of workflows and models are nobody else's business

@@ -10,9 +10,10 @@ the page's cookie by itself.
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from imagegen_gateway.callers import CALLER, identify
+from imagegen_gateway.callers import CALLER, Callers
 from imagegen_gateway.config import GatewaySettings
 from imagegen_gateway.errors import Handler, Problem
+from imagegen_gateway.keyring import BEGUN, Keyring
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -51,8 +52,9 @@ CORS_EXPOSED = "ETag, Content-Range, Retry-After, Content-Disposition"
 class Guard:
     """The checks and headers for one configuration."""
 
-    def __init__(self, settings: GatewaySettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: GatewaySettings, callers: Callers, keyring: Keyring) -> None:
+        self._callers = callers
+        self._keyring = keyring
         self._origins = frozenset(origin.rstrip("/") for origin in settings.cors_origins)
         extra = frozenset(name.lower() for name in settings.allowed_hosts)
         checks_host = settings.is_loopback or bool(extra)
@@ -71,9 +73,11 @@ class Guard:
             # A page may open a websocket to anywhere, and read it.
             if request.method not in SAFE_METHODS or "Upgrade" in request.headers:
                 self.check_origin(request)
-            if request.path not in PUBLIC_PATHS and not request.path.startswith(PAGE_PARTS):
-                request[CALLER] = identify(request, self._settings)
-            return await handler(request)
+            if request.path in PUBLIC_PATHS or request.path.startswith(PAGE_PARTS):
+                return await handler(request)
+            caller = request[CALLER] = await self._callers.identify(request)
+            with self._keyring.using(request, caller.key):
+                return await handler(request)
 
         return guard
 
@@ -101,6 +105,7 @@ class Guard:
 
     async def add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         """Signal on_response_prepare: what every answer carries, streams and errors too."""
+        request[BEGUN] = True
         if response.status != 304:  # its headers replace those that the browser has kept, and it does not know the type
             _add_policies(response)
         response.headers["Server"] = "imagegen"

@@ -1,34 +1,63 @@
 """Signing in with a key, for browsers, whose pictures and event streams cannot carry a header: a cookie does."""
 
+from http import HTTPStatus
 from typing import Final
 
+import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from imagegen_gateway.callers import COOKIE
-from imagegen_gateway.config import GatewaySettings
+from imagegen_gateway.callers import COOKIE, Caller, Callers
 from imagegen_gateway.decoding import bad_field
 from imagegen_gateway.errors import Problem
-from imagegen_gateway.keys import find_key
+from imagegen_gateway.keyring import Keyring
+from imagegen_gateway.keys import Role
 
 LASTS_S: Final = 30 * 24 * 3600
 MAX_BODY: Final = 4096
 
 
-def routes(settings: GatewaySettings) -> list[web.RouteDef]:
+def routes(callers: Callers, keyring: Keyring) -> list[web.RouteDef]:
     """aiohttp routes."""
-    return [web.post("/session", sign_in(settings)), web.delete("/session", sign_out)]
+    return [
+        web.get("/session", tell(callers, keyring)),
+        web.post("/session", sign_in(callers)),
+        web.delete("/session", sign_out),
+    ]
 
 
-def sign_in(settings: GatewaySettings) -> Handler:
+def tell(callers: Callers, keyring: Keyring) -> Handler:
+    """A handler that says whether a key is needed, and who asks: nothing that the caller does not know or may not."""
+
+    async def handle(request: web.Request) -> web.Response:
+        try:
+            caller = await callers.identify(request)
+        except Problem as problem:
+            if problem.status != HTTPStatus.UNAUTHORIZED:
+                raise
+            caller = Caller(role=Role.USER)
+        answer = {
+            "keys_needed": bool(keyring.keys),
+            "signed_in": caller.key is not None,
+            "key": caller.key_name,
+            "owner": caller.owner,
+            "role": caller.role,
+        }
+        return web.Response(
+            body=orjson.dumps(answer), content_type="application/json", headers={"Cache-Control": "no-store"}
+        )
+
+    return handle
+
+
+def sign_in(callers: Callers) -> Handler:
     """A handler that takes {"key": "..."} and gives it back as a cookie that scripts cannot read."""
 
     async def handle(request: web.Request) -> web.Response:
         shown = await read_key(request)
-        if settings.keys and find_key(settings.keys, shown) is None:
-            raise Problem(401, "this key is not known here", reason="UNAUTHENTICATED")
+        key = await callers.check_key(shown)
         response = web.Response(status=204)
-        if settings.keys:
+        if key is not None:
             response.set_cookie(
                 COOKIE, shown, max_age=LASTS_S, httponly=True, samesite="Strict", secure=request.secure, path="/"
             )

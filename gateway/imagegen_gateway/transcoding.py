@@ -3,6 +3,7 @@
 The rules of AIP-127: path variables are set from the path, with `body: "*"` the JSON body is the rest of the request,
 otherwise the rest comes from the query. Answers are the response message as JSON with status 200.
 The header Idempotency-Key stands for `request_id` where a request has that field; Imagegen-Owner goes on as metadata.
+What the caller's role does not allow is refused.
 """
 
 import re
@@ -17,7 +18,7 @@ from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from imagegen_gateway.callers import caller_of
+from imagegen_gateway.callers import caller_of, check_allowed
 from imagegen_gateway.decoding import bad_field, parse_json, parse_query, set_text
 from imagegen_gateway.descriptors import descriptor_of, load_package
 from imagegen_gateway.encoding import to_json
@@ -145,18 +146,28 @@ def _text(rule: http_pb2.HttpRule) -> str:
 
 
 Call = Callable[..., Awaitable[Message]]
+Perform = Callable[[Message], Awaitable[Any]]
+"""Makes the call with a request."""
+Around = Callable[[Any, Perform], Awaitable[Message]]
+"""Answers a request by making the call, with what has to be done before and after."""
 
 
-def routes(channel: grpc.aio.Channel, *, timeout_s: float) -> list[web.RouteDef]:
-    """aiohttp routes for all bindings, calling over `channel`."""
+def routes(
+    channel: grpc.aio.Channel, *, timeout_s: float, arounds: Mapping[str, Around] | None = None
+) -> list[web.RouteDef]:
+    """aiohttp routes for all bindings, calling over `channel`; `arounds` is by the names of rpcs."""
     ordered = sorted(bindings(), key=lambda binding: "=**" in binding.template)  # the greedy ones match last
-    return [web.route(b.verb, b.aiohttp_path, handler(b, channel, timeout_s)) for b in ordered]
+    return [
+        web.route(b.verb, b.aiohttp_path, handler(b, channel, timeout_s, (arounds or {}).get(b.method.name)))
+        for b in ordered
+    ]
 
 
 def handler(
     binding: Binding,
     channel: grpc.aio.Channel,
     timeout_s: float,
+    around: Around | None = None,
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """What answers requests of a binding by calling over `channel`."""
     rpc = cast(
@@ -176,7 +187,13 @@ def handler(
             body=await read_body(http_request) if binding.has_body else b"",
             idempotency_key=http_request.headers.get("Idempotency-Key"),
         )
-        answer: Any = await rpc(request, timeout=timeout_s, metadata=caller_of(http_request).metadata)
+        caller = caller_of(http_request)
+        check_allowed(caller, binding.method.name, request)
+
+        async def perform(wanted: Message) -> Message:
+            return await rpc(wanted, timeout=timeout_s, metadata=caller.metadata)
+
+        answer = await (around(request, perform) if around is not None else perform(request))
         return web.Response(
             body=to_json(answer), content_type="application/json", headers={"Cache-Control": "no-store"}
         )

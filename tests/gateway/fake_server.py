@@ -23,9 +23,12 @@ from imagegen.v1 import (
     image_gen_pb2,
     image_gen_pb2_grpc,
     job_pb2,
+    key_pb2,
+    key_pb2_grpc,
     model_pb2_grpc,
     queue_pb2_grpc,
     settings_pb2_grpc,
+    system_pb2_grpc,
     workflow_pb2_grpc,
 )
 from imagegen_gateway.descriptors import load_package
@@ -58,6 +61,8 @@ class FakeServer:
         """What the metadata of the newest call of each rpc said in `imagegen-owner`."""
         self.answers: dict[str, Message] = {}
         self.errors: dict[str, tuple[grpc.StatusCode, str, str, tuple[Message, ...]]] = {}
+        self.keys: list[key_pb2.WatchedKey] | None = []
+        """What WatchKeys tells; None: the server is from before there were keys. Changed by `set_keys`."""
         self.opened: list[image_gen_pb2.WatchJobRequest | image_gen_pb2.WatchJobsRequest] = []
         self.changed = asyncio.Condition()
         self.address = ""
@@ -128,6 +133,11 @@ class FakeServer:
         self.assets[digest] = (asset, data)
         return asset
 
+    async def set_keys(self, *keys: key_pb2.WatchedKey) -> None:
+        """Tells gateways of other keys."""
+        self.keys = list(keys)
+        await self.notify()
+
     def drop(self) -> None:
         """Cuts every stream, as a server does that goes down."""
         for queue in self.watchers:
@@ -137,9 +147,9 @@ class FakeServer:
         """How many streams of one job were ever opened."""
         return sum(isinstance(r, image_gen_pb2.WatchJobRequest) and r.job_id == job_id for r in self.opened)
 
-    async def until(self, condition: Any) -> None:
+    async def until(self, condition: Any, *, timeout_s: float | None = 10) -> None:
         """Waits until `condition()` holds; looked at when streams come and go."""
-        async with asyncio.timeout(10), self.changed:
+        async with asyncio.timeout(timeout_s), self.changed:
             await self.changed.wait_for(condition)
 
     # --- the service
@@ -289,6 +299,35 @@ class Assets:
         return asset_pb2.WriteAssetResponse(asset=asset)
 
 
+class Keys:
+    def __init__(self, fake: FakeServer) -> None:
+        self.fake = fake
+
+    async def WatchKeys(self, _: key_pb2.WatchKeysRequest, context: Any) -> Any:  # noqa: N802
+        if self.fake.keys is None:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "what are keys?")
+        while True:
+            told = self.fake.keys
+            yield key_pb2.WatchKeysResponse(keys=told)
+            await self.fake.until(lambda told=told: self.fake.keys is not told, timeout_s=None)
+
+    async def CreateKey(self, request: key_pb2.CreateKeyRequest, _: Any) -> Any:  # noqa: N802
+        self.fake.requests["CreateKey"] = request
+        watched = watched_key(f"the secret of {request.key.name}", request.key)
+        await self.fake.set_keys(*(self.fake.keys or ()), watched)
+        return key_pb2.CreateKeyResponse(key=request.key, secret=f"the secret of {request.key.name}")
+
+    async def DeleteKey(self, request: key_pb2.DeleteKeyRequest, _: Any) -> Any:  # noqa: N802
+        self.fake.requests["DeleteKey"] = request
+        await self.fake.set_keys(*(each for each in self.fake.keys or () if each.key.name != request.name))
+        return key_pb2.DeleteKeyResponse()
+
+
+def watched_key(secret: str, key: key_pb2.Key) -> key_pb2.WatchedKey:
+    """A key as gateways are told of it."""
+    return key_pb2.WatchedKey(key=key, sha256=hashlib.sha256(secret.encode()).digest())
+
+
 def script_unary(fake: FakeServer, servicer: Any, service: ServiceDescriptor) -> None:
     """Gives the servicer its unary methods: they note the request and answer from the script."""
     for method in service.methods:
@@ -324,9 +363,11 @@ async def serve_fake(fake: FakeServer, address: str = "127.0.0.1:0") -> AsyncIte
             Plain(),
             backend_pb2_grpc.add_BackendServiceServicer_to_server,
         ),
+        "KeyService": (Keys(fake), key_pb2_grpc.add_KeyServiceServicer_to_server),
         "ModelService": (Plain(), model_pb2_grpc.add_ModelServiceServicer_to_server),
         "QueueService": (Plain(), queue_pb2_grpc.add_QueueServiceServicer_to_server),
         "SettingsService": (Plain(), settings_pb2_grpc.add_SettingsServiceServicer_to_server),
+        "SystemService": (Plain(), system_pb2_grpc.add_SystemServiceServicer_to_server),
         "WorkflowService": (Plain(), workflow_pb2_grpc.add_WorkflowServiceServicer_to_server),
     }
     for service in load_package().services:

@@ -13,6 +13,7 @@ from imagegen.v1 import (
     backend_pb2,
     image_gen_pb2,
     job_pb2,
+    key_pb2,
     model_pb2,
     queue_pb2,
     settings_pb2,
@@ -225,6 +226,15 @@ CASES: list[tuple[str, str, Any, str, Any]] = [
         "RenderWorkflow",
         workflow_pb2.RenderWorkflowRequest(spec=job_pb2.JobSpec(workflow=INVOCATION)),
     ),
+    ("GET", "/api/v1/keys", None, "ListKeys", key_pb2.ListKeysRequest()),
+    (
+        "POST",
+        "/api/v1/keys",
+        {"key": {"name": "anna", "role": "KEY_ROLE_ADMIN"}},
+        "CreateKey",
+        key_pb2.CreateKeyRequest(key=key_pb2.Key(name="anna", role=key_pb2.KEY_ROLE_ADMIN)),
+    ),
+    ("DELETE", "/api/v1/keys/anna", None, "DeleteKey", key_pb2.DeleteKeyRequest(name="anna")),
     ("GET", "/api/v1/settings", None, "GetSettings", settings_pb2.GetSettingsRequest()),
     (
         "PATCH",

@@ -8,6 +8,7 @@ from imagegen_gateway.config import GatewaySettings
 from imagegen_gateway.dialects.offers import Offers
 from imagegen_gateway.dialects.rendering import Studio
 from imagegen_gateway.fetching import Fetcher
+from imagegen_gateway.keyring import Keyring
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +18,8 @@ class Kit:
     settings: GatewaySettings
     version: str
     """Of imagegen."""
+    keyring: Keyring
+    """To know our own keys by."""
     channels: Channels
     """For stubs of the services that only one dialect needs."""
     studio: Studio

@@ -27,7 +27,6 @@ from imagegen_gateway.dialects.tools.document import document
 from imagegen_gateway.dialects.tools.drawing import Drawing, Shelf, answer
 from imagegen_gateway.dialects.tools.openwebui import OpenWebUI, file_id_of, open_openwebui
 from imagegen_gateway.errors import Problem
-from imagegen_gateway.keys import find_key
 
 DIALECT: Final = "tools"
 MAX_NAMES: Final = 30
@@ -145,11 +144,10 @@ class Tools:
         return await self._kit.assets.store(data)
 
     def _openwebui(self, request: web.Request, message: ChatMessage) -> AbstractAsyncContextManager[OpenWebUI | None]:
-        settings = self._kit.settings
         token = _bearer(request)
-        if find_key(settings.keys, token) is not None:  # our own key is nobody else's business
+        if self._kit.keyring.find(token) is not None:  # our own key is nobody else's business
             token = ""
-        return open_openwebui(settings.openwebui_url, token, message)
+        return open_openwebui(self._kit.settings.openwebui_url, token, message)
 
     async def _body(self, request: web.Request) -> dict[str, Any]:
         return await read_json(request, largest_json(self._kit.settings))

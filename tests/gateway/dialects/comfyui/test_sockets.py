@@ -7,10 +7,12 @@ from typing import Any
 
 import aiohttp
 import pytest
+from pydantic import SecretStr
 
 from imagegen.v1 import job_pb2
 from imagegen_gateway.app import serve_gateway
 from imagegen_gateway.config import GatewaySettings
+from imagegen_gateway.keys import KeySettings
 from tests.fakes.comfyui import FakeComfyUI
 from tests.gateway.dialects.comfyui.client import ComfyClient, endless, graph
 from tests.gateway.dialects.conftest import House
@@ -129,6 +131,10 @@ async def test_sockets_end_with_the_gateway(comfy: ComfyClient, house: House) ->
 
 
 async def test_a_socket_without_a_server_is_closed_to_be_tried_again(http: aiohttp.ClientSession) -> None:
-    settings = GatewaySettings(http="127.0.0.1:0", server="127.0.0.1:1")
-    async with serve_gateway(settings) as gateway, http.ws_connect(f"{gateway.url}/comfyui/ws") as client:
+    key = "of-the-configuration"  # so that nobody has to ask the server who may come in
+    settings = GatewaySettings(http="127.0.0.1:0", server="127.0.0.1:1", keys=[KeySettings(name="anna", key=SecretStr(key))])
+    async with (
+        serve_gateway(settings) as gateway,
+        http.ws_connect(f"{gateway.url}/comfyui/ws", headers={"X-Api-Key": key}) as client,
+    ):
         assert (await client.receive(timeout=10)).data == aiohttp.WSCloseCode.TRY_AGAIN_LATER
