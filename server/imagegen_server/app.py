@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import Final
 
@@ -34,7 +35,7 @@ from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.registry import open_adapter
 from imagegen_server.assets import AssetStore
 from imagegen_server.backend import Intervals, Member
-from imagegen_server.changes import Changes
+from imagegen_server.changes import Changes, Topic
 from imagegen_server.config import ServerSettings, split_address
 from imagegen_server.datadir import locked
 from imagegen_server.errors import CannotStart
@@ -47,6 +48,7 @@ from imagegen_server.running.orphans import Orphans
 from imagegen_server.running.retrying import Limits
 from imagegen_server.running.runner import Runner, open_runner
 from imagegen_server.running.surroundings import Patience, Surroundings
+from imagegen_server.scheduling.estimates import Estimator
 from imagegen_server.services.admission import Admission
 from imagegen_server.services.assets import AssetService
 from imagegen_server.services.backends import BackendService
@@ -54,12 +56,13 @@ from imagegen_server.services.image_gen import ImageGenService
 from imagegen_server.services.keys import KeyService
 from imagegen_server.services.metadata import GenerationMetadata
 from imagegen_server.services.models import ModelService
+from imagegen_server.services.present import Present
 from imagegen_server.services.queue import QueueService
 from imagegen_server.services.reusing import Reuse
 from imagegen_server.services.rpc import bind
 from imagegen_server.services.settings import SettingsService
 from imagegen_server.services.streams import Streams
-from imagegen_server.services.system import SystemService
+from imagegen_server.services.system import PAUSE_S, SystemService
 from imagegen_server.services.verdicts import Judge
 from imagegen_server.services.views import JobViews
 from imagegen_server.services.workflows import WorkflowService
@@ -110,6 +113,7 @@ class Rhythm:
     intervals: Intervals = field(default_factory=Intervals)
     patience: Patience = field(default_factory=Patience)
     heartbeat_s: float = HEARTBEAT_S
+    system_pause_s: float = PAUSE_S
     first_tidying_s: float = FIRST_ROUND_S
     tidying_s: float = ROUND_S
 
@@ -130,17 +134,32 @@ async def serve(
         tokens = TokenCodec(store.token_key, store.epoch)
         hub = Hub(tokens, position=store.last_position, max_watchers=settings.max_watchers)
         changes = Changes(max_watchers=settings.max_watchers)
-        ledger = await Ledger.open(store, hub, tokens=tokens, encode_event=encode_durable, clock=time.time)
-        assets = AssetStore(settings.data_dir / "assets", store, max_bytes=settings.max_asset_bytes)
+        ledger = await Ledger.open(
+            store, hub, tokens=tokens, encode_event=encode_durable, clock=time.time, changes=changes
+        )
+        assets = AssetStore(
+            settings.data_dir / "assets",
+            store,
+            max_bytes=settings.max_asset_bytes,
+            on_change=lambda digest: changes.tell(Topic.ASSETS, digest),
+        )
         changed, policy_changed = asyncio.Event(), asyncio.Event()
+
+        def note_backends() -> None:
+            changed.set()
+            changes.tell(Topic.BACKENDS)
+
         hosting = await stack.enter_async_context(
-            open_hosting(open_adapter=open_adapter, clock=time.time, on_change=changed.set, intervals=rhythm.intervals)
+            open_hosting(
+                open_adapter=open_adapter, clock=time.time, on_change=note_backends, intervals=rhythm.intervals
+            )
         )
         fleet = await open_fleet(hosting, _members(settings, store))
 
         def take_effect() -> None:
             changed.set()
             policy_changed.set()
+            changes.tell(Topic.SETTINGS)
 
         runtime = await stack.enter_async_context(
             open_settings(store, configured=layer_of(settings), clock=time.time, on_change=take_effect)
@@ -155,6 +174,7 @@ async def serve(
             clock=time.time,
             limits=Limits(max_attempts=settings.max_attempts, max_takedowns=settings.max_takedowns),
             patience=rhythm.patience,
+            changes=changes,
         )
         runner = await stack.enter_async_context(
             open_runner(
@@ -185,10 +205,12 @@ async def serve(
             fleet=fleet,
             settings=runtime,
             runner=runner,
-            library=Library(store, clock=time.time),
+            library=Library(store, clock=time.time, changes=changes),
             definitions=Definitions(fleet),
+            configured=settings,
+            estimator=surroundings.experience.estimator,
         )
-        services = _services(parts, heartbeat_s=rhythm.heartbeat_s)
+        services = _services(parts, rhythm)
         described = {_descriptor(module): service for module, service in services.items()}
 
         def drain() -> None:
@@ -216,9 +238,11 @@ class _Parts:
     runner: Runner
     library: Library
     definitions: Definitions
+    configured: ServerSettings
+    estimator: Estimator
 
 
-def _services(parts: _Parts, *, heartbeat_s: float) -> dict[ModuleType, object]:
+def _services(parts: _Parts, rhythm: Rhythm) -> dict[ModuleType, object]:
     """Each by the module of its proto."""
     store, tokens, hub, ledger, runner = parts.store, parts.tokens, parts.hub, parts.ledger, parts.runner
     views = JobViews(ledger=ledger, hub=hub, runner=runner)
@@ -249,26 +273,48 @@ def _services(parts: _Parts, *, heartbeat_s: float) -> dict[ModuleType, object]:
         runner=runner,
         admission=admission,
         views=views,
-        streams=Streams(ledger=ledger, hub=hub, store=store, views=views, clock=time.time, heartbeat_s=heartbeat_s),
+        streams=Streams(
+            ledger=ledger, hub=hub, store=store, views=views, clock=time.time, heartbeat_s=rhythm.heartbeat_s
+        ),
         metadata=metadata,
         tokens=tokens,
         new_id=_new_id,
     )
+    present = Present(
+        fleet=parts.fleet,
+        ledger=ledger,
+        runner=runner,
+        quotas=lambda: parts.settings.current.quotas,
+        estimator=parts.estimator,
+    )
     return {
         image_gen_pb2: image_gen,
         queue_pb2: QueueService(
-            ledger=ledger,
-            runner=runner,
-            quotas=lambda: parts.settings.current.quotas,
-            views=views,
-            tokens=tokens,
-            clock=time.time,
+            ledger=ledger, runner=runner, present=present, views=views, tokens=tokens, clock=time.time
         ),
-        asset_pb2: AssetService(assets=parts.assets, store=store, tokens=tokens, metadata=metadata),
-        backend_pb2: BackendService(fleet=parts.fleet, runner=runner),
+        asset_pb2: AssetService(
+            assets=parts.assets,
+            store=store,
+            tokens=tokens,
+            metadata=metadata,
+            retention=lambda: parts.settings.current.retention,
+        ),
+        backend_pb2: BackendService(fleet=parts.fleet, runner=runner, present=present),
         key_pb2: KeyService(),
         model_pb2: ModelService(fleet=parts.fleet),
-        system_pb2: SystemService(),
+        system_pb2: SystemService(
+            present=present,
+            definitions=parts.definitions,
+            changes=parts.changes,
+            store=store,
+            folder=parts.configured.data_dir,
+            version=_package_version(),
+            start_time=time.time(),
+            max_asset_bytes=parts.configured.max_asset_bytes,
+            allows_backend_changes=True,
+            pause_s=rhythm.system_pause_s,
+            alive_s=rhythm.heartbeat_s,
+        ),
         settings_pb2: SettingsService(settings=parts.settings, fleet=parts.fleet, library=parts.library),
         workflow_pb2: WorkflowService(
             fleet=parts.fleet,
@@ -340,6 +386,13 @@ def _with_client_id(config: BackendConfig, key: bytes) -> BackendConfig:
         return config
     derived = hmac.digest(key, f"client id of {config.name}".encode(), "sha256")[:16]
     return replace(config, options={"client_id": derived.hex(), **config.options})
+
+
+def _package_version() -> str:
+    try:
+        return version("imagegen")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "0"
 
 
 def _descriptor(module: ModuleType) -> ServiceDescriptor:

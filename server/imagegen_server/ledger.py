@@ -8,11 +8,12 @@ of it is published. Jobs that have ended are not kept in memory.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from imagegen_adapters.contract import Planned, Warned
 from imagegen_server import lifecycle
+from imagegen_server.changes import Changes, Topic
 from imagegen_server.errors import job_not_finished, job_not_found, request_id_reused
 from imagegen_server.happenings import (
     AttemptFailed,
@@ -64,10 +65,18 @@ class Ledger:
     """Owns every job. Belongs to one event loop. Made by `open`."""
 
     def __init__(
-        self, store: Store, hub: Hub, *, tokens: TokenCodec, encode_event: EncodeEvent, clock: Callable[[], float]
+        self,
+        store: Store,
+        hub: Hub,
+        *,
+        tokens: TokenCodec,
+        encode_event: EncodeEvent,
+        clock: Callable[[], float],
+        changes: Changes | None = None,
     ) -> None:
         self._store = store
         self._hub = hub
+        self._changes = changes or Changes()
         self._tokens = tokens
         self._encode_event = encode_event
         self._clock = clock
@@ -77,10 +86,17 @@ class Ledger:
 
     @classmethod
     async def open(
-        cls, store: Store, hub: Hub, *, tokens: TokenCodec, encode_event: EncodeEvent, clock: Callable[[], float]
+        cls,
+        store: Store,
+        hub: Hub,
+        *,
+        tokens: TokenCodec,
+        encode_event: EncodeEvent,
+        clock: Callable[[], float],
+        changes: Changes | None = None,
     ) -> "Ledger":
         """Loads the jobs that have not ended. `clock` gives seconds since the Unix epoch."""
-        ledger = cls(store, hub, tokens=tokens, encode_event=encode_event, clock=clock)
+        ledger = cls(store, hub, tokens=tokens, encode_event=encode_event, clock=clock, changes=changes)
         for stored in await store.unfinished_jobs():
             ledger._adopt(stored)
         return ledger
@@ -144,8 +160,15 @@ class Ledger:
         """Forgets a job that has ended, with its events. Refused: JOB_NOT_FOUND, JOB_NOT_FINISHED."""
         if job_id in self._entries:
             raise job_not_finished(job_id)
-        if not await self._store.delete_ended([job_id]):
+        if not await self.forget([job_id]):
             raise job_not_found(job_id)
+
+    async def forget(self, job_ids: Sequence[str]) -> int:
+        """Forgets those of the jobs that have ended, with their events. Gives how many."""
+        forgotten = await self._store.delete_ended(job_ids)
+        for job_id in job_ids if forgotten else ():
+            self._changes.tell(Topic.JOBS, job_id)
+        return forgotten
 
     # --- requests that come twice ---
 
@@ -220,6 +243,7 @@ class Ledger:
             self._leave(entry)
         for record in write.records:
             self._hub.publish(record)
+        self._changes.tell(Topic.QUEUE)
 
     def _take_back(self, entry: _Entry) -> None:
         # Every write that was on its way has failed with this one, so the last commit is where things are.

@@ -23,6 +23,7 @@ from imagegen.v1.model_pb2 import RefreshModelsRequest
 from imagegen.v1.model_pb2_grpc import ModelServiceStub
 from imagegen.v1.queue_pb2_grpc import QueueServiceStub
 from imagegen.v1.settings_pb2_grpc import SettingsServiceStub
+from imagegen.v1.system_pb2_grpc import SystemServiceStub
 from imagegen.v1.workflow_pb2_grpc import WorkflowServiceStub
 from imagegen_server.app import Rhythm, Server, serve
 from imagegen_server.backend import Intervals
@@ -37,10 +38,12 @@ if TYPE_CHECKING:  # these names are in the stubs only
     from imagegen.v1.model_pb2_grpc import ModelServiceAsyncStub
     from imagegen.v1.queue_pb2_grpc import QueueServiceAsyncStub
     from imagegen.v1.settings_pb2_grpc import SettingsServiceAsyncStub
+    from imagegen.v1.system_pb2_grpc import SystemServiceAsyncStub
     from imagegen.v1.workflow_pb2_grpc import WorkflowServiceAsyncStub
 
 RHYTHM = Rhythm(
     intervals=Intervals(status_s=0.05),
+    system_pause_s=0.0,
     patience=Patience(gpu_fault_hold_s=0.0, out_of_memory_hold_s=0.0, max_backoff_s=0.01),
 )
 """Nothing to wait for that a test does not want."""
@@ -59,6 +62,7 @@ class Caller:
     queue: "QueueServiceAsyncStub"
     workflows: "WorkflowServiceAsyncStub"
     settings: "SettingsServiceAsyncStub"
+    system: "SystemServiceAsyncStub"
 
     async def create(self, spec: JobSpec | None = None, *, owner: str = "", **fields: Any) -> Job:
         request = pb.CreateJobRequest(spec=spec or text_to_image(), **fields)
@@ -221,6 +225,7 @@ async def calling(address: str) -> AsyncIterator[Caller]:
             queue=QueueServiceStub(channel),
             workflows=WorkflowServiceStub(channel),
             settings=SettingsServiceStub(channel),
+            system=SystemServiceStub(channel),
         )
 
 

@@ -16,7 +16,16 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from imagegen.v1 import asset_pb2, backend_pb2, image_gen_pb2, model_pb2, queue_pb2, settings_pb2, workflow_pb2
+from imagegen.v1 import (
+    asset_pb2,
+    backend_pb2,
+    image_gen_pb2,
+    model_pb2,
+    queue_pb2,
+    settings_pb2,
+    system_pb2,
+    workflow_pb2,
+)
 from imagegen.v1 import image_gen_pb2 as pb
 from imagegen.v1.job_pb2 import (
     JOB_STATE_CANCELLED,
@@ -37,6 +46,7 @@ from imagegen_server.services.models import ModelService
 from imagegen_server.services.queue import QueueService
 from imagegen_server.services.rpc import snake_case
 from imagegen_server.services.settings import SettingsService
+from imagegen_server.services.system import SystemService
 from imagegen_server.services.workflows import WorkflowService
 from imagegen_server.wire.errors import decode_failure
 from tests.server.scripted import DEFAULT_CAPABILITIES, ScriptedAdapter, ScriptedRun, frame
@@ -49,6 +59,7 @@ SERVICES = {
     model_pb2: ModelService,
     queue_pb2: QueueService,
     settings_pb2: SettingsService,
+    system_pb2: SystemService,
     workflow_pb2: WorkflowService,
 }
 NAMES = [f"imagegen.v1.{service.__name__}" for service in SERVICES.values()]

@@ -31,6 +31,11 @@ class Experience:
             self.estimator.learn(sample)
             self._has_news = True
 
+    def forget(self, backend: str) -> None:
+        """What was learned about it: it was taken away."""
+        self.estimator.forget(backend)
+        self._has_news = True
+
     async def keep_saving(self) -> None:
         """Saves what is new every minute, until it is cancelled."""
         while True:

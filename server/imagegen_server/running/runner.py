@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from imagegen_server.backend import Backend
+from imagegen_server.changes import Topic
 from imagegen_server.errors import ServerError
 from imagegen_server.fleet import Fleet
 from imagegen_server.happenings import (
@@ -224,6 +225,9 @@ class Runner:
             self._tasks.create_task(self._guarded(partial(self._fence.stop, orphan, backend)))
         self._start_what_is_due()
         self._foresight.note_change()
+        # Which jobs run where, and what was decided about the queue.
+        self._at.changes.tell(Topic.BACKENDS)
+        self._at.changes.tell(Topic.QUEUE)
 
     def _mind_deadline(self, job: Job) -> None:
         deadline = next_deadline(job)

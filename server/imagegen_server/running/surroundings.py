@@ -5,6 +5,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from imagegen_server.assets import AssetStore
+from imagegen_server.changes import Changes
 from imagegen_server.hub import Hub
 from imagegen_server.ledger import Ledger
 from imagegen_server.running.experience import Experience
@@ -42,3 +43,4 @@ class Surroundings:
     limits: Limits
     patience: Patience
     board: ProgressBoard = field(default_factory=ProgressBoard)
+    changes: Changes = field(default_factory=Changes)

@@ -85,6 +85,18 @@ class Estimator:
             self._guesses[key] = self._guess(backend, work)
         return self._guesses[key]
 
+    def megapixel_steps_per_second(self, backend: str) -> float | None:
+        """Steps of 1024 x 1024 pixels that it does in a second, over all that it has run lately; None: not measured.
+
+        Graphs tell nothing of their size, so they do not count.
+        """
+        runs = [each for (name, _, _), each in self._runs.items() if name == backend]
+        sizes = [(size.pixels * size.steps * size.images, seconds) for each in runs for size, seconds in each.middles()]
+        measured = [(amount, seconds) for amount, seconds in sizes if amount]
+        if not measured:
+            return None
+        return sum(amount for amount, _ in measured) / 2**20 / sum(seconds for _, seconds in measured)
+
     def load_s(self, backend: str, model: str) -> float | None:
         """How long that backend loads the model; None: it was never seen to."""
         window = self._loads.get((backend, model))
@@ -113,6 +125,14 @@ class Estimator:
             # A run that is overdue may end at any time; how soon, nobody knows.
             return max(predicted_s - elapsed_s, 0.1 * predicted_s)
         return (1 - fraction) * predicted_s * (1 - fraction) + fraction * by_progress
+
+    def forget(self, backend: str) -> None:
+        """Another machine may get this name."""
+        for runs in [key for key in self._runs if key[0] == backend]:
+            del self._runs[runs]
+        for loads in [key for key in self._loads if key[0] == backend]:
+            del self._loads[loads]
+        self._guesses.clear()
 
     def to_json(self) -> str:
         """All that is known, for `from_json`."""
@@ -230,6 +250,10 @@ class _Runs:
             size.pixels <= MAX_STRETCH * work.pixels and work.pixels <= MAX_STRETCH * size.pixels
             for size in self._sizes
         )
+
+    def middles(self) -> list[tuple[Work, float]]:
+        """What was measured of each size."""
+        return [(size, window.middle) for size, window in self._sizes.items()]
 
     def to_list(self) -> list[Any]:
         return [[size.pixels, size.steps, size.images, window.to_list()] for size, window in self._sizes.items()]

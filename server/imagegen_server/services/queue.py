@@ -9,12 +9,12 @@ from imagegen_server.errors import invalid, job_not_queued
 from imagegen_server.jobs import JobState
 from imagegen_server.ledger import Ledger
 from imagegen_server.lifecycle import InvalidHappening
-from imagegen_server.quotas import Quotas
 from imagegen_server.running.runner import Runner
+from imagegen_server.services.present import Present
 from imagegen_server.services.rpc import Context
 from imagegen_server.services.views import JobViews
 from imagegen_server.tokens import TokenCodec
-from imagegen_server.wire.queue import decode_move, encode_entry, encode_queue
+from imagegen_server.wire.queue import decode_move, encode_entry
 
 DEFAULT_PAGE_SIZE = 100
 
@@ -23,13 +23,13 @@ DEFAULT_PAGE_SIZE = 100
 class QueueService:
     ledger: Ledger
     runner: Runner
-    quotas: Callable[[], Quotas]
+    present: Present
     views: JobViews
     tokens: TokenCodec
     clock: Callable[[], float]
 
     async def get_queue(self, _request: pb.GetQueueRequest, _: Context) -> pb.GetQueueResponse:
-        return pb.GetQueueResponse(queue=self._queue())
+        return pb.GetQueueResponse(queue=self.present.queue())
 
     async def list_queue_entries(self, request: pb.ListQueueEntriesRequest, _: Context) -> pb.ListQueueEntriesResponse:
         owner = request.owner.strip()
@@ -47,11 +47,11 @@ class QueueService:
 
     async def pause_queue(self, request: pb.PauseQueueRequest, _: Context) -> pb.PauseQueueResponse:
         await self.runner.control.pause(request.owner.strip())
-        return pb.PauseQueueResponse(queue=self._queue())
+        return pb.PauseQueueResponse(queue=self.present.queue())
 
     async def resume_queue(self, request: pb.ResumeQueueRequest, _: Context) -> pb.ResumeQueueResponse:
         await self.runner.control.resume(request.owner.strip())
-        return pb.ResumeQueueResponse(queue=self._queue())
+        return pb.ResumeQueueResponse(queue=self.present.queue())
 
     async def move_job(self, request: pb.MoveJobRequest, _: Context) -> pb.MoveJobResponse:
         move = decode_move(request, self.clock())
@@ -66,9 +66,3 @@ class QueueService:
         except InvalidHappening as error:
             raise job_not_queued(request.job_id) from error
         return pb.MoveJobResponse(job=await self.views.by_id(request.job_id))
-
-    def _queue(self) -> pb.Queue:
-        control = self.runner.control
-        return encode_queue(
-            self.ledger.unfinished(), self.quotas(), is_paused=control.is_paused, paused_owners=control.paused_owners
-        )

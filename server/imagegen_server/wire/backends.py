@@ -38,7 +38,9 @@ _MAX_KEY = 256
 _MAX_VALUE = 4096
 
 
-def encode_backend(backend: Backend, running_job_ids: Sequence[str]) -> backend_pb2.Backend:
+def encode_backend(
+    backend: Backend, running_job_ids: Sequence[str], *, megapixel_steps_per_second: float | None = None
+) -> backend_pb2.Backend:
     health, status = backend.health, backend.health.status
     return backend_pb2.Backend(
         name=backend.name,
@@ -63,6 +65,8 @@ def encode_backend(backend: Backend, running_job_ids: Sequence[str]) -> backend_
         drained=backend.is_drained,
         labels=backend.labels,
         max_concurrent_jobs=backend.slots,
+        added=backend.is_added,
+        megapixel_steps_per_second=megapixel_steps_per_second,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from imagegen_adapters.errors import Violation
 from imagegen_adapters.graphs.naming import unknown_name
+from imagegen_server.changes import Changes, Topic
 from imagegen_server.errors import (
     Refused,
     invalid,
@@ -30,9 +31,10 @@ MAX_DOCUMENT_BYTES: Final = 10 * 1024 * 1024
 class Library:
     """Every method raises StoreError when the database fails."""
 
-    def __init__(self, store: Store, *, clock: Callable[[], float]) -> None:
+    def __init__(self, store: Store, *, clock: Callable[[], float], changes: Changes | None = None) -> None:
         self._store = store
         self._clock = clock
+        self._changes = changes or Changes()
         self._updating = asyncio.Lock()
         self._listed: dict[tuple[str, int], Workflow] = {}
         """What was listed last, so that graphs need not be read for every list."""
@@ -117,6 +119,7 @@ class Library:
             raise workflow_built_in(workflow_id)
         if not await self._store.delete_workflow(workflow_id):
             raise await self._not_found(workflow_id, "workflow_id")
+        self._changes.tell(Topic.WORKFLOWS, workflow_id)
 
     async def free_id(self, title: str) -> str:
         """An id made from a title that no workflow has."""
@@ -128,7 +131,12 @@ class Library:
         return await self.get(workflow_id)
 
     async def _add(self, workflow_id: str, expected: int, document: bytes, owner: str) -> int | None:
-        return await self._store.add_revision(workflow_id, expected, time=self._clock(), owner=owner, document=document)
+        revision = await self._store.add_revision(
+            workflow_id, expected, time=self._clock(), owner=owner, document=document
+        )
+        if revision is not None:
+            self._changes.tell(Topic.WORKFLOWS, workflow_id)
+        return revision
 
     async def _brief(self, workflow_id: str, revision: int) -> Workflow:
         known = self._listed.get((workflow_id, revision))
