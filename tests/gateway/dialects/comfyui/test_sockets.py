@@ -132,7 +132,8 @@ async def test_sockets_end_with_the_gateway(comfy: ComfyClient, house: House) ->
 
 async def test_a_socket_without_a_server_is_closed_to_be_tried_again(http: aiohttp.ClientSession) -> None:
     key = "of-the-configuration"  # so that nobody has to ask the server who may come in
-    settings = GatewaySettings(http="127.0.0.1:0", server="127.0.0.1:1", keys=[KeySettings(name="anna", key=SecretStr(key))])
+    keys = [KeySettings(name="anna", key=SecretStr(key))]
+    settings = GatewaySettings(http="127.0.0.1:0", server="127.0.0.1:1", keys=keys)
     async with (
         serve_gateway(settings) as gateway,
         http.ws_connect(f"{gateway.url}/comfyui/ws", headers={"X-Api-Key": key}) as client,
