@@ -19,6 +19,7 @@ export function pseudo<T>(catalogue: T): T {
   if (typeof catalogue === 'function') {
     return ((...given: unknown[]) => accented(String(catalogue(...given)))) as T;
   }
+  if (Array.isArray(catalogue)) return catalogue.map(pseudo) as T;
   if (typeof catalogue !== 'object' || catalogue === null) return catalogue;
   return Object.fromEntries(Object.entries(catalogue).map(([name, part]) => [name, pseudo(part)])) as T;
 }
