@@ -42,6 +42,7 @@ from imagegen_server.errors import CannotStart
 from imagegen_server.fleet import Fleet, OpenAdapter, open_fleet, open_hosting
 from imagegen_server.hub import Hub
 from imagegen_server.janitor import FIRST_ROUND_S, ROUND_S, Janitor
+from imagegen_server.keys import Keys, open_keys
 from imagegen_server.ledger import Ledger
 from imagegen_server.running.experience import open_experience
 from imagegen_server.running.orphans import Orphans
@@ -205,6 +206,7 @@ async def serve(
             fleet=fleet,
             settings=runtime,
             runner=runner,
+            keys=await stack.enter_async_context(open_keys(store, changes, clock=time.time)),
             library=Library(store, clock=time.time, changes=changes),
             definitions=Definitions(fleet),
             configured=settings,
@@ -236,6 +238,7 @@ class _Parts:
     fleet: Fleet
     settings: RuntimeSettings
     runner: Runner
+    keys: Keys
     library: Library
     definitions: Definitions
     configured: ServerSettings
@@ -300,7 +303,7 @@ def _services(parts: _Parts, rhythm: Rhythm) -> dict[ModuleType, object]:
             retention=lambda: parts.settings.current.retention,
         ),
         backend_pb2: BackendService(fleet=parts.fleet, runner=runner, present=present),
-        key_pb2: KeyService(),
+        key_pb2: KeyService(keys=parts.keys),
         model_pb2: ModelService(fleet=parts.fleet),
         system_pb2: SystemService(
             present=present,

@@ -114,6 +114,14 @@ def request_id_reused(request_id: str) -> Refused:
     return Refused("REQUEST_ID_REUSED", message, metadata={"request_id": request_id})
 
 
+def key_not_found(name: str) -> Refused:
+    return Refused("KEY_NOT_FOUND", f"no key that was made here is called {name!r}", metadata={"key": name})
+
+
+def key_exists(name: str) -> Refused:
+    return Refused("KEY_EXISTS", f"there is a key {name!r} already; choose another name", metadata={"key": name})
+
+
 def job_not_finished(job_id: str) -> Refused:
     return Refused("JOB_NOT_FINISHED", f"job {job_id!r} has not ended; cancel it first", metadata={"job_id": job_id})
 

@@ -1,6 +1,6 @@
 """What goes into the store and comes out of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from imagegen_server.errors import ServerError
@@ -134,3 +134,18 @@ class StoredRevision:
     document: bytes
     create_time: float
     """When the first revision was stored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredKey:
+    """A key that was made at run time."""
+
+    name: str
+    owner: str
+    """Whose jobs are made with it; empty: its name."""
+    is_admin: bool
+    acts_for_users: bool
+    """Whether its holder may say for whom it asks."""
+    create_time: float
+    sha256: bytes = field(repr=False)
+    """Of its secret."""

@@ -179,3 +179,15 @@ settings_changes = Table(
     Column("owner", String(256), nullable=False),
     Column("record", LargeBinary, nullable=False),
 )
+
+# Made at run time; of the secret only what it is known by.
+keys = Table(
+    "keys",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("owner", String(256), nullable=False),
+    Column("is_admin", Boolean, nullable=False),
+    Column("acts_for_users", Boolean, nullable=False),
+    Column("create_time", Double, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+)

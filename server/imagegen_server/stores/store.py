@@ -20,6 +20,7 @@ from imagegen_server.stores import (
     gallery_rows,
     history_rows,
     job_rows,
+    key_rows,
     meta_rows,
     named_values,
     settings_rows,
@@ -36,6 +37,7 @@ from imagegen_server.stores.model import (
     KeptAsset,
     StoredChange,
     StoredJob,
+    StoredKey,
     StoredRevision,
     StoreError,
     Totals,
@@ -53,6 +55,7 @@ __all__ = [
     "StoreError",
     "StoredChange",
     "StoredJob",
+    "StoredKey",
     "StoredRevision",
     "open_store",
 ]
@@ -264,6 +267,18 @@ class Store:
     async def settings_changes(self, *, limit: int) -> list[StoredChange]:
         """The newest first."""
         return await self._read(lambda c: settings_rows.newest_changes(c, limit))
+
+    async def keys(self) -> list[StoredKey]:
+        """By name."""
+        return await self._read(key_rows.list_keys)
+
+    async def add_key(self, key: StoredKey) -> bool:
+        """Whether its name was free."""
+        return await self._write(lambda c: key_rows.add_key(c, key))
+
+    async def delete_key(self, name: str) -> bool:
+        """Whether there was one."""
+        return await self._write(lambda c: key_rows.delete_key(c, name))
 
     async def _read(self, query: Callable[[Connection], T]) -> T:
         def run() -> T:
