@@ -85,11 +85,14 @@ class Household:
         return [job.job_id for job in (await self.store.list_jobs(JobFilter(), limit=1000))[0]][::-1]
 
     async def kept_assets(self) -> set[str]:
-        """The digests, each of which has its file, and no other file is there."""
-        digests = {asset.digest for asset in (await self.store.list_assets(AssetFilter(), limit=1000))[0]}
+        """The digests of those that are there. Each has its file, as deleted ones have; no other file is there."""
+        there, deleted = [
+            {entry.asset.digest for entry in (await self.store.list_assets(AssetFilter(deleted=each), limit=1000))[0]}
+            for each in (False, True)
+        ]
         files = {path.parent.name + path.name for path in (self.folder / "assets").glob("??/*")}
-        assert files == digests
-        return digests
+        assert files == there | deleted
+        return there
 
     def _picture(self, shade: int | None) -> bytes:
         if shade is None:

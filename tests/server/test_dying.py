@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,10 @@ from imagegen_server.backend import Member
 from imagegen_server.config import ServerSettings
 from imagegen_server.errors import Refused
 from imagegen_server.fleet import open_fleet, open_hosting
+from imagegen_server.gallery import AssetSource
 from imagegen_server.history import Scope
 from imagegen_server.hub import Hub
-from imagegen_server.jobs import Invocation, Job, JobSpec, JobState
+from imagegen_server.jobs import AssetOrigin, Invocation, Job, JobSpec, JobState
 from imagegen_server.ledger import Ledger
 from imagegen_server.quotas import Quotas
 from imagegen_server.reuse import answered
@@ -39,13 +41,13 @@ from imagegen_server.scheduling.work import work_of
 from imagegen_server.services.reusing import Reuse
 from imagegen_server.settings.layers import layer_of
 from imagegen_server.settings.runtime import RuntimeSettings, open_settings
-from imagegen_server.stores.store import JobFilter, JobWrite, Store, StoreError, open_store
+from imagegen_server.stores.store import AssetFilter, JobFilter, JobWrite, Store, StoreError, open_store
 from imagegen_server.tokens import TokenCodec
 from imagegen_server.wire.events import encode_durable
 from imagegen_server.wire.jobs import JobCodec
 from imagegen_server.workflows.library import Library
 from imagegen_server.workflows.model import Workflow
-from tests.server.scripted import DEFAULT_CAPABILITIES, ScriptedAdapter, ScriptedRun, opener
+from tests.server.scripted import DEFAULT_CAPABILITIES, ScriptedAdapter, ScriptedRun, opener, picture
 from tests.server.serving import RHYTHM
 
 BACKENDS = ("one", "two")
@@ -144,6 +146,8 @@ class Process:
     library: Library
     settings: RuntimeSettings
     reuse: Reuse
+    assets: AssetStore
+    folder: Path
     jobs: dict[str, str] = field(default_factory=dict)
     """Ids by prompt."""
 
@@ -166,6 +170,21 @@ class Process:
         await self._submit("of a workflow", invocation=INVOCATION)
         await self._until(lambda: not self.ledger.unfinished())
         await self._submit_again("of a workflow")
+
+    async def use_the_gallery(self) -> None:
+        """As people do who get no answer: they look, and go on with what is not done."""
+        pictures = [picture(shade, (1, 1)) for shade in range(3)]
+        marked, deleted, removed = [sha256(data).hexdigest() for data in pictures]
+        await self.assets.put(pictures[0], origin=AssetOrigin.OUTPUT, source=AssetSource(prompt="a fox"))
+        await self.assets.mark(marked, favorite=True)
+        await self.assets.delete(marked)
+        await self.assets.undelete(marked)
+        for digest, data, delete in (
+            (deleted, pictures[1], self.assets.delete),
+            (removed, pictures[2], self.assets.remove),
+        ):
+            await self.assets.put(data, origin=AssetOrigin.UPLOAD)
+            await delete(digest)
 
     async def _keep_a_workflow(self) -> None:
         with suppress(Refused):  # it is there
@@ -261,6 +280,8 @@ async def living(folder: Path, world: World, *, writes: int = WITHOUT_END) -> As
             Library(store, clock=time.time),
             settings,
             Reuse(store=store, assets=surroundings.assets, fleet=fleet),
+            surroundings.assets,
+            folder,
         )
 
 
@@ -322,10 +343,29 @@ async def check_workflows(process: Process, world: World) -> None:
     assert [change.after for change in changes] == [{"defaults.width": 640}, {"defaults.steps": 30}]
 
 
+async def check_the_gallery(process: Process, _: World) -> None:
+    (there,), (deleted,) = [
+        (await process.store.list_assets(AssetFilter(deleted=each), limit=9))[0] for each in (False, True)
+    ]
+    assert (there.favorite, there.source) == (True, AssetSource(prompt="a fox"))
+    for entry in (there, deleted):
+        chunks = process.assets.read(entry.asset.digest, include_deleted=True)
+        assert sha256(b"".join([chunk async for chunk in chunks])).hexdigest() == entry.asset.digest
+    await process.assets.sweep()
+    assert {path.parent.name + path.name for path in process.folder.glob("assets/??/*")} == {
+        there.asset.digest,
+        deleted.asset.digest,
+    }
+
+
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     ("do_work", "check_work", "least_writes"),
-    [(Process.run_jobs, check_jobs, 30), (Process.use_workflows, check_workflows, 12)],
+    [
+        (Process.run_jobs, check_jobs, 30),
+        (Process.use_workflows, check_workflows, 12),
+        (Process.use_the_gallery, check_the_gallery, 7),
+    ],
 )
 async def test_whichever_write_is_the_last_all_is_done_once(
     tmp_path: Path, do_work: Work, check_work: Callable[[Process, World], Awaitable[None]], least_writes: int

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -129,6 +130,36 @@ async def test_a_picture_that_a_new_job_makes_again_stays(household: Household) 
     assert await household.kept_assets() == {asset.digest}
 
 
+async def test_what_was_deleted_goes_when_its_time_is_over(household: Household) -> None:
+    gone, back, kept, late = [await household.upload() for _ in range(4)]
+    for asset in (gone, back):
+        await household.assets.delete(asset.digest)
+    household.clock.now += 50.0
+    await household.assets.delete(late.digest)
+    assert await household.tidy(keep_deleted_s=60.0) == Tidied()
+    await household.assets.undelete(back.digest)
+    household.clock.now += 10.0
+    assert await household.tidy(keep_deleted_s=60.0) == Tidied(assets=1, bytes=gone.size_bytes)
+    with pytest.raises(Refused):
+        await household.assets.undelete(gone.digest)
+    assert await household.kept_assets() == {back.digest, kept.digest}
+    assert (await household.assets.undelete(late.digest)).asset == late
+
+
+async def test_what_was_deleted_goes_before_all_else_and_favorites_never_go(household: Household) -> None:
+    oldest, favorite, deleted = [await household.upload() for _ in range(3)]
+    household.clock.now += LATER_S
+    await household.assets.mark(favorite.digest, favorite=True)
+    await household.assets.delete(deleted.digest)
+    room = oldest.size_bytes + favorite.size_bytes
+    assert await household.tidy(keep_assets_bytes=room) == Tidied(assets=1, bytes=deleted.size_bytes)
+    assert await household.kept_assets() == {oldest.digest, favorite.digest}
+    assert (await household.tidy(keep_assets_bytes=1, keep_assets_s=1.0)).assets == 1
+    assert await household.kept_assets() == {favorite.digest}
+    await household.assets.delete(favorite.digest)
+    assert (await household.tidy(keep_assets_bytes=1)).assets == 1, "unless somebody has deleted it"
+
+
 async def test_files_without_a_description_are_swept(household: Household) -> None:
     asset = await household.upload()
     orphan, foreign = household.folder / "assets" / "ab" / ("cd" * 31), household.folder / "assets" / "ab" / "README"
@@ -204,11 +235,31 @@ class Model:
             del self._live[job_id]
             self._ended.append(job_id)
 
+    async def delete(self, choice: int) -> None:
+        for digest in self._uploads[:1]:
+            with suppress(Refused):  # needed, or not there
+                await (self._household.assets.delete(digest) if choice % 3 else self._household.assets.remove(digest))
+
+    async def undelete(self, choice: int) -> None:
+        for digest in self._uploads[choice : choice + 1]:
+            with suppress(Refused):  # gone for good
+                await self._household.assets.undelete(digest)
+
+    async def mark(self, choice: int) -> None:
+        for digest in self._uploads[-1:]:
+            with suppress(Refused):
+                await self._household.assets.mark(digest, favorite=choice % 2 == 0)
+
     async def wait(self, choice: int) -> None:
         self._household.clock.now += choice * 200.0
 
     async def tidy(self, choice: int) -> None:
-        policy = {"keep_jobs": choice % 3, "keep_assets_bytes": choice * 100, "keep_assets_s": choice % 2 * 700.0}
+        policy = {
+            "keep_jobs": choice % 3,
+            "keep_assets_bytes": choice * 100,
+            "keep_assets_s": choice % 2 * 700.0,
+            "keep_deleted_s": choice * 100.0,
+        }
         before = await self._household.kept_assets()
         await self._household.tidy(**policy)
         assert await self._household.tidy(**policy) == Tidied()
@@ -224,7 +275,7 @@ class Model:
         assert set(await self._household.kept_jobs()) == {*self._live, *self._ended}
 
 
-STEPS = ("upload", "begin", "deliver", "end", "wait", "tidy")
+STEPS = ("upload", "begin", "deliver", "end", "delete", "undelete", "mark", "wait", "tidy")
 
 
 @settings(max_examples=15, deadline=None)

@@ -111,6 +111,27 @@ def test_what_was_stored_just_now_stays(policy: Policy) -> None:
     assert assets_to_delete(policy, NOW, old, total_bytes=20, needed=()) == (old if policy != Policy() else [])
 
 
+@pytest.mark.parametrize(
+    ("policy", "gone"),
+    [
+        (Policy(keep_deleted_s=100.0), 2),
+        (Policy(keep_deleted_s=30.0), 3),
+        (Policy(keep_deleted_s=0.0), 4),
+        (Policy(keep_deleted_s=1000.0), 0),
+        (Policy(keep_deleted_s=1000.0, keep_assets_bytes=25), 2),
+        (Policy(keep_deleted_s=1000.0, keep_assets_bytes=40), 0),
+    ],
+)
+def test_what_was_deleted_goes_when_its_time_is_over_or_room_is_short(policy: Policy, gone: int) -> None:
+    deleted = [
+        replace(a_kept_asset(number, 0.0), deletion=number, delete_time=NOW - age)
+        for number, age in enumerate([200.0, 100.0, 50.0, 0.0], 1)
+    ]
+    assert assets_to_delete(policy, NOW, deleted, total_bytes=40, needed=()) == deleted[:gone]
+    is_due = is_surplus(policy, NOW, deleted[0], total_bytes=40)
+    assert is_due is (gone > 0)
+
+
 def test_by_default_nothing_goes() -> None:
     ancient, huge = [an_ended_job(1, NOW)], [a_kept_asset(1, NOW, 10**15)]
     assert not jobs_to_delete(Policy(), NOW, ancient, count=10**9)

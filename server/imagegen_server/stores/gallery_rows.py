@@ -1,6 +1,8 @@
 """The gallery: rows of assets by what people look for."""
 
-from sqlalchemy import ColumnElement, Connection, Label, and_, func, select
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Connection, Label, Select, and_, func, select
 
 from imagegen_server.gallery import Facets, GalleryEntry
 from imagegen_server.jobs import AssetOrigin
@@ -18,13 +20,14 @@ _is_made_picture = and_(assets.c.origin == AssetOrigin.OUTPUT.value, assets.c.is
 def list_entries(
     connection: Connection, wanted: AssetFilter, limit: int, before: int | None
 ) -> tuple[list[GalleryEntry], int | None]:
-    order = assets.c.deletion if wanted.deleted else assets.c.number
-    query = select(assets).where(*_conditions(wanted)).order_by(order.desc()).limit(limit + 1)
-    if before is not None:
-        query = query.where(order < before)
-    rows = connection.execute(query).all()
+    rows = connection.execute(page_query(wanted, limit + 1, before)).all()
     page = rows[:limit]
-    return [entry_of(row) for row in page], getattr(page[-1], order.name) if len(rows) > limit else None
+    return [entry_of(row) for row in page], getattr(page[-1], _order(wanted).name) if len(rows) > limit else None
+
+
+def page_query(wanted: AssetFilter, limit: int, before: int | None) -> Select[Any]:
+    query = select(assets).where(*_conditions(wanted)).order_by(_order(wanted).desc()).limit(limit)
+    return query if before is None else query.where(_order(wanted) < before)
 
 
 def count_entries(connection: Connection, wanted: AssetFilter) -> int:
@@ -41,6 +44,10 @@ def facets(connection: Connection) -> Facets:
         workflows=_values(connection, assets.c.workflow_id.label("value")),
         owners=_values(connection, assets.c.owner.label("value")),
     )
+
+
+def _order(wanted: AssetFilter) -> Column[int]:
+    return assets.c.deletion if wanted.deleted else assets.c.number
 
 
 def _conditions(wanted: AssetFilter) -> list[ColumnElement[bool]]:

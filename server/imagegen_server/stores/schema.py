@@ -113,7 +113,7 @@ assets = Table(
     Index(None, "owner", "number", "is_picture", "deletion", "origin"),
     Index(None, "create_time"),
     # SQLite takes an index for selective unless it is told that it holds a few rows only.
-    Index("ix_assets_favorite", "number", sqlite_where=text("favorite"), postgresql_where=text("favorite")),
+    Index("ix_assets_favorite", "number", sqlite_where=text("favorite = 1"), postgresql_where=text("favorite")),
     Index(
         "ix_assets_deletion",
         "deletion",

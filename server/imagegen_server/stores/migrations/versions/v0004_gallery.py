@@ -77,9 +77,8 @@ def _index() -> None:
         ["create_time"],
     ):
         op.create_index(f"ix_assets_{'_'.join(columns)}", "assets", columns)
-    for name, column, condition in (
-        ("ix_assets_favorite", "number", "favorite"),
-        ("ix_assets_deletion", "deletion", "deletion IS NOT NULL"),
+    for name, column, sqlite, postgresql in (
+        ("ix_assets_favorite", "number", "favorite = 1", "favorite"),
+        ("ix_assets_deletion", "deletion", "deletion IS NOT NULL", "deletion IS NOT NULL"),
     ):
-        where = sa.text(condition)
-        op.create_index(name, "assets", [column], sqlite_where=where, postgresql_where=where)
+        op.create_index(name, "assets", [column], sqlite_where=sa.text(sqlite), postgresql_where=sa.text(postgresql))
