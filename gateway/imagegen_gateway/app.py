@@ -13,7 +13,7 @@ import structlog
 from aiohttp import BadContentDispositionHeader, BadContentDispositionParam, web
 from aiohttp.http import HttpProcessingError
 
-from imagegen.v1 import asset_pb2_grpc, image_gen_pb2_grpc
+from imagegen.v1 import asset_pb2_grpc, image_gen_pb2_grpc, system_pb2_grpc
 from imagegen_gateway import built_page, pages, sessions, transcoding
 from imagegen_gateway.assets import Assets
 from imagegen_gateway.callers import Callers, owner_of
@@ -31,6 +31,7 @@ from imagegen_gateway.key_changes import KeyChanges
 from imagegen_gateway.keyring import Keyring, open_keyring
 from imagegen_gateway.live import LivePictures
 from imagegen_gateway.security import Guard
+from imagegen_gateway.system_events import SystemFeed, open_system_feed
 from imagegen_gateway.thumbnails import Thumbnails
 from imagegen_gateway.workflows import Workflows
 
@@ -83,10 +84,11 @@ async def serve_gateway(settings: GatewaySettings) -> AsyncIterator[Gateway]:
         hubs = await stack.enter_async_context(
             open_hubs(image_gen_pb2_grpc.ImageGenServiceStub(channels.events), settings)
         )
+        feed = await stack.enter_async_context(open_system_feed(system_pb2_grpc.SystemServiceStub(channels.events)))
         keyring = await stack.enter_async_context(open_keyring(settings.keys, channels.events))
         studio = await stack.enter_async_context(open_studio(channels.events, hubs, settings.rpc_timeout_s))
         urls = {}
-        for name, app in build_apps(settings, channels, hubs, studio, keyring).items():
+        for name, app in build_apps(settings, channels, hubs, feed, studio, keyring).items():
             urls[name] = await stack.enter_async_context(listening(app, getattr(settings, name)))
             log.info("gateway listens", url=urls[name], setting=name, server=settings.server)
         stack.callback(hubs.close)  # before the runners, which wait for the streams
@@ -117,7 +119,7 @@ async def listening(app: web.Application, address: str) -> AsyncIterator[str]:
 
 
 def build_apps(
-    settings: GatewaySettings, channels: Channels, hubs: Hubs, studio: Studio, keyring: Keyring
+    settings: GatewaySettings, channels: Channels, hubs: Hubs, feed: SystemFeed, studio: Studio, keyring: Keyring
 ) -> dict[str, web.Application]:
     """What is at each address, by the name of its setting: at the first everything, at others a dialect at the root."""
     jobs = image_gen_pb2_grpc.ImageGenServiceStub(channels.events)
@@ -140,7 +142,7 @@ def build_apps(
     app.add_routes(built_page.routes())
     app.add_routes(pages.routes(channels.events, kit.version, callers))
     app.add_routes(sessions.routes(callers, keyring))
-    app.add_routes(EventStreams(hubs, settings).routes())
+    app.add_routes(EventStreams(hubs, feed, settings).routes())
     app.add_routes(LivePictures(jobs, hubs, assets, settings).routes())
     app.add_routes(assets.routes())
     import_json = transcoding.handler(transcoding.binding_of("ImportWorkflow"), channels.events, settings.rpc_timeout_s)

@@ -8,7 +8,7 @@ one it gets what it missed from the server, over a short stream of its own, and 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +20,7 @@ from imagegen_gateway.decoding import bad_field, refuse_unknown
 from imagegen_gateway.hub import Hub, Hubs
 from imagegen_gateway.records import DELIVERY, DURABLE, Previews, Record, kind_of
 from imagegen_gateway.sink import Sink
+from imagegen_gateway.system_events import Outbox, SystemFeed
 from imagegen_gateway.watcher import Watcher
 
 MAX_TOKEN_CHARS = 256
@@ -91,8 +92,9 @@ def parse_max_rate(query: Mapping[str, str]) -> float:
 class EventStreams:
     """The handlers of the two routes."""
 
-    def __init__(self, hubs: Hubs, settings: GatewaySettings) -> None:
+    def __init__(self, hubs: Hubs, feed: SystemFeed, settings: GatewaySettings) -> None:
         self._hubs = hubs
+        self._feed = feed
         self._settings = settings
 
     def routes(self) -> list[web.RouteDef]:
@@ -118,8 +120,9 @@ class EventStreams:
                 return await stream(sink, watcher)
 
     async def of_many(self, request: web.Request) -> web.StreamResponse:
-        """The events of the given jobs, or of all, over an upstream of its own."""
-        more = frozenset({"jobs", "owner"})
+        """The events of the given jobs, or of all, over an upstream of its own; if wanted, those of the system too."""
+        more = frozenset({"jobs", "owner", "system"})
+        outbox = Outbox() if parse_system(request.query) else None
         options = parse_options(request.query, request.headers.get("Last-Event-ID"), more=more)
         upstream = image_gen_pb2.WatchJobsRequest(
             job_ids=parse_jobs(request.query.get("jobs", "")),
@@ -134,8 +137,8 @@ class EventStreams:
         async with self._hubs.watch_many(upstream) as hub:
             if options.token and upstream.job_ids and await has_nothing_left(hub):
                 return web.Response(status=204)
-            sink, watcher = self._watcher(request, hub, options)
-            with hub.listen(watcher):
+            sink, watcher = self._watcher(request, hub, options, outbox)
+            with hub.listen(watcher), self._feed.listen(outbox, watcher.wake) if outbox is not None else nullcontext():
                 return await stream(sink, watcher)
 
     async def _replay(self, job_id: str, token: str, hub: Hub, sink: Sink, watcher: Watcher) -> web.StreamResponse:
@@ -167,7 +170,9 @@ class EventStreams:
             await watcher.send(Record(event, kind, 0, self._settings.preview_inline_max_bytes))
         return 0 if kind == "reset" else max(sequence, event.sequence)
 
-    def _watcher(self, request: web.Request, hub: Hub, options: Options) -> tuple[Sink, Watcher]:
+    def _watcher(
+        self, request: web.Request, hub: Hub, options: Options, outbox: Outbox | None = None
+    ) -> tuple[Sink, Watcher]:
         sink = Sink(request, web.StreamResponse(headers=HEADERS), write_timeout_s=self._settings.write_timeout_s)
         watcher = Watcher(
             hub.log,
@@ -176,6 +181,7 @@ class EventStreams:
             max_rate_hz=options.max_rate_hz,
             ping_interval_s=self._settings.ping_interval_s,
             is_over=lambda: hub.is_over,
+            system=outbox,
         )
         return sink, watcher
 
@@ -213,6 +219,14 @@ def parse_jobs(text: str) -> list[str]:
     if len(jobs) > MAX_JOBS:
         raise bad_field("jobs", f"names {len(jobs)} jobs; at most {MAX_JOBS} are allowed")
     return jobs
+
+
+def parse_system(query: Mapping[str, str]) -> bool:
+    """The option `system`. Raises Problem 400."""
+    text = query.get("system", "false")
+    if text not in {"true", "false"}:
+        raise bad_field("system", "must be true or false")
+    return text == "true"
 
 
 def retry_line() -> bytes:

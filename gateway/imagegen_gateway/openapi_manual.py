@@ -44,6 +44,14 @@ def path(name: str, text: str, schema: Schema) -> Schema:
 MANY: Final[list[Schema]] = [
     parameter("query", "jobs", "Ids, separated by commas, at most 1000; empty: all jobs, also later ones.", {}),
     parameter("query", "owner", "Only jobs of this owner; empty: all.", {}),
+    parameter(
+        "query",
+        "system",
+        "Also tell of backends, the queue, and what changes beside jobs: events `backend`, `backend_removed`, `queue`, "
+        "`changed` and `ready`, without id; their data is the message of that name in SystemEvent. First all that "
+        "there is, then `ready`, then changes. Another `ready` follows an interruption: read again what you show.",
+        {"type": "boolean", "default": False},
+    ),
 ]
 RATE: Final = parameter(
     "query",

@@ -6,7 +6,8 @@
 3. So at most one record is in user space per watcher (the buffer limit is 0) and SEND_BUFFER_BYTES in the kernel.
 4. A write that is blocked for `write_timeout_s` ends the stream, as does a position that the log no longer has; the
    browser comes back with the id of the last event that it has read.
-5. Every `ping_interval_s` in which the task had nothing to do a comment is written, which finds dead peers.
+5. What changes beside jobs goes out when nothing of the jobs waits.
+6. Every `ping_interval_s` in which the task had nothing to do a comment is written, which finds dead peers.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from imagegen_gateway.eventlog import EventLog
 from imagegen_gateway.records import EPHEMERAL, PING, RATE_LIMITED, RECONNECTING, Previews, Record
 from imagegen_gateway.sink import Sink
+from imagegen_gateway.system_events import Outbox
 
 
 class Watcher:
@@ -35,6 +37,7 @@ class Watcher:
         "_sent",
         "_sink",
         "_skip_through",
+        "_system",
         "_woken",
     )
 
@@ -47,10 +50,15 @@ class Watcher:
         max_rate_hz: float,
         ping_interval_s: float,
         is_over: Callable[[], bool],
+        system: Outbox | None = None,
     ) -> None:
-        """`is_over` says whether the log gets no more records. `start` comes before anything is sent."""
+        """`is_over` says whether the log gets no more records. `start` comes before anything is sent.
+
+        `system`: what this browser is told beside jobs; whoever puts something there calls `wake`.
+        """
         self._events = events
         self._sink = sink
+        self._system = system
         self._previews = previews
         self._interval_s = 1.0 / max_rate_hz if max_rate_hz > 0 else 0.0
         self._ping_interval_s = ping_interval_s
@@ -131,12 +139,20 @@ class Watcher:
                 self._woken.set()
                 return None
         await self._send_caught_up()
+        await self._send_system()
         return held_until
 
     async def _send_caught_up(self) -> None:
         if self._owes_caught_up and self._events.is_caught_up and self._events.newest == self._position:
             self._owes_caught_up = False
             await self._sink.write(self._bytes(self._events.caught_up()))
+
+    async def _send_system(self) -> None:
+        while self._system is not None and (record := self._system.take()) is not None:
+            await self._sink.write(self._sink.framed(record))
+            if self._events.newest > self._position:  # lossless ones first
+                self._woken.set()
+                return
 
     async def _rest(self, held_until: float | None) -> None:
         wait_s = self._ping_interval_s

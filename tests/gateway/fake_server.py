@@ -28,6 +28,7 @@ from imagegen.v1 import (
     model_pb2_grpc,
     queue_pb2_grpc,
     settings_pb2_grpc,
+    system_pb2,
     system_pb2_grpc,
     workflow_pb2_grpc,
 )
@@ -63,6 +64,9 @@ class FakeServer:
         self.errors: dict[str, tuple[grpc.StatusCode, str, str, tuple[Message, ...]]] = {}
         self.keys: list[key_pb2.WatchedKey] | None = []
         """What WatchKeys tells; None: the server is from before there were keys. Changed by `set_keys`."""
+        self.system: dict[str, system_pb2.SystemEvent] = {}
+        """What WatchSystem begins with, before `ready`."""
+        self.system_watchers: list[asyncio.Queue[system_pb2.SystemEvent | str]] = []
         self.opened: list[image_gen_pb2.WatchJobRequest | image_gen_pb2.WatchJobsRequest] = []
         self.changed = asyncio.Condition()
         self.address = ""
@@ -138,10 +142,19 @@ class FakeServer:
         self.keys = list(keys)
         await self.notify()
 
+    def tell_system(self, event: system_pb2.SystemEvent, name: str = "") -> None:
+        """Tells of what changed beside jobs; with a name, it is also what later streams begin with."""
+        if name:
+            self.system[name] = event
+        for queue in self.system_watchers:
+            queue.put_nowait(event)
+
     def drop(self) -> None:
         """Cuts every stream, as a server does that goes down."""
         for queue in self.watchers:
             queue.put_nowait(DROP)
+        for watcher in self.system_watchers:
+            watcher.put_nowait(DROP)
 
     def count_opened(self, job_id: str) -> int:
         """How many streams of one job were ever opened."""
@@ -323,6 +336,23 @@ class Keys:
         return key_pb2.DeleteKeyResponse()
 
 
+class System:
+    def __init__(self, fake: FakeServer) -> None:
+        self.fake = fake
+
+    async def WatchSystem(self, _: system_pb2.WatchSystemRequest, context: Any) -> Any:  # noqa: N802
+        queue: asyncio.Queue[system_pb2.SystemEvent | str] = asyncio.Queue()
+        for event in [*self.fake.system.values(), system_pb2.SystemEvent(ready=system_pb2.Ready())]:
+            queue.put_nowait(event)
+        self.fake.system_watchers.append(queue)
+        try:
+            while isinstance(item := await queue.get(), system_pb2.SystemEvent):
+                yield system_pb2.WatchSystemResponse(event=item)
+            await fail(context, grpc.StatusCode.UNAVAILABLE, "going down", "SHUTTING_DOWN")
+        finally:
+            self.fake.system_watchers.remove(queue)
+
+
 def watched_key(secret: str, key: key_pb2.Key) -> key_pb2.WatchedKey:
     """A key as gateways are told of it."""
     return key_pb2.WatchedKey(key=key, sha256=hashlib.sha256(secret.encode()).digest())
@@ -367,7 +397,7 @@ async def serve_fake(fake: FakeServer, address: str = "127.0.0.1:0") -> AsyncIte
         "ModelService": (Plain(), model_pb2_grpc.add_ModelServiceServicer_to_server),
         "QueueService": (Plain(), queue_pb2_grpc.add_QueueServiceServicer_to_server),
         "SettingsService": (Plain(), settings_pb2_grpc.add_SettingsServiceServicer_to_server),
-        "SystemService": (Plain(), system_pb2_grpc.add_SystemServiceServicer_to_server),
+        "SystemService": (System(fake), system_pb2_grpc.add_SystemServiceServicer_to_server),
         "WorkflowService": (Plain(), workflow_pb2_grpc.add_WorkflowServiceServicer_to_server),
     }
     for service in load_package().services:
