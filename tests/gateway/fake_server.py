@@ -326,9 +326,9 @@ class Keys:
 
     async def CreateKey(self, request: key_pb2.CreateKeyRequest, _: Any) -> Any:  # noqa: N802
         self.fake.requests["CreateKey"] = request
-        watched = watched_key(f"the secret of {request.key.name}", request.key)
+        watched = watched_key(f"the-secret-of-{request.key.name}", request.key)
         await self.fake.set_keys(*(self.fake.keys or ()), watched)
-        return key_pb2.CreateKeyResponse(key=request.key, secret=f"the secret of {request.key.name}")
+        return key_pb2.CreateKeyResponse(key=request.key, secret=f"the-secret-of-{request.key.name}")
 
     async def DeleteKey(self, request: key_pb2.DeleteKeyRequest, _: Any) -> Any:  # noqa: N802
         self.fake.requests["DeleteKey"] = request
