@@ -13,6 +13,7 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import grpc
@@ -93,10 +94,21 @@ class Assets:
 
     @asynccontextmanager
     async def open(
-        self, digest: str, *, offset: int = 0, limit: int = 0, policy: asset_pb2.MetadataPolicy.ValueType = KEEP
+        self,
+        digest: str,
+        *,
+        offset: int = 0,
+        limit: int = 0,
+        policy: asset_pb2.MetadataPolicy.ValueType = KEEP,
+        deleted: bool = False,
     ) -> AsyncIterator[OpenAsset]:
-        """An asset from `offset` on, at most `limit` bytes (0: all). Raises AioRpcError when it is not there."""
-        wanted = asset_pb2.ReadAssetRequest(digest=digest, offset=offset, limit=limit, metadata=policy)
+        """An asset from `offset` on, at most `limit` bytes (0: all). Raises AioRpcError when it is not there.
+
+        `deleted`: also one that can be brought back.
+        """
+        wanted = asset_pb2.ReadAssetRequest(
+            digest=digest, offset=offset, limit=limit, metadata=policy, include_deleted=deleted
+        )
         call = self._stub.ReadAsset(wanted)
         responses = aiter(call)
 
@@ -128,9 +140,14 @@ class Assets:
                 await asyncio.sleep(RETRY_S)
 
     async def _read(
-        self, digest: str, *, max_bytes: int, policy: asset_pb2.MetadataPolicy.ValueType = KEEP
+        self,
+        digest: str,
+        *,
+        max_bytes: int,
+        policy: asset_pb2.MetadataPolicy.ValueType = KEEP,
+        deleted: bool = False,
     ) -> tuple[asset_pb2.Asset, bytes]:
-        async with self.open(digest, policy=policy) as opened:
+        async with self.open(digest, policy=policy, deleted=deleted) as opened:
             if opened.asset.size_bytes > max_bytes:
                 raise Problem(413, f"the file has {opened.asset.size_bytes} bytes; at most {max_bytes} are read here")
             return opened.asset, b"".join([chunk async for chunk in opened.chunks])
@@ -140,46 +157,49 @@ class Assets:
         digest = request.match_info["digest"]
         if DIGEST.fullmatch(digest) is None:
             raise bad_field("digest", "must be 64 lower-case hexadecimal digits")
-        refuse_unknown(request.query, {"w", "metadata"})
+        refuse_unknown(request.query, {"w", "metadata", "deleted"})
+        deleted = parse_deleted(request.query.get("deleted", "false"))
         if "w" in request.query:
             if "metadata" in request.query:
                 raise bad_field("metadata", "a thumbnail has none: leave out w or this")
-            return await self._thumbnail(request, digest, parse_width(request.query["w"]))
+            return await self._thumbnail(request, digest, parse_width(request.query["w"]), deleted=deleted)
         policy = parse_policy(request.query.get("metadata", "keep"))
         if policy != KEEP:
+            if deleted:
+                raise bad_field("metadata", "a deleted file is given as it is stored: bring it back first")
             return await self._rewritten(request, digest, policy)
-        return await self.send(request, digest, cache_control=IMMUTABLE)
+        # What was deleted may be gone the next time.
+        return await self.send(request, digest, cache_control=REVALIDATED if deleted else IMMUTABLE, deleted=deleted)
 
-    async def send(self, request: web.Request, digest: str, *, cache_control: str) -> web.StreamResponse:
+    async def send(
+        self, request: web.Request, digest: str, *, cache_control: str, deleted: bool = False
+    ) -> web.StreamResponse:
         """Answers with the asset's bytes. Raises AioRpcError when it is not there."""
+        span = None
         if request.method == "HEAD" or not request.headers.keys().isdisjoint({"Range", "If-None-Match"}):
-            found = await self._stub.GetAsset(
-                asset_pb2.GetAssetRequest(digest=digest), timeout=self._settings.rpc_timeout_s
-            )
-            headers = self._headers(found.asset, cache_control)
+            asset = await self._describe(digest, deleted=deleted)
+            headers = self._headers(asset, cache_control)
             if is_unchanged(request, headers["ETag"]):
                 return web.Response(status=304, headers=cache_headers(headers))
             if request.method == "HEAD":
-                headers["Content-Length"] = str(found.asset.size_bytes)
+                headers["Content-Length"] = str(asset.size_bytes)
                 return web.Response(headers=headers)
-            span = requested_span(request, headers["ETag"], found.asset.size_bytes)
-            if span is not None:
-                return await self._send_span(request, digest, span, headers, found.asset.size_bytes)
-        async with self.open(digest) as opened:
-            headers = self._headers(opened.asset, cache_control)
-            return await send_chunks(request, 200, headers, opened.chunks, opened.asset.size_bytes)
-
-    async def _send_span(
-        self,
-        request: web.Request,
-        digest: str,
-        span: range,
-        headers: dict[str, str],
-        size: int,
-    ) -> web.StreamResponse:
-        headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{size}"
-        async with self.open(digest, offset=span.start, limit=len(span)) as opened:
+            span = requested_span(request, headers["ETag"], asset.size_bytes)
+        offset, limit = (span.start, len(span)) if span is not None else (0, 0)
+        async with self.open(digest, offset=offset, limit=limit, deleted=deleted) as opened:
+            headers, size = self._headers(opened.asset, cache_control), opened.asset.size_bytes
+            if span is None:
+                return await send_chunks(request, 200, headers, opened.chunks, size)
+            headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{size}"
             return await send_chunks(request, 206, headers, opened.chunks, len(span))
+
+    async def _describe(self, digest: str, *, deleted: bool) -> asset_pb2.Asset:
+        """What it is. Raises AioRpcError when it is not there."""
+        if deleted:
+            async with self.open(digest, limit=1, deleted=True) as opened:
+                return opened.asset
+        wanted = asset_pb2.GetAssetRequest(digest=digest)
+        return (await self._stub.GetAsset(wanted, timeout=self._settings.rpc_timeout_s)).asset
 
     async def _rewritten(
         self, request: web.Request, digest: str, policy: asset_pb2.MetadataPolicy.ValueType
@@ -198,15 +218,17 @@ class Assets:
         headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{len(data)}"
         return web.Response(status=206, body=data[span.start : span.stop], headers=headers)
 
-    async def _thumbnail(self, request: web.Request, digest: str, width: int) -> web.Response:
+    async def _thumbnail(self, request: web.Request, digest: str, width: int, *, deleted: bool) -> web.Response:
         headers = {
             "ETag": f'"{digest}-{width}"',
-            "Cache-Control": IMMUTABLE,
+            "Cache-Control": REVALIDATED if deleted else IMMUTABLE,
             "Cross-Origin-Resource-Policy": "cross-origin",
         }
-        picture = await self._thumbnails.get(digest, width, self._read)
+        # Also of one that is in memory: it may have been deleted since.
+        await self._describe(digest, deleted=deleted)
         if is_unchanged(request, headers["ETag"]):
             return web.Response(status=304, headers=headers)
+        picture = await self._thumbnails.get(digest, width, partial(self._read, deleted=deleted))
         return web.Response(body=picture, content_type="image/webp", headers=headers)
 
     def _headers(self, asset: asset_pb2.Asset, cache_control: str) -> dict[str, str]:
@@ -314,6 +336,13 @@ def parse_policy(text: str) -> asset_pb2.MetadataPolicy.ValueType:
     if text not in POLICIES:
         raise bad_field("metadata", f"must be one of {', '.join(POLICIES)}")
     return POLICIES[text]
+
+
+def parse_deleted(text: str) -> bool:
+    """Whether a deleted file is wanted, too, as the query says it. Raises Problem 400."""
+    if text not in {"true", "false"}:
+        raise bad_field("deleted", "must be true or false")
+    return text == "true"
 
 
 def asset_address(request: web.Request, digest: str) -> str:

@@ -171,6 +171,12 @@ def asset_operation(digest: Schema) -> Schema:
         "orientation stay), or a1111 (its `parameters` text in their place). Not with w: thumbnails never have any.",
         {"type": "string", "enum": list(POLICIES), "default": "keep"},
     )
+    deleted = parameter(
+        "query",
+        "deleted",
+        "Also a file that is deleted and can be brought back.",
+        {"type": "boolean", "default": False},
+    )
     return {
         "operationId": "readAsset",
         "tags": ["Assets"],
@@ -183,6 +189,7 @@ def asset_operation(digest: Schema) -> Schema:
             digest,
             width,
             metadata,
+            deleted,
             parameter("header", "Range", "One range of bytes.", {}),
             parameter("header", "If-None-Match", "ETags that the caller has.", {}),
         ],

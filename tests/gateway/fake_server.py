@@ -279,10 +279,11 @@ class Assets:
     def __init__(self, fake: FakeServer) -> None:
         self.fake = fake
 
-    async def find(self, digest: str, context: Any) -> tuple[asset_pb2.Asset, bytes]:
-        if digest not in self.fake.assets:
+    async def find(self, digest: str, context: Any, *, deleted: bool = False) -> tuple[asset_pb2.Asset, bytes]:
+        found = self.fake.assets.get(digest)
+        if found is None or (found[0].HasField("delete_time") and not deleted):
             await fail(context, grpc.StatusCode.NOT_FOUND, "no such asset", "ASSET_NOT_FOUND")
-        return self.fake.assets[digest]
+        return found
 
     async def GetAsset(self, request: asset_pb2.GetAssetRequest, context: Any) -> Any:  # noqa: N802
         self.fake.requests["GetAsset"] = request
@@ -291,7 +292,8 @@ class Assets:
         return asset_pb2.GetAssetResponse(asset=(await self.find(request.digest, context))[0])
 
     async def ReadAsset(self, request: asset_pb2.ReadAssetRequest, context: Any) -> Any:  # noqa: N802
-        asset, data = await self.find(request.digest, context)
+        self.fake.requests["ReadAsset"] = request
+        asset, data = await self.find(request.digest, context, deleted=request.include_deleted)
         if request.metadata not in (asset_pb2.METADATA_POLICY_UNSPECIFIED, asset_pb2.METADATA_POLICY_KEEP):
             data = f"{request.metadata} ".encode() + data
         yield asset_pb2.ReadAssetResponse(asset=asset)

@@ -8,13 +8,13 @@ from typing import Any
 
 import aiohttp
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
-from imagegen.v1 import asset_pb2_grpc
+from imagegen.v1 import asset_pb2, asset_pb2_grpc
 from imagegen_gateway.assets import IMMUTABLE, Assets
 from imagegen_gateway.channels import open_channels
 from imagegen_gateway.config import GatewaySettings
-from imagegen_gateway.thumbnails import Thumbnails
+from imagegen_gateway.thumbnails import AT_ONCE, Thumbnails
 from tests.gateway.fake_server import FakeServer, serve_fake
 
 DATA = bytes(range(256)) * 20
@@ -151,6 +151,7 @@ async def test_metadata_are_kept_unless_said_otherwise(fake: FakeServer, http: a
     [
         ("metadata=none", "must be one of keep, strip, a1111"),
         ("w=64&metadata=a1111", "a thumbnail has none: leave out w or this"),
+        ("deleted=true&metadata=strip", "a deleted file is given as it is stored: bring it back first"),
     ],
 )
 async def test_metadata_that_cannot_be_are_refused(http: aiohttp.ClientSession, query: str, why: str) -> None:
@@ -160,7 +161,13 @@ async def test_metadata_that_cannot_be_are_refused(http: aiohttp.ClientSession, 
 
 
 @pytest.mark.parametrize(
-    ("path", "status"), [("/api/v1/assets/" + "0" * 64, 404), ("/api/v1/assets/..%2Fetc", 400), (PATH + "?x=1", 400)]
+    ("path", "status"),
+    [
+        ("/api/v1/assets/" + "0" * 64, 404),
+        ("/api/v1/assets/..%2Fetc", 400),
+        (PATH + "?x=1", 400),
+        (PATH + "?deleted=yes", 400),
+    ],
 )
 async def test_what_is_not_there(http: aiohttp.ClientSession, path: str, status: int) -> None:
     async with http.get(path) as response:
@@ -189,9 +196,62 @@ async def test_thumbnails_are_webp_and_never_enlarged(
         assert response.content_type == "image/webp"
         assert Image.open(io.BytesIO(await response.read())).size == size
         etag = response.headers["ETag"]
-    fake.assets.clear()  # the second comes from memory
+    fake.requests.clear()
     async with http.get(f"/api/v1/assets/{asset.digest}?w=128", headers={"If-None-Match": etag}) as response:
         assert response.status == 304
+    assert "ReadAsset" not in fake.requests, "the second comes from memory"
+
+
+async def test_a_thumbnail_is_turned_as_the_file_says(fake: FakeServer, http: aiohttp.ClientSession) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    out = io.BytesIO()
+    Image.new("RGB", (600, 300)).save(out, "JPEG", exif=exif)
+    asset = fake.add_asset(out.getvalue())
+    async with http.get(f"/api/v1/assets/{asset.digest}?w=128") as response:
+        assert Image.open(io.BytesIO(await response.read())).size == (128, 256)
+
+
+async def test_nothing_is_made_for_those_who_have_gone() -> None:
+    """Who scrolls past a thousand pictures wants to see the last ones."""
+    asked: list[str] = []
+    may_read = asyncio.Event()
+
+    async def read(digest: str, *, max_bytes: int) -> tuple[asset_pb2.Asset, bytes]:
+        asked.append(digest)
+        await may_read.wait()
+        return asset_pb2.Asset(media_type="image/png"), picture(size=(2, 2))
+
+    thumbnails = Thumbnails(10_000)
+    waiting = [asyncio.create_task(thumbnails.get(str(number), 64, read)) for number in range(20)]
+    await asyncio.wait(waiting, timeout=0)
+    for task in waiting[:-1]:
+        task.cancel()
+    may_read.set()
+    await asyncio.wait(waiting)
+    assert not waiting[-1].cancelled()
+    assert asked == [*map(str, range(AT_ONCE)), "19"]
+
+
+@pytest.mark.parametrize("query", ["", "w=64"])
+async def test_a_deleted_picture_is_for_those_who_ask_for_deleted_ones(
+    fake: FakeServer, http: aiohttp.ClientSession, query: str
+) -> None:
+    asset = fake.add_asset(picture())
+    path = f"/api/v1/assets/{asset.digest}?{query}"
+    async with http.get(path) as response:
+        assert response.headers["Cache-Control"] == IMMUTABLE
+    asset.delete_time.GetCurrentTime()
+    async with http.get(path) as response:
+        assert response.status == 404, "also of what is in memory"
+    async with http.get(f"{path}&deleted=true") as response:
+        assert (response.status, response.headers["Cache-Control"]) == (200, "private, no-cache")
+        whole, etag = await response.read(), response.headers["ETag"]
+    async with http.get(f"{path}&deleted=true", headers={"If-None-Match": etag}) as response:
+        assert response.status == 304
+    if not query:
+        async with http.get(f"{path}&deleted=true", headers={"Range": "bytes=1-3"}) as response:
+            assert (response.status, await response.read()) == (206, whole[1:4])
 
 
 @pytest.mark.parametrize("settings", [{"thumbnail_cache_bytes": 0}])
