@@ -16,6 +16,7 @@ from imagegen_client.commands import (
     backends,
     generate,
     jobs,
+    keys,
     models,
     openwebui,
     queue,
@@ -86,6 +87,7 @@ app.add_typer(models.app, name="models", epilog=EPILOG)
 app.add_typer(backends.app, name="backends", epilog=EPILOG)
 app.add_typer(assets.app, name="assets", epilog=EPILOG)
 app.add_typer(settings.app, name="settings", epilog=EPILOG)
+app.add_typer(keys.app, name="keys", epilog=EPILOG)
 app.add_typer(openwebui.app, name="openwebui", epilog=EPILOG)
 app.command(epilog=EPILOG)(up.up)
 app.command(epilog=EPILOG)(up.server)

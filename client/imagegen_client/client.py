@@ -3,12 +3,13 @@
 from imagegen_client.calls.assets import AssetCalls
 from imagegen_client.calls.catalog import CatalogCalls
 from imagegen_client.calls.jobs import JobCalls
+from imagegen_client.calls.keys import KeyCalls
 from imagegen_client.calls.queue import QueueCalls
 from imagegen_client.calls.settings import SettingsCalls
 from imagegen_client.calls.workflows import WorkflowCalls
 
 
-class Client(JobCalls, WorkflowCalls, QueueCalls, AssetCalls, CatalogCalls, SettingsCalls):
+class Client(JobCalls, WorkflowCalls, QueueCalls, AssetCalls, CatalogCalls, SettingsCalls, KeyCalls):
     """Speaks to one server; `async with` opens and closes its connection, and every stream with it.
 
         async with Client("127.0.0.1:50051") as client:

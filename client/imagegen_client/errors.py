@@ -2,7 +2,7 @@
 
 ImagegenError
 ├── InvalidRequest       the request cannot be run as it is: `violations` name the fields
-├── NotFound             no such job, asset, backend, model or workflow
+├── NotFound             no such job, asset, backend, model, workflow or key
 ├── NotPossible          not in the present state of things: used id, changed meanwhile, job not finished or finished
 ├── NotAllowed           the caller may not do that
 ├── Unavailable          the server cannot be reached, does not answer, or is going down

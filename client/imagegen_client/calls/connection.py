@@ -7,6 +7,7 @@ import grpc
 from imagegen.v1.asset_pb2_grpc import AssetServiceStub
 from imagegen.v1.backend_pb2_grpc import BackendServiceStub
 from imagegen.v1.image_gen_pb2_grpc import ImageGenServiceStub
+from imagegen.v1.key_pb2_grpc import KeyServiceStub
 from imagegen.v1.model_pb2_grpc import ModelServiceStub
 from imagegen.v1.queue_pb2_grpc import QueueServiceStub
 from imagegen.v1.settings_pb2_grpc import SettingsServiceStub
@@ -20,6 +21,7 @@ if TYPE_CHECKING:  # these names are in the stubs only
     from imagegen.v1.asset_pb2_grpc import AssetServiceAsyncStub
     from imagegen.v1.backend_pb2_grpc import BackendServiceAsyncStub
     from imagegen.v1.image_gen_pb2_grpc import ImageGenServiceAsyncStub
+    from imagegen.v1.key_pb2_grpc import KeyServiceAsyncStub
     from imagegen.v1.model_pb2_grpc import ModelServiceAsyncStub
     from imagegen.v1.queue_pb2_grpc import QueueServiceAsyncStub
     from imagegen.v1.settings_pb2_grpc import SettingsServiceAsyncStub
@@ -63,6 +65,7 @@ class Connection:
         self._models: ModelServiceAsyncStub = ModelServiceStub(self._channel)
         self._workflows: WorkflowServiceAsyncStub = WorkflowServiceStub(self._channel)
         self._settings: SettingsServiceAsyncStub = SettingsServiceStub(self._channel)
+        self._keys: KeyServiceAsyncStub = KeyServiceStub(self._channel)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:

@@ -35,7 +35,7 @@ MEANINGS: Mapping[Exit, str] = {
     Exit.SUCCESS: "done",
     Exit.FAILED: "the job failed, or the server did",
     Exit.USAGE: "the request or the command line is wrong, or a file cannot be read or written",
-    Exit.NOT_FOUND: "no such job, asset, backend, model or workflow",
+    Exit.NOT_FOUND: "no such job, asset, backend, model, workflow or key",
     Exit.UNAVAILABLE: "the server cannot be reached, or takes no more jobs for now",
     Exit.NOT_POSSIBLE: "not now, or not for you: the job expired, has ended, or has not; a port is taken; not allowed",
     Exit.CANCELLED: "the job was cancelled, or Ctrl-C was pressed",

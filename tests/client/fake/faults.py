@@ -71,6 +71,7 @@ NOT_QUEUED = Fault(
 )
 NO_BACKEND = Fault(code=grpc.StatusCode.NOT_FOUND, message="no such backend", reason="BACKEND_NOT_FOUND")
 NO_ASSET = Fault(code=grpc.StatusCode.NOT_FOUND, message="no such asset", reason="ASSET_NOT_FOUND")
+NO_KEY = Fault(code=grpc.StatusCode.NOT_FOUND, message="no such key", reason="KEY_NOT_FOUND")
 SILENT = Fault(message="the backend is silent", reason="BACKEND_UNREACHABLE")
 OUT_OF_MEMORY = Fault(
     code=grpc.StatusCode.RESOURCE_EXHAUSTED, message="the device had too little memory", reason="BACKEND_OUT_OF_MEMORY"

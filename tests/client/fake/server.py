@@ -15,6 +15,7 @@ import grpc
 from imagegen.v1.asset_pb2_grpc import add_AssetServiceServicer_to_server
 from imagegen.v1.backend_pb2_grpc import add_BackendServiceServicer_to_server
 from imagegen.v1.image_gen_pb2_grpc import add_ImageGenServiceServicer_to_server
+from imagegen.v1.key_pb2_grpc import add_KeyServiceServicer_to_server
 from imagegen.v1.model_pb2_grpc import add_ModelServiceServicer_to_server
 from imagegen.v1.queue_pb2_grpc import add_QueueServiceServicer_to_server
 from imagegen.v1.settings_pb2_grpc import add_SettingsServiceServicer_to_server
@@ -22,6 +23,7 @@ from imagegen.v1.workflow_pb2_grpc import add_WorkflowServiceServicer_to_server
 from tests.client.fake.assets import FakeAssets
 from tests.client.fake.catalog import FakeBackends, FakeModels
 from tests.client.fake.jobs import FakeJobs
+from tests.client.fake.keys import FakeKeys
 from tests.client.fake.queue import FakeQueue
 from tests.client.fake.settings import FakeSettings
 from tests.client.fake.state import FakeServer
@@ -35,6 +37,7 @@ async def serve_fake(server: FakeServer, port: int = 0) -> AsyncIterator[int]:
     add_ImageGenServiceServicer_to_server(FakeJobs(server), grpc_server)
     add_AssetServiceServicer_to_server(FakeAssets(server), grpc_server)
     add_BackendServiceServicer_to_server(FakeBackends(server), grpc_server)
+    add_KeyServiceServicer_to_server(FakeKeys(server), grpc_server)
     add_ModelServiceServicer_to_server(FakeModels(server), grpc_server)
     add_QueueServiceServicer_to_server(FakeQueue(server), grpc_server)
     add_SettingsServiceServicer_to_server(FakeSettings(server), grpc_server)
