@@ -32,7 +32,7 @@ class Topic(Enum):
     ASSETS = auto()
     """Files that were not made by jobs just now, by digest."""
     KEYS = auto()
-    """By name."""
+    """Never by name: everybody hears of changes, and names are for admins."""
     JOBS = auto()
     """Jobs that were forgotten, by id."""
 

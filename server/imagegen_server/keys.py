@@ -68,13 +68,13 @@ class Keys:
         if not await self._store.add_key(key):
             raise key_exists(key.name)
         log.info("key made", key=key.name, is_admin=key.is_admin)
-        self._changes.tell(Topic.KEYS, key.name)
+        self._changes.tell(Topic.KEYS)
 
     async def _delete(self, name: str) -> None:
         if not await self._store.delete_key(name):
             raise key_not_found(name)
         log.info("key deleted", key=name)
-        self._changes.tell(Topic.KEYS, name)
+        self._changes.tell(Topic.KEYS)
 
 
 @asynccontextmanager
