@@ -35,6 +35,11 @@ BOUNDS = {
     type_.TYPE_UINT64: (0, 2**64 - 1),
     type_.TYPE_FIXED64: (0, 2**64 - 1),
 }
+TEXTS = {
+    "google.protobuf.Duration": 'seconds as text, as "90s" or "1.5s"',
+    "google.protobuf.Timestamp": 'a time with its zone, as "2026-01-31T12:00:00Z"',
+}
+"""Messages that JSON has as a text, and what that looks like."""
 INTEGER = re.compile(r"-?[0-9]{1,20}")
 
 
@@ -76,11 +81,13 @@ def parse_query(message: Message, pairs: Iterable[tuple[str, str]], taken: froze
 
 
 def set_text(message: Message, field: FieldDescriptor, text: str, path: str) -> None:
-    """Sets a scalar field from a piece of a URL, or appends to a repeated one. Raises Problem 400."""
+    """Sets a scalar field, or a time, from a piece of a URL, or appends to a repeated one. Raises Problem 400."""
     try:
         if field.is_repeated:
             parts = text.split(",") if field.type == type_.TYPE_ENUM else [text]
             getattr(message, field.name).extend(_from_text(field, part, path) for part in parts)
+        elif _is_text(field):
+            _set_message(getattr(message, field.name), text, path, 0)
         else:
             setattr(message, field.name, _from_text(field, text, path))
     except Misfit as exc:
@@ -118,7 +125,7 @@ def _resolve(message: Message, name: str, taken: frozenset[str]) -> tuple[Messag
         message, head, rest = getattr(message, field.name), rest[0], rest[1:]
         field = _field(descriptor_of(message), head)
         taken = frozenset()
-    if field is None or rest or field.name in taken or field.type == type_.TYPE_MESSAGE:
+    if field is None or rest or field.name in taken or not _is_single(field):
         allowed = ", ".join(sorted(set(query_names(descriptor_of(message))) - taken)) or "none"
         raise bad_field(name, f"is no parameter of this request; allowed: {allowed}")
     return message, field
@@ -126,8 +133,17 @@ def _resolve(message: Message, name: str, taken: frozenset[str]) -> tuple[Messag
 
 def query_names(descriptor: Descriptor) -> list[str]:
     """The parameters that a query can hold for the fields of a message; those of nested messages as ".*"."""
-    scalars = [field.name for field in descriptor.fields if field.type != type_.TYPE_MESSAGE]
-    return scalars + [f"{field.name}.*" for field in descriptor.fields if _has_parameters(field)]
+    single = [field.name for field in descriptor.fields if _is_single(field)]
+    return single + [f"{field.name}.*" for field in descriptor.fields if _has_parameters(field)]
+
+
+def _is_single(field: FieldDescriptor) -> bool:
+    return field.type != type_.TYPE_MESSAGE or _is_text(field)
+
+
+def _is_text(field: FieldDescriptor) -> bool:
+    """Whether the field is a message that JSON has as a text: a point in time, or a span."""
+    return field.message_type is not None and not field.is_repeated and message_of(field).full_name in TEXTS
 
 
 def _has_parameters(field: FieldDescriptor) -> bool:
@@ -203,8 +219,8 @@ def _set_message(message: Message, value: Any, path: str, depth: int) -> None:
     try:
         json_format.ParseDict(value, message)
     except (json_format.ParseError, TypeError, ValueError, AttributeError) as exc:  # it checks types by trying
-        if descriptor_of(message).full_name == "google.protobuf.Duration":
-            raise Misfit(path, f'must be seconds as text, as "90s" or "1.5s", not {_short(value)}') from exc
+        if (form := TEXTS.get(descriptor_of(message).full_name)) is not None:
+            raise Misfit(path, f"must be {form}, not {_short(value)}") from exc
         raise Misfit(path, f"is no {descriptor_of(message).name}: {exc}") from exc
 
 

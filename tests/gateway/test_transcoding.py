@@ -5,7 +5,7 @@ from typing import Any
 import aiohttp
 import pytest
 from google.api import annotations_pb2  # type: ignore[import-untyped]  # ships no annotations
-from google.protobuf import struct_pb2
+from google.protobuf import struct_pb2, timestamp_pb2
 from yarl import URL
 
 from imagegen.v1 import (
@@ -94,6 +94,31 @@ CASES: list[tuple[str, str, Any, str, Any]] = [
         "ListAssets",
         asset_pb2.ListAssetsRequest(origin=asset_pb2.ASSET_ORIGIN_UPLOAD),
     ),
+    (
+        "GET",
+        "/api/v1/assets?text=red+fox&owner=&favorites=true&created_after=1970-01-01T00:00:05Z",
+        None,
+        "ListAssets",
+        asset_pb2.ListAssetsRequest(
+            text="red fox", owner="", favorites=True, created_after=timestamp_pb2.Timestamp(seconds=5)
+        ),
+    ),
+    ("GET", "/api/v1/assets:facets", None, "GetAssetFacets", asset_pb2.GetAssetFacetsRequest()),
+    (
+        "PATCH",
+        f"/api/v1/assets/{DIGEST}",
+        {"favorite": False},
+        "UpdateAsset",
+        asset_pb2.UpdateAssetRequest(digest=DIGEST, favorite=False),
+    ),
+    (
+        "DELETE",
+        f"/api/v1/assets/{DIGEST}?permanently=true",
+        None,
+        "DeleteAsset",
+        asset_pb2.DeleteAssetRequest(digest=DIGEST, permanently=True),
+    ),
+    ("POST", f"/api/v1/assets/{DIGEST}:undelete", {}, "UndeleteAsset", asset_pb2.UndeleteAssetRequest(digest=DIGEST)),
     ("DELETE", f"/api/v1/assets/{DIGEST}", None, "DeleteAsset", asset_pb2.DeleteAssetRequest(digest=DIGEST)),
     ("GET", "/api/v1/backends", None, "ListBackends", backend_pb2.ListBackendsRequest()),
     ("GET", "/api/v1/backends/demo", None, "GetBackend", backend_pb2.GetBackendRequest(name="demo")),
@@ -321,6 +346,7 @@ async def test_answers_use_proto_names_and_hold_every_field(fake: FakeServer, ht
         ("POST", "/api/v1/jobs", {"spec": {"preview": {"mode": "MAYBE"}}}, "spec.preview.mode", "allowed: on, off"),
         ("POST", "/api/v1/jobs", {"spec": {"backend_options": 5}}, "spec.backend_options", "Struct"),
         ("POST", "/api/v1/jobs", {"validate_only": "yes"}, "validate_only", "true or false"),
+        ("GET", "/api/v1/assets?created_after=yesterday", None, "created_after", "must be a time with its zone, as"),
         ("POST", "/api/v1/jobs", [], "", "must be an object"),
         ("POST", "/api/v1/jobs/a:cancel", {"job_id": "b"}, "job_id", "another value"),
         ("PATCH", "/api/v1/jobs/a", {"state": "JOB_STATE_FAILED"}, "state", "allowed: job_id, priority"),

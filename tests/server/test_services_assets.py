@@ -1,5 +1,6 @@
 """AssetService over a real socket."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Iterable
 from pathlib import Path
@@ -9,6 +10,9 @@ import grpc
 import pytest
 
 from imagegen.v1 import asset_pb2 as pb
+from imagegen.v1.image_gen_pb2 import DeleteJobRequest, GetGenerationMetadataRequest
+from imagegen.v1.settings_pb2 import RetentionSettings, Settings, UpdateSettingsRequest
+from imagegen.v1.system_pb2 import TOPIC_ASSETS, WatchSystemRequest
 from tests.server.scripted import ScriptedAdapter, ScriptedRun, picture
 from tests.server.serving import Caller, Refusal, refusal_of, serving, text_to_image
 
@@ -152,3 +156,113 @@ async def test_an_asset_that_a_job_needs_stays(caller: Caller, adapter: Scripted
     await caller.until_ended(job.job_id)
     await caller.assets.DeleteAsset(pb.DeleteAssetRequest(digest=DIGEST))
     assert (await refused(read(caller))).reason == "ASSET_NOT_FOUND"
+
+
+# --- the gallery -----------------------------------------------------------------------------------------------------
+
+
+async def listed(caller: Caller, **fields: Any) -> list[str]:
+    page = await caller.assets.ListAssets(pb.ListAssetsRequest(**fields))
+    assert page.total_size == len(page.assets)
+    return [asset.digest for asset in page.assets]
+
+
+async def test_a_picture_tells_what_its_job_was_asked_for(caller: Caller, adapter: ScriptedAdapter) -> None:
+    adapter.plays = ScriptedRun.complete
+    spec = text_to_image(prompt="A Red Fox", model="first", seed=40, count=2)
+    job = await caller.until_ended((await caller.create(spec, owner="anna")).job_id)
+    first, second = [output.asset.digest for output in job.outputs]
+    asset = (await caller.assets.GetAsset(pb.GetAssetRequest(digest=second))).asset
+    assert asset.source == pb.AssetSource(owner="anna", prompt="A Red Fox", model="first", image_index=1, seed=41)
+    await caller.jobs.DeleteJob(DeleteJobRequest(job_id=job.job_id))
+    upload = await caller.write(PICTURE)
+    assert not upload.HasField("source")
+    assert await listed(caller, text="fox RED") == [second, first]
+    assert await listed(caller, owner="anna", model="first", pictures=True) == [second, first]
+    assert await listed(caller, owner="") == []
+    assert await listed(caller, created_before=asset.create_time, origin=pb.ASSET_ORIGIN_OUTPUT) == [first]
+    facets = await caller.assets.GetAssetFacets(pb.GetAssetFacetsRequest())
+    assert facets == pb.GetAssetFacetsResponse(
+        pictures=2,
+        models=[pb.AssetFacet(value="first", count=2)],
+        workflows=[pb.AssetFacet(count=2)],
+        owners=[pb.AssetFacet(value="anna", count=2)],
+    )
+    await caller.assets.UpdateAsset(pb.UpdateAssetRequest(digest=first, favorite=True))
+    same = (await caller.assets.UpdateAsset(pb.UpdateAssetRequest(digest=first))).asset
+    assert same.favorite
+    assert await listed(caller, favorites=True) == [first]
+
+
+async def test_a_page_token_is_for_its_own_filters(caller: Caller) -> None:
+    for shade in range(2):
+        await caller.write(picture(shade, (8, 8)))
+    page = await caller.assets.ListAssets(pb.ListAssetsRequest(page_size=1))
+    assert page.total_size == 2
+    told = await refused(caller.assets.ListAssets(pb.ListAssetsRequest(page_token=page.next_page_token, text="x")))
+    assert told.reason == "INVALID_PAGE_TOKEN"
+
+
+async def test_a_deleted_file_is_not_there_and_can_be_brought_back(caller: Caller) -> None:
+    asset = await caller.write(PICTURE)
+    deleted = (await caller.assets.DeleteAsset(pb.DeleteAssetRequest(digest=DIGEST))).asset
+    assert deleted.purge_time.seconds - deleted.delete_time.seconds == 24 * 3600
+    calls: list[Awaitable[Any]] = [
+        caller.assets.GetAsset(pb.GetAssetRequest(digest=DIGEST)),
+        caller.assets.UpdateAsset(pb.UpdateAssetRequest(digest=DIGEST, favorite=True)),
+        caller.assets.DeleteAsset(pb.DeleteAssetRequest(digest=DIGEST)),
+        caller.jobs.GetGenerationMetadata(GetGenerationMetadataRequest(digest=DIGEST)),
+        read(caller),
+        caller.create(text_to_image(init_image=DIGEST)),
+    ]
+    for call in calls:
+        assert (await refused(call)).reason == "ASSET_NOT_FOUND"
+    answers = caller.assets.ReadAsset(pb.ReadAssetRequest(digest=DIGEST, include_deleted=True))
+    first, *rest = [answer async for answer in answers]
+    assert (first.asset, b"".join(answer.chunk for answer in rest)) == (deleted, PICTURE)
+    assert (await listed(caller), await listed(caller, deleted=True)) == ([], [DIGEST])
+    for _ in range(2):
+        assert (await caller.assets.UndeleteAsset(pb.UndeleteAssetRequest(digest=DIGEST))).asset == asset
+    assert await read(caller) == (asset, PICTURE)
+
+
+async def test_a_file_is_removed_for_good(caller: Caller) -> None:
+    await caller.write(PICTURE)
+    await caller.assets.DeleteAsset(pb.DeleteAssetRequest(digest=DIGEST))
+    gone = await caller.assets.DeleteAsset(pb.DeleteAssetRequest(digest=DIGEST, permanently=True))
+    assert not gone.HasField("asset")
+    assert (await refused(caller.assets.UndeleteAsset(pb.UndeleteAssetRequest(digest=DIGEST)))).reason == (
+        "ASSET_NOT_FOUND"
+    )
+
+
+async def test_nothing_is_kept_where_deleted_files_are_not_to_be(caller: Caller) -> None:
+    await caller.write(PICTURE)
+    wanted = Settings(retention=RetentionSettings(keep_deleted_hours=0))
+    await caller.settings.UpdateSettings(
+        UpdateSettingsRequest(settings=wanted, update_mask=["retention.keep_deleted_hours"])
+    )
+    answer = await caller.assets.DeleteAsset(pb.DeleteAssetRequest(digest=DIGEST))
+    assert not answer.HasField("asset")
+    assert await listed(caller, deleted=True) == []
+
+
+async def test_whoever_watches_hears_of_each_change(caller: Caller) -> None:
+    async with asyncio.timeout(10):
+        events = caller.system.WatchSystem(WatchSystemRequest())
+        async for answer in events:
+            if answer.event.HasField("ready"):
+                break
+        for call in (
+            lambda: caller.write(PICTURE),
+            lambda: caller.assets.UpdateAsset(pb.UpdateAssetRequest(digest=DIGEST, favorite=True)),
+            lambda: caller.assets.DeleteAsset(pb.DeleteAssetRequest(digest=DIGEST)),
+            lambda: caller.assets.UndeleteAsset(pb.UndeleteAssetRequest(digest=DIGEST)),
+            lambda: caller.assets.DeleteAsset(pb.DeleteAssetRequest(digest=DIGEST, permanently=True)),
+        ):
+            await call()
+            async for answer in events:
+                if answer.event.changed.topic == TOPIC_ASSETS:
+                    assert answer.event.changed.id == DIGEST
+                    break
+        events.cancel()

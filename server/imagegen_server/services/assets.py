@@ -26,7 +26,7 @@ class AssetService:
     store: Store
     tokens: TokenCodec
     metadata: GenerationMetadata
-    retention: Callable[[], Policy] = Policy
+    retention: Callable[[], Policy]
     """Gives what counts now."""
 
     async def write_asset(self, requests: AsyncIterator[pb.WriteAssetRequest], _: Context) -> pb.WriteAssetResponse:
