@@ -102,12 +102,12 @@ class Callers:
     async def check_key(self, shown: str) -> Key | None:
         """The key that was shown; None: there are no keys. Raises Problem 401, 503."""
         ring = self._keyring
-        if ring.find(shown) is None and (shown or not ring.keys) and not await ring.until(lambda: ring.is_complete):
-            raise unavailable("the imagegen server has not told yet which keys there are")
-        if not ring.keys:
-            return None
         found = ring.find(shown)
-        if found is None:
+        if found is None and not ring.is_complete and (shown or not ring.keys):
+            if not await ring.until(lambda: ring.is_complete):
+                raise unavailable("the imagegen server has not told yet which keys there are")
+            found = ring.find(shown)
+        if found is None and ring.keys:
             detail = "this key is not known here" if shown else "a key is needed, as Authorization: Bearer KEY"
             headers = {"WWW-Authenticate": 'Bearer realm="imagegen"'}
             raise Problem(401, detail, reason="UNAUTHENTICATED", headers=headers)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from imagegen.v1 import key_pb2
 from imagegen_gateway.app import Gateway, serve_gateway
@@ -233,6 +234,15 @@ async def test_a_server_from_before_there_were_keys_has_none(fake: FakeServer, s
     chosen = GatewaySettings(http="127.0.0.1:0", server=fake.address, **settings)
     async with serve_gateway(chosen) as gateway, aiohttp.ClientSession(gateway.url) as http:
         assert await status(http, "") == 200
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_a_house_without_an_admin_is_told_of_at_the_start(fake: FakeServer, role: Role) -> None:
+    keys = [KeySettings(name="anna", key=SecretStr(GUEST), role=role)]
+    with capture_logs() as logs:
+        async with serve_gateway(GatewaySettings(http="127.0.0.1:0", server=fake.address, keys=keys)):
+            pass
+    assert any("role admin" in entry["event"] for entry in logs) == (role is Role.USER)
 
 
 @WITH_KEYS

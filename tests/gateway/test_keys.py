@@ -209,6 +209,7 @@ async def test_without_keys_there_is_no_cookie(http: aiohttp.ClientSession) -> N
         ([{"name": "a", "key": ANNA}, {"name": "a", "key": CHAT}], "of its own"),
         ([{"name": "a", "key": ANNA}, {"name": "b", "key": ANNA}], "of its own"),
         ([{"name": "a", "key": ANNA, "admin": True}], "Extra inputs"),
+        ([{"name": "a", "key": ANNA, "role": "owner"}], "'user' or 'admin'"),
         ("{", "JSON list"),
     ],
 )
