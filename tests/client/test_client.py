@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from imagegen.v1.asset_pb2 import AssetOrigin
+from imagegen.v1.asset_pb2 import AssetOrigin, ListAssetsRequest
 from imagegen.v1.backend_pb2 import BackendHealth
 from imagegen.v1.image_gen_pb2 import CreateJobRequest, ListJobsRequest, RetryJobRequest
 from imagegen.v1.job_pb2 import ImageParameters, Job, JobSpec, JobState, UncertainPolicy
@@ -273,6 +273,12 @@ async def test_assets_are_listed_described_and_deleted(server: FakeServer, clien
     assert (await client.get_asset(assets[1].digest)) == assets[1]
     with pytest.raises(NotFound):
         await client.get_asset(assets[0].digest)
+
+
+async def test_the_gallery_is_asked_for_what_is_wanted(server: FakeServer, client: Client) -> None:
+    wanted = {"text": "red fox", "model": "sdxl", "workflow_id": "portrait", "owner": "", "favorites": True}
+    assert [asset async for asset in client.list_assets(**wanted)] == []  # type: ignore[arg-type]  # a table of keywords
+    assert server.requests[-1] == ListAssetsRequest(**wanted)  # type: ignore[arg-type]  # the same
 
 
 async def test_backends_and_models(client: Client) -> None:

@@ -290,8 +290,26 @@ def test_assets_go_up_and_come_down(run: Run, tmp_path: Path) -> None:
     assert run("assets", "get", digest, "--metadata", "a1111").stdout_bytes == b"METADATA_POLICY_A1111" + content
     assert run("assets", "metadata", digest).stdout == "a red fox\n"
     assert lines(run("assets", "metadata", digest, "--json"))[0]["metadata"]["parameters"] == "a red fox"
-    assert run("assets", "delete", digest).exit_code == 0
+
+
+def test_assets_are_marked_deleted_and_brought_back(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "cat.png").write_bytes(png("a favorite"))
+    digest = run("assets", "put", "cat.png").stdout.strip()
+
+    def digests(*options: str) -> list[str]:
+        return [line["asset"]["digest"] for line in lines(run("assets", "list", *options, "--json"))]
+
+    assert run("assets", "favorite", digest).stdout == f"{digest} is a favorite\n"
+    assert digests("--favorites") == [digest]
+    assert lines(run("assets", "unfavorite", digest, "--json"))[0]["asset"]["favorite"] is False
+    assert run("assets", "delete", digest).stdout.startswith(f"{digest} deleted, for good at 2")
     assert run("assets", "get", digest).exit_code == 3
+    assert digest not in digests()
+    assert digests("--deleted") == [digest]
+    assert run("assets", "undelete", digest).stdout == f"{digest} is back\n"
+    assert lines(run("assets", "delete", digest, "--json"))[0]["deleted"]["delete_time"]
+    assert run("assets", "delete", "--permanently", digest).stdout == f"{digest} deleted, for good\n"
+    assert run("assets", "undelete", digest).exit_code == 3
 
 
 def test_version(run: Run) -> None:

@@ -11,6 +11,8 @@ from imagegen.v1.asset_pb2 import (
     GetAssetRequest,
     ListAssetsRequest,
     MetadataPolicy,
+    UndeleteAssetRequest,
+    UpdateAssetRequest,
 )
 from imagegen.v1.image_gen_pb2 import GetGenerationMetadataRequest, GetGenerationMetadataResponse
 from imagegen_client import transfers
@@ -67,10 +69,31 @@ class AssetCalls(Connection):
         *,
         origin: AssetOrigin.ValueType = AssetOrigin.ASSET_ORIGIN_UNSPECIFIED,
         job_id: str = "",
+        text: str = "",
+        model: str = "",
+        workflow_id: str = "",
+        owner: str | None = None,
+        favorites: bool = False,
+        pictures: bool = False,
+        deleted: bool = False,
         page_size: int = 0,
     ) -> AsyncIterator[Asset]:
-        """Files, newest first; pages are fetched as the iteration gets there."""
-        request = ListAssetsRequest(origin=origin, job_id=job_id, page_size=page_size)
+        """Files, newest first; pages are fetched as the iteration gets there. What is left out does not filter.
+
+        `owner` empty: made for nobody in particular. `deleted`: those that can be brought back, in place of the others.
+        """
+        request = ListAssetsRequest(
+            origin=origin,
+            job_id=job_id,
+            text=text,
+            model=model,
+            workflow_id=workflow_id,
+            owner=owner,
+            favorites=favorites,
+            pictures=pictures,
+            deleted=deleted,
+            page_size=page_size,
+        )
         while True:
             page = await self._call(self._assets.ListAssets, request)
             for asset in page.assets:
@@ -83,9 +106,22 @@ class AssetCalls(Connection):
         """How a picture was made, as far as that is known."""
         return await self._call(self._jobs.GetGenerationMetadata, GetGenerationMetadataRequest(digest=digest))
 
-    async def delete_asset(self, digest: str) -> None:
-        """Deletes a file. Raises NotFound also when a first try had worked and only its answer was lost."""
-        await self._call(self._assets.DeleteAsset, DeleteAssetRequest(digest=digest))
+    async def mark_asset(self, digest: str, *, favorite: bool) -> Asset:
+        """Makes a file a favorite, or no longer."""
+        return (await self._call(self._assets.UpdateAsset, UpdateAssetRequest(digest=digest, favorite=favorite))).asset
+
+    async def delete_asset(self, digest: str, *, permanently: bool = False) -> Asset | None:
+        """Deletes a file; gives what can be brought back until its `purge_time`, None: it is gone for good.
+
+        Raises NotFound also when a first try had worked and only its answer was lost.
+        """
+        request = DeleteAssetRequest(digest=digest, permanently=permanently)
+        answer = await self._call(self._assets.DeleteAsset, request)
+        return answer.asset if answer.HasField("asset") else None
+
+    async def undelete_asset(self, digest: str) -> Asset:
+        """Brings a deleted file back."""
+        return (await self._call(self._assets.UndeleteAsset, UndeleteAssetRequest(digest=digest))).asset
 
     def _content(
         self, digest: str, policy: MetadataPolicy.ValueType, max_bytes: int | None = None

@@ -25,7 +25,9 @@ from imagegen_client.commands.printing import (
 )
 from imagegen_client.commands.session import AsJson, first_of, run
 
-app = typer.Typer(help="List, get, put, describe and delete files on the server.", invoke_without_command=True)
+app = typer.Typer(help="List, get, put, describe, mark and delete files on the server.", invoke_without_command=True)
+
+_PROMPT_WIDTH = 40
 
 
 class Metadata(StrEnum):
@@ -55,6 +57,7 @@ def _digests(texts: list[str]) -> list[str]:
     return [_digest(text) for text in texts]
 
 
+Digests: TypeAlias = Annotated[list[str], typer.Argument(metavar="DIGEST...", callback=_digests)]
 Digest: TypeAlias = Annotated[
     str, typer.Argument(metavar="DIGEST", help="SHA-256 of the file, as lists show it.", callback=_digest)
 ]
@@ -62,7 +65,7 @@ Digest: TypeAlias = Annotated[
 
 @app.callback()
 def assets(context: typer.Context) -> None:
-    """List, get, put and delete the files that the server keeps. Without a command: list."""
+    """List, get, put, mark and delete the files that the server keeps. Without a command: list."""
     if context.invoked_subcommand is None:
         list_assets(context)
 
@@ -72,18 +75,37 @@ def list_assets(
     context: typer.Context,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
     uploads: Annotated[bool, typer.Option("--uploads", help="Only what was uploaded.")] = False,
+    text: Annotated[str, typer.Option(metavar="WORDS", help="Only pictures whose prompt has these words.")] = "",
+    model: Annotated[str, typer.Option(metavar="NAME", help="Only what this model made.")] = "",
+    workflow: Annotated[str, typer.Option("-w", "--workflow", metavar="ID", help="Only what this workflow made.")] = "",
+    owner: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only what was made for this owner.", show_default=False)
+    ] = None,
+    favorites: Annotated[bool, typer.Option("--favorites", help="Only favorites.")] = False,
+    deleted: Annotated[bool, typer.Option("--deleted", help="Deleted files that can be brought back.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List files, newest first."""
     origin = AssetOrigin.ASSET_ORIGIN_UPLOAD if uploads else AssetOrigin.ASSET_ORIGIN_UNSPECIFIED
 
     async def body(client: Client) -> None:
-        found = await first_of(client.list_assets(origin=origin, page_size=min(limit, 500)), limit)
+        listing = client.list_assets(
+            origin=origin,
+            text=text,
+            model=model,
+            workflow_id=workflow,
+            owner=owner,
+            favorites=favorites,
+            deleted=deleted,
+            page_size=min(limit, 500),
+        )
+        found = await first_of(listing, limit)
         if as_json:
             for asset in found:
                 give_json({"asset": message_as_json(asset)})
         else:
-            give_table(["DIGEST", "TYPE", "SIZE", "PIXELS", "CREATED", "JOB"], [_row(asset) for asset in found])
+            headings = ["DIGEST", "", "TYPE", "SIZE", "PIXELS", "CREATED", "JOB", "PROMPT"]
+            give_table(headings, [_row(asset) for asset in found], optional={"", "PROMPT"})
 
     run(context, body, as_json=as_json)
 
@@ -91,7 +113,10 @@ def list_assets(
 def _row(asset: Asset) -> list[str]:
     pixels = f"{asset.width}x{asset.height}" if asset.width else ""
     size, created = size_text(asset.size_bytes), local_time(asset.create_time)
-    return [asset.digest, asset.media_type, size, pixels, created, asset.job_id[:8]]
+    prompt = " ".join(asset.source.prompt.split())
+    shown = prompt if len(prompt) <= _PROMPT_WIDTH else prompt[: _PROMPT_WIDTH - 1] + "…"
+    star = "*" if asset.favorite else ""
+    return [asset.digest, star, asset.media_type, size, pixels, created, asset.job_id[:8], shown]
 
 
 @app.command()
@@ -174,19 +199,58 @@ def put(
 
 
 @app.command()
-def delete(
-    context: typer.Context,
-    digests: Annotated[list[str], typer.Argument(metavar="DIGEST...", callback=_digests)],
-    as_json: AsJson = False,
-) -> None:
-    """Delete files."""
+def favorite(context: typer.Context, digests: Digests, as_json: AsJson = False) -> None:
+    """Make files favorites, which are kept whatever the settings say about age and room."""
+    _mark(context, digests, is_favorite=True, as_json=as_json)
+
+
+@app.command()
+def unfavorite(context: typer.Context, digests: Digests, as_json: AsJson = False) -> None:
+    """Make files favorites no longer."""
+    _mark(context, digests, is_favorite=False, as_json=as_json)
+
+
+def _mark(context: typer.Context, digests: list[str], *, is_favorite: bool, as_json: bool) -> None:
+    said = "is a favorite" if is_favorite else "is no favorite"
 
     async def body(client: Client) -> None:
         for digest in digests:
-            await client.delete_asset(digest)
+            asset = await client.mark_asset(digest, favorite=is_favorite)
+            give_one("asset", asset, f"{digest} {said}", as_json=as_json)
+
+    run(context, body, as_json=as_json)
+
+
+@app.command()
+def delete(
+    context: typer.Context,
+    digests: Digests,
+    permanently: Annotated[
+        bool, typer.Option("--permanently", help="For good and at once, also what is deleted already.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete files; for a while, a day unless the server is told otherwise, they can be brought back."""
+
+    async def body(client: Client) -> None:
+        for digest in digests:
+            asset = await client.delete_asset(digest, permanently=permanently)
             if as_json:
-                give_json({"deleted": {"digest": digest}})
+                give_json({"deleted": message_as_json(asset) if asset is not None else {"digest": digest}})
             else:
-                give(f"{digest} deleted")
+                lasting = "for good" if asset is None else f"for good at {local_time(asset.purge_time)}"
+                give(f"{digest} deleted, {lasting}")
+
+    run(context, body, as_json=as_json)
+
+
+@app.command()
+def undelete(context: typer.Context, digests: Digests, as_json: AsJson = False) -> None:
+    """Bring deleted files back."""
+
+    async def body(client: Client) -> None:
+        for digest in digests:
+            asset = await client.undelete_asset(digest)
+            give_one("asset", asset, f"{digest} is back", as_json=as_json)
 
     run(context, body, as_json=as_json)

@@ -9,6 +9,7 @@ from imagegen.v1 import asset_pb2
 from imagegen.v1.asset_pb2_grpc import AssetServiceServicer
 from tests.client.fake.faults import NO_ASSET
 from tests.client.fake.state import FakeServer
+from tests.client.fake.stories import NOW
 
 CHUNK_BYTES = 1024
 
@@ -57,17 +58,42 @@ class FakeAssets(AssetServiceServicer):
         await self._server.enter("ListAssets", request, context)
         assets = [asset for asset, _ in reversed(self._server.assets.values())]
         assets = [asset for asset in assets if not request.origin or asset.origin == request.origin]
+        assets = [asset for asset in assets if asset.HasField("delete_time") == request.deleted]
+        assets = [asset for asset in assets if asset.favorite or not request.favorites]
         start, size = int(request.page_token or 0), request.page_size or 50
         more = str(start + size) if start + size < len(assets) else ""
         return asset_pb2.ListAssetsResponse(assets=assets[start : start + size], next_page_token=more)
 
     async def DeleteAsset(self, request: Any, context: Any) -> Any:
         await self._server.enter("DeleteAsset", request, context)
-        await self._asset(request.digest, context)
-        del self._server.assets[request.digest]
-        return asset_pb2.DeleteAssetResponse()
+        asset, _ = await self._asset(request.digest, context, deleted=request.permanently)
+        if request.permanently:
+            del self._server.assets[request.digest]
+            return asset_pb2.DeleteAssetResponse()
+        asset.delete_time.CopyFrom(NOW)
+        asset.purge_time.CopyFrom(NOW)
+        return asset_pb2.DeleteAssetResponse(asset=asset)
 
-    async def _asset(self, digest: str, context: Any) -> tuple[asset_pb2.Asset, bytes]:
-        if digest not in self._server.assets:
+    async def GetAssetFacets(self, request: Any, context: Any) -> Any:
+        await self._server.enter("GetAssetFacets", request, context)
+        return asset_pb2.GetAssetFacetsResponse()
+
+    async def UndeleteAsset(self, request: Any, context: Any) -> Any:
+        await self._server.enter("UndeleteAsset", request, context)
+        asset, _ = await self._asset(request.digest, context, deleted=True)
+        asset.ClearField("delete_time")
+        asset.ClearField("purge_time")
+        return asset_pb2.UndeleteAssetResponse(asset=asset)
+
+    async def UpdateAsset(self, request: Any, context: Any) -> Any:
+        await self._server.enter("UpdateAsset", request, context)
+        asset, _ = await self._asset(request.digest, context)
+        asset.favorite = request.favorite
+        return asset_pb2.UpdateAssetResponse(asset=asset)
+
+    async def _asset(self, digest: str, context: Any, *, deleted: bool = False) -> tuple[asset_pb2.Asset, bytes]:
+        found = self._server.assets.get(digest)
+        if found is None or (found[0].HasField("delete_time") and not deleted):
             await NO_ASSET.raise_in(context)
-        return self._server.assets[digest]
+            raise AssertionError("the call has ended")
+        return found
