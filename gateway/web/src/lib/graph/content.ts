@@ -15,6 +15,16 @@ export interface Content {
   inputs: readonly WorkflowInput[];
 }
 
+export const EMPTY_CONTENT: Content = {
+  title: '',
+  description: '',
+  labels: {},
+  nodes: {},
+  groups: [],
+  notes: [],
+  inputs: [],
+};
+
 export interface GraphNode {
   id: string;
   class_type: string;
@@ -90,4 +100,26 @@ export function exposedAt(inputs: readonly WorkflowInput[], node_id: string, inp
 
 export function isAt(target: InputTarget, node_id: string, input: string): boolean {
   return target.node_id === node_id && target.input === input;
+}
+
+/** The nodes, each after those that it needs, as far as that is possible. */
+export function inOrder(nodes: Content['nodes']): GraphNode[] {
+  const order = new Map<string, GraphNode>();
+  const entered = new Set<string>();
+  const pending = Object.values(nodes).reverse();
+  for (let node = pending.pop(); node; node = pending.pop()) {
+    if (order.has(node.id)) continue;
+    const sources = entered.has(node.id) ? [] : missing(node, nodes, order);
+    entered.add(node.id);
+    if (sources.length) pending.push(node, ...sources.reverse());
+    else order.set(node.id, node);
+  }
+  return [...order.values()];
+}
+
+function missing(node: GraphNode, nodes: Content['nodes'], order: ReadonlyMap<string, GraphNode>): GraphNode[] {
+  return Object.values(node.inputs).flatMap((value) => {
+    const source = nodes[linkOf(value)?.source ?? ''];
+    return source && !order.has(source.id) ? [source] : [];
+  });
 }

@@ -1,13 +1,111 @@
 /** Workflows as the contract has them, made into what is edited. Pure. */
 import type { Workflow } from '$lib/api/contract';
-import { EMPTY_CONTENT } from '$lib/state/workflow';
-import type { Content } from './content';
+import type { Content, GraphNode, NodeGroup, Note } from './content';
 import type { Definitions } from './definitions';
+import { parseJson, type Value } from './json';
+import { arranged, sizesOf } from './layout';
+import { OWN_ID } from './ui_format';
+
+type Fields = { readonly [name: string]: Value };
+
+/** Where ComfyUI's page has a node, and how it looks there. */
+type Look = Pick<GraphNode, 'x' | 'y' | 'width' | 'color'>;
+
+const NOTES = new Set(['Note', 'MarkdownNote']);
 
 /** What a workflow holds, each node at its place. Throws SyntaxError where its graph is no JSON. */
 export function readContent(
-  _workflow: Pick<Workflow, 'title' | 'description' | 'labels' | 'graph_json' | 'ui_json' | 'inputs'>,
-  _definitions: Definitions,
+  workflow: Pick<Workflow, 'title' | 'description' | 'labels' | 'graph_json' | 'ui_json' | 'inputs'>,
+  definitions: Definitions,
 ): Content {
-  return EMPTY_CONTENT;
+  const ui = readUi(workflow.ui_json);
+  const graph = fields(parseJson(workflow.graph_json || '{}'));
+  const looks = new Map(list(ui.nodes).flatMap((entry) => readLook(fields(entry))));
+  const nodes = Object.entries(graph).map(([id, entry]) => readNode(id, fields(entry), looks.get(id)));
+  const content = {
+    title: workflow.title,
+    description: workflow.description,
+    labels: workflow.labels,
+    nodes: Object.fromEntries(nodes.map((node) => [node.id, node])),
+    groups: list(ui.groups).map((entry, at) => readGroup(fields(entry), at)),
+    notes: list(ui.nodes).flatMap((entry) => readNote(fields(entry))),
+    inputs: workflow.inputs,
+  };
+  // What has no place (nodes of subgraphs, graphs in API format) would lie on top of each other.
+  return nodes.every((node) => looks.has(node.id)) ? content : arranged(content, sizesOf(content.nodes, definitions));
+}
+
+/** A node of the API format. */
+export function readNode(id: string, entry: Fields, look?: Look): GraphNode {
+  const { class_type, inputs, _meta, ...others } = entry;
+  const { title, ...meta } = fields(_meta);
+  return {
+    id,
+    class_type: text(class_type),
+    title: text(title),
+    inputs: fields(inputs),
+    covered: {},
+    x: 0,
+    y: 0,
+    ...look,
+    rest: Object.keys(meta).length ? { ...others, _meta: meta } : others,
+  };
+}
+
+/** Kept for editors only: one that cannot be read is as good as none. */
+function readUi(json: string): Fields {
+  try {
+    return fields(parseJson(json || '{}'));
+  } catch {
+    return {};
+  }
+}
+
+function readLook(entry: Fields): [string, Look][] {
+  const place = pair(entry.pos);
+  if (!place || NOTES.has(text(entry.type))) return [];
+  const id = text(fields(entry.properties)[OWN_ID]) || String(entry.id);
+  const [width] = pair(entry.size) ?? [];
+  const color = colour(entry.color);
+  return [[id, { x: place[0], y: place[1], ...(width && { width: clamp(width) }), ...(color && { color }) }]];
+}
+
+function readGroup(entry: Fields, at: number): NodeGroup {
+  const [x = 0, y = 0, width = 400, height = 300] = list(entry.bounding).map(Number);
+  const color = colour(entry.color);
+  return { id: `group ${at}`, title: text(entry.title), x, y, width, height, ...(color && { color }) };
+}
+
+function readNote(entry: Fields): Note[] {
+  const [place, size] = [pair(entry.pos), pair(entry.size)];
+  if (!place || !NOTES.has(text(entry.type))) return [];
+  const [width, height] = size ?? [300, 160];
+  const [written] = list(entry.widgets_values);
+  return [{ id: `note ${String(entry.id)}`, text: text(written), x: place[0], y: place[1], width, height }];
+}
+
+/** Two numbers, in a list or, of older pages, in an object {"0": …, "1": …}. */
+function pair(value: Value | undefined): [number, number] | undefined {
+  const [x, y] = Array.isArray(value) ? value : [fields(value)['0'], fields(value)['1']];
+  return Number.isFinite(x) && Number.isFinite(y) ? [x as number, y as number] : undefined;
+}
+
+function clamp(width: number): number {
+  return Math.max(200, Math.min(800, width));
+}
+
+function colour(value: Value | undefined): string {
+  return /^#[0-9a-f]{3,8}$/i.test(text(value)) ? text(value) : '';
+}
+
+function fields(value: Value | undefined): Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {};
+}
+
+function list(value: Value | undefined): readonly Value[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function text(value: Value | undefined): string {
+  return typeof value === 'string' ? value : '';
 }

@@ -1,0 +1,111 @@
+/** Places for the nodes of a graph: layers from left to right, and groups that stay together. Pure. */
+import dagre from '@dagrejs/dagre';
+import { linksOf, type Content, type GraphNode, type NodeGroup, type Place } from './content';
+import { drawNode, usedOutputs, type DrawnNode } from './drawing';
+import type { Definitions } from './definitions';
+
+export const NODE_WIDTH = 280;
+const HEADER = 40;
+const ROW = 28;
+const VALUE_ROW = 36;
+const TEXT_ROW = 116;
+const PADDING = 12;
+/** Between a group's frame and its nodes; above them is its title. */
+const FRAME = { side: 24, top: 56 };
+
+/** About how high a node is drawn. */
+export function heightOf(drawn: DrawnNode): number {
+  const sockets = drawn.inputs.filter((input) => input.widget === undefined);
+  const rows = Math.max(sockets.length, drawn.outputs.length) * ROW;
+  const values = drawn.inputs.map((input): number =>
+    input.widget === undefined ? 0 : input.widget === 'text' && !input.link ? TEXT_ROW : VALUE_ROW,
+  );
+  return HEADER + rows + values.reduce((sum, height) => sum + height, 0) + PADDING;
+}
+
+export interface Size {
+  width: number;
+  height: number;
+}
+
+/** Sizes of all nodes, as they are about to be drawn. */
+export function sizesOf(nodes: Content['nodes'], definitions: Definitions): ReadonlyMap<string, Size> {
+  const used = usedOutputs(nodes);
+  return new Map(
+    Object.values(nodes).map((node) => {
+      const height = heightOf(drawNode(node, definitions, used.get(node.id) ?? 0));
+      return [node.id, { width: node.width ?? NODE_WIDTH, height }];
+    }),
+  );
+}
+
+/** The nodes that lie in a group: those whose middle does. */
+export function membersOf(group: NodeGroup, nodes: Content['nodes'], sizes: ReadonlyMap<string, Size>): GraphNode[] {
+  return Object.values(nodes).filter((node) => {
+    const { width = 0, height = 0 } = sizes.get(node.id) ?? {};
+    const [x, y] = [node.x + width / 2, node.y + height / 2];
+    return x >= group.x && x <= group.x + group.width && y >= group.y && y <= group.y + group.height;
+  });
+}
+
+/** The content with all nodes in layers, and the groups' frames around what they had in them. */
+export function arranged(content: Content, sizes: ReadonlyMap<string, Size>): Content {
+  const members = content.groups.map((group) => membersOf(group, content.nodes, sizes));
+  const places = placesOf(content.nodes, sizes, members);
+  const nodes = Object.fromEntries(
+    Object.values(content.nodes).map((node) => [node.id, { ...node, ...places[node.id] }]),
+  );
+  const groups = content.groups.map((group, at) =>
+    framed(
+      group,
+      (members[at] ?? []).map((node) => nodes[node.id]),
+      sizes,
+    ),
+  );
+  return { ...content, nodes, groups };
+}
+
+function placesOf(
+  nodes: Content['nodes'],
+  sizes: ReadonlyMap<string, Size>,
+  members: readonly (readonly GraphNode[])[],
+): Record<string, Place> {
+  const graph = new dagre.graphlib.Graph({ compound: members.some((each) => each.length > 0) });
+  graph.setGraph({ rankdir: 'LR', nodesep: 32, ranksep: 96, edgesep: 8 });
+  graph.setDefaultEdgeLabel(() => ({}));
+  for (const node of Object.values(nodes)) graph.setNode(node.id, { ...sizes.get(node.id) });
+  for (const link of linksOf(nodes)) if (link.source in nodes) graph.setEdge(link.source, link.target);
+  members.forEach((each, at) => {
+    if (each.length) graph.setNode(`group ${at}`, {});
+    for (const node of each) graph.setParent(node.id, `group ${at}`);
+  });
+  dagre.layout(graph);
+  // Dagre says where middles are.
+  const corner = (id: string) => {
+    const { x = 0, y = 0, width = 0, height = 0 } = graph.node(id);
+    return { x: Math.round(x - width / 2), y: Math.round(y - height / 2) };
+  };
+  return Object.fromEntries(Object.keys(nodes).map((id) => [id, corner(id)]));
+}
+
+/** The frame around its nodes; an empty one stays where it is. */
+function framed(
+  group: NodeGroup,
+  nodes: readonly (GraphNode | undefined)[],
+  sizes: ReadonlyMap<string, Size>,
+): NodeGroup {
+  const boxes = nodes.flatMap((node) =>
+    node ? [{ x: node.x, y: node.y, ...(sizes.get(node.id) ?? { width: 0, height: 0 }) }] : [],
+  );
+  if (!boxes.length) return group;
+  const [left, top] = [Math.min(...boxes.map((box) => box.x)), Math.min(...boxes.map((box) => box.y))];
+  const right = Math.max(...boxes.map((box) => box.x + box.width));
+  const bottom = Math.max(...boxes.map((box) => box.y + box.height));
+  return {
+    ...group,
+    x: left - FRAME.side,
+    y: top - FRAME.top,
+    width: right - left + 2 * FRAME.side,
+    height: bottom - top + FRAME.top + FRAME.side,
+  };
+}
