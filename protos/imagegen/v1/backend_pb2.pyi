@@ -512,8 +512,8 @@ class CreateBackendRequest(_message.Message):
     kind: _builtins.str
     """"comfyui", "a1111" or "demo"; empty: found out by asking the address."""
     url: _builtins.str
-    """Its address, as "http://192.168.1.20:8188"; user and password for basic authentication may be in it, and are never
-    given out again. Not for the demo.
+    """Its address as a browser takes it, with scheme and port; user and password for basic authentication may be in it,
+    and are never given out again. Not for the demo.
     """
     max_concurrent_jobs: _builtins.int
     """How many jobs it is handed at a time, 1..64; 0: as many as suit its kind."""

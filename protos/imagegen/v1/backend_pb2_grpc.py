@@ -127,15 +127,16 @@ class BackendServiceServicer:
 
         Errors: PERMISSION_DENIED (BACKENDS_ARE_FIXED) where the setting `allow_backend_changes` is off; INVALID_ARGUMENT
         (INVALID_REQUEST) for an address that is none, or of whose kind nothing can be found out; ALREADY_EXISTS
-        (BACKEND_EXISTS) for a name that is taken; RESOURCE_EXHAUSTED (QUOTA_EXCEEDED) beyond 64; UNAVAILABLE
-        (STORE_UNAVAILABLE, BACKEND_UNREACHABLE), the latter where the kind is to be found out.
+        (BACKEND_EXISTS) for a name, or an address, that another one has; RESOURCE_EXHAUSTED (QUOTA_EXCEEDED) beyond 64;
+        UNAVAILABLE (STORE_UNAVAILABLE, BACKEND_UNREACHABLE), the latter where the kind is to be found out.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteBackend(self, request, context):
-        """Takes away a backend that was added. Jobs that ran there keep their record of it.
+        """Takes away a backend that was added. Jobs that ran there keep their record of it; those that wait for it by name go
+        on waiting, for another one of that name.
 
         Errors: NOT_FOUND (BACKEND_NOT_FOUND); PERMISSION_DENIED (BACKENDS_ARE_FIXED), also for one of the configuration;
         FAILED_PRECONDITION (BACKEND_BUSY) while jobs of ours run there: drain it first; UNAVAILABLE (STORE_UNAVAILABLE).

@@ -63,11 +63,12 @@ class BackendServiceStub:
 
     Errors: PERMISSION_DENIED (BACKENDS_ARE_FIXED) where the setting `allow_backend_changes` is off; INVALID_ARGUMENT
     (INVALID_REQUEST) for an address that is none, or of whose kind nothing can be found out; ALREADY_EXISTS
-    (BACKEND_EXISTS) for a name that is taken; RESOURCE_EXHAUSTED (QUOTA_EXCEEDED) beyond 64; UNAVAILABLE
-    (STORE_UNAVAILABLE, BACKEND_UNREACHABLE), the latter where the kind is to be found out.
+    (BACKEND_EXISTS) for a name, or an address, that another one has; RESOURCE_EXHAUSTED (QUOTA_EXCEEDED) beyond 64;
+    UNAVAILABLE (STORE_UNAVAILABLE, BACKEND_UNREACHABLE), the latter where the kind is to be found out.
     """
     DeleteBackend: _grpc.UnaryUnaryMultiCallable[_backend_pb2.DeleteBackendRequest, _backend_pb2.DeleteBackendResponse]
-    """Takes away a backend that was added. Jobs that ran there keep their record of it.
+    """Takes away a backend that was added. Jobs that ran there keep their record of it; those that wait for it by name go
+    on waiting, for another one of that name.
 
     Errors: NOT_FOUND (BACKEND_NOT_FOUND); PERMISSION_DENIED (BACKENDS_ARE_FIXED), also for one of the configuration;
     FAILED_PRECONDITION (BACKEND_BUSY) while jobs of ours run there: drain it first; UNAVAILABLE (STORE_UNAVAILABLE).
@@ -108,11 +109,12 @@ class BackendServiceAsyncStub(BackendServiceStub):
 
     Errors: PERMISSION_DENIED (BACKENDS_ARE_FIXED) where the setting `allow_backend_changes` is off; INVALID_ARGUMENT
     (INVALID_REQUEST) for an address that is none, or of whose kind nothing can be found out; ALREADY_EXISTS
-    (BACKEND_EXISTS) for a name that is taken; RESOURCE_EXHAUSTED (QUOTA_EXCEEDED) beyond 64; UNAVAILABLE
-    (STORE_UNAVAILABLE, BACKEND_UNREACHABLE), the latter where the kind is to be found out.
+    (BACKEND_EXISTS) for a name, or an address, that another one has; RESOURCE_EXHAUSTED (QUOTA_EXCEEDED) beyond 64;
+    UNAVAILABLE (STORE_UNAVAILABLE, BACKEND_UNREACHABLE), the latter where the kind is to be found out.
     """
     DeleteBackend: _aio.UnaryUnaryMultiCallable[_backend_pb2.DeleteBackendRequest, _backend_pb2.DeleteBackendResponse]  # type: ignore[assignment]
-    """Takes away a backend that was added. Jobs that ran there keep their record of it.
+    """Takes away a backend that was added. Jobs that ran there keep their record of it; those that wait for it by name go
+    on waiting, for another one of that name.
 
     Errors: NOT_FOUND (BACKEND_NOT_FOUND); PERMISSION_DENIED (BACKENDS_ARE_FIXED), also for one of the configuration;
     FAILED_PRECONDITION (BACKEND_BUSY) while jobs of ours run there: drain it first; UNAVAILABLE (STORE_UNAVAILABLE).
@@ -186,8 +188,8 @@ class BackendServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: PERMISSION_DENIED (BACKENDS_ARE_FIXED) where the setting `allow_backend_changes` is off; INVALID_ARGUMENT
         (INVALID_REQUEST) for an address that is none, or of whose kind nothing can be found out; ALREADY_EXISTS
-        (BACKEND_EXISTS) for a name that is taken; RESOURCE_EXHAUSTED (QUOTA_EXCEEDED) beyond 64; UNAVAILABLE
-        (STORE_UNAVAILABLE, BACKEND_UNREACHABLE), the latter where the kind is to be found out.
+        (BACKEND_EXISTS) for a name, or an address, that another one has; RESOURCE_EXHAUSTED (QUOTA_EXCEEDED) beyond 64;
+        UNAVAILABLE (STORE_UNAVAILABLE, BACKEND_UNREACHABLE), the latter where the kind is to be found out.
         """
 
     @_abc_1.abstractmethod
@@ -196,7 +198,8 @@ class BackendServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _backend_pb2.DeleteBackendRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_backend_pb2.DeleteBackendResponse, _abc.Awaitable[_backend_pb2.DeleteBackendResponse]]:
-        """Takes away a backend that was added. Jobs that ran there keep their record of it.
+        """Takes away a backend that was added. Jobs that ran there keep their record of it; those that wait for it by name go
+        on waiting, for another one of that name.
 
         Errors: NOT_FOUND (BACKEND_NOT_FOUND); PERMISSION_DENIED (BACKENDS_ARE_FIXED), also for one of the configuration;
         FAILED_PRECONDITION (BACKEND_BUSY) while jobs of ours run there: drain it first; UNAVAILABLE (STORE_UNAVAILABLE).
