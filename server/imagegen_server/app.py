@@ -36,7 +36,7 @@ from imagegen_adapters.registry import open_adapter
 from imagegen_server.assets import AssetStore
 from imagegen_server.backend import Intervals, Member
 from imagegen_server.changes import Changes, Topic
-from imagegen_server.config import ServerSettings, split_address
+from imagegen_server.config import BackendSettings, ServerSettings, split_address
 from imagegen_server.datadir import locked
 from imagegen_server.errors import CannotStart
 from imagegen_server.fleet import Fleet, OpenAdapter, open_fleet, open_hosting
@@ -44,6 +44,7 @@ from imagegen_server.hub import Hub
 from imagegen_server.janitor import FIRST_ROUND_S, ROUND_S, Janitor
 from imagegen_server.keys import Keys, open_keys
 from imagegen_server.ledger import Ledger
+from imagegen_server.membership import Membership, open_membership, restore
 from imagegen_server.running.experience import open_experience
 from imagegen_server.running.orphans import Orphans
 from imagegen_server.running.retrying import Limits
@@ -155,7 +156,12 @@ async def serve(
                 open_adapter=open_adapter, clock=time.time, on_change=note_backends, intervals=rhythm.intervals
             )
         )
-        fleet = await open_fleet(hosting, _members(settings, store))
+        fleet = await open_fleet(hosting, [_member(each, store) for each in settings.backends])
+
+        def to_added(backend: BackendSettings) -> Member:
+            return replace(_member(backend, store), is_added=True)
+
+        await restore(store, fleet, hosting, to_added)
 
         def take_effect() -> None:
             changed.set()
@@ -187,6 +193,17 @@ async def serve(
                 new_id=_new_id,
             )
         )
+        membership = await stack.enter_async_context(
+            open_membership(
+                store=store,
+                fleet=fleet,
+                hosting=hosting,
+                runner=runner,
+                experience=surroundings.experience,
+                to_member=to_added,
+                on_change=note_backends,
+            )
+        )
         janitor = Janitor(
             policy=lambda: runtime.current.retention,
             store=store,
@@ -204,6 +221,7 @@ async def serve(
             ledger=ledger,
             assets=assets,
             fleet=fleet,
+            membership=membership,
             settings=runtime,
             runner=runner,
             keys=await stack.enter_async_context(open_keys(store, changes, clock=time.time)),
@@ -236,6 +254,7 @@ class _Parts:
     ledger: Ledger
     assets: AssetStore
     fleet: Fleet
+    membership: Membership
     settings: RuntimeSettings
     runner: Runner
     keys: Keys
@@ -302,7 +321,13 @@ def _services(parts: _Parts, rhythm: Rhythm) -> dict[ModuleType, object]:
             metadata=metadata,
             retention=lambda: parts.settings.current.retention,
         ),
-        backend_pb2: BackendService(fleet=parts.fleet, runner=runner, present=present),
+        backend_pb2: BackendService(
+            fleet=parts.fleet,
+            runner=runner,
+            membership=parts.membership,
+            allows_changes=parts.configured.allow_backend_changes,
+            present=present,
+        ),
         key_pb2: KeyService(keys=parts.keys),
         model_pb2: ModelService(fleet=parts.fleet),
         system_pb2: SystemService(
@@ -314,7 +339,7 @@ def _services(parts: _Parts, rhythm: Rhythm) -> dict[ModuleType, object]:
             version=_package_version(),
             start_time=time.time(),
             max_asset_bytes=parts.configured.max_asset_bytes,
-            allows_backend_changes=True,
+            allows_backend_changes=parts.configured.allow_backend_changes,
             pause_s=rhythm.system_pause_s,
             alive_s=rhythm.heartbeat_s,
         ),
@@ -372,15 +397,12 @@ def _database_url(settings: ServerSettings) -> str:
     return URL.create("sqlite", database=str(settings.data_dir / "imagegen.db")).render_as_string(hide_password=False)
 
 
-def _members(settings: ServerSettings, store: Store) -> list[Member]:
-    return [
-        Member(
-            config=_with_client_id(backend.to_config(), store.token_key),
-            labels=backend.labels,
-            max_concurrent_jobs=backend.max_concurrent_jobs,
-        )
-        for backend in settings.backends
-    ]
+def _member(backend: BackendSettings, store: Store) -> Member:
+    return Member(
+        config=_with_client_id(backend.to_config(), store.token_key),
+        labels=backend.labels,
+        max_concurrent_jobs=backend.max_concurrent_jobs,
+    )
 
 
 def _with_client_id(config: BackendConfig, key: bytes) -> BackendConfig:

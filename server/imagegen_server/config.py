@@ -1,10 +1,11 @@
 """What can be set: by flags, by environment (IMAGEGEN_...), by `imagegen.toml`, in this order."""
 
+import itertools
 import json
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -64,7 +65,7 @@ class BackendSettings(BaseModel):
     def _check_kind_and_url(self) -> "BackendSettings":
         if self.kind not in KINDS:
             raise ValueError(f"unknown kind of backend {self.kind!r}; allowed: {', '.join(KINDS)}")
-        if self.kind != "demo" and not _is_http(self.url):
+        if self.kind != "demo" and not is_http(self.url):
             raise ValueError(f"a backend of kind {self.kind} needs an address like http://127.0.0.1:8188")
         return self
 
@@ -129,6 +130,8 @@ class ServerSettings(BaseSettings):
     """How much room pictures and uploads may take together; deleted ones go first, then the oldest. 0: no limit."""
     keep_deleted_hours: float = Field(default=24.0, ge=0.0, le=8760.0)
     """How long deleted pictures and uploads can be brought back; 0: they are removed at once."""
+    allow_backend_changes: bool = True
+    """Whether backends can be added and taken away while the server runs; those of the configuration always stay."""
     allow_unauthenticated: bool = False
     """Needed to listen beyond this machine: whoever reaches the port may do everything."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -211,15 +214,23 @@ def _named(backends: tuple[BackendSettings, ...]) -> tuple[BackendSettings, ...]
     taken = {backend.name for backend in backends}
     named = []
     for backend in backends:
-        name, number = backend.name or backend.kind, 1
-        while not backend.name and name in taken:
-            number += 1
-            name = f"{backend.kind}-{number}"
+        name = backend.name or free_name(backend.kind, taken)
         taken.add(name)
         named.append(backend.model_copy(update={"name": name}))
     return tuple(named)
 
 
-def _is_http(url: str) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme in {"http", "https"} and bool(parts.hostname)
+def free_name(kind: str, taken: Collection[str]) -> str:
+    """What a backend is called that was given no name."""
+    names = itertools.chain([kind], (f"{kind}-{number}" for number in itertools.count(2)))
+    return next(name for name in names if name not in taken)
+
+
+def is_http(url: str) -> bool:
+    """Whether it is the address of an HTTP server."""
+    try:
+        parts = urlsplit(url)
+        has_place = bool((parts.hostname or "").encode("idna")) and parts.port != 0
+    except ValueError:  # also one of its names, which no resolver would take
+        return False
+    return parts.scheme in {"http", "https"} and has_place and url.isprintable() and " " not in url

@@ -81,6 +81,15 @@ def backend_not_found(name: str, allowed: Sequence[str], field: str = "name") ->
     return Refused("BACKEND_NOT_FOUND", message, violations=[Violation(field, message)], metadata={"backend": name})
 
 
+def backend_exists(name: str, message: str) -> Refused:
+    return Refused("BACKEND_EXISTS", message, metadata={"backend": name})
+
+
+def backend_busy(name: str) -> Refused:
+    message = f"jobs run at backend {name!r}: drain it first, and wait until they have ended"
+    return Refused("BACKEND_BUSY", message, metadata={"backend": name})
+
+
 def node_class_not_found(class_type: str, backend: str) -> Refused:
     """`backend` is the only one that was asked for; empty: all were."""
     who = f"backend {backend!r} has no" if backend else "no backend has a"

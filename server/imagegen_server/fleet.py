@@ -61,7 +61,11 @@ class Hosting:
         """A backend that is asked how it is from now on. Raises ValueError for what its adapter does not take."""
         opened: asyncio.Future[Backend] = asyncio.get_running_loop().create_future()
         task = self.tasks.create_task(self._live(member, opened))
-        backend = await opened
+        try:
+            backend = await opened
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
         self._living[backend] = task
         return backend
 
@@ -74,13 +78,16 @@ class Hosting:
     async def _live(self, member: Member, opened: asyncio.Future[Backend]) -> None:
         try:
             async with self.open_adapter(member.config) as adapter:
+                if opened.cancelled():
+                    return  # whoever wanted it is gone
                 backend = Backend(member, adapter, clock=self.clock, on_change=self.on_change, intervals=self.intervals)
                 opened.set_result(backend)
                 await backend.keep_asking()
         except Exception as error:
-            if opened.done():
+            if not opened.done():
+                opened.set_exception(error)
+            elif not opened.cancelled():
                 raise
-            opened.set_exception(error)
         finally:
             opened.cancel()
 

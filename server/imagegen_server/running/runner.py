@@ -173,6 +173,14 @@ class Runner:
         """The jobs that have attempts there which this process drives."""
         return list({driver.job_id: None for driver in self._drivers.values() if driver.backend.name == backend})
 
+    def is_busy(self, backend: str) -> bool:
+        """Whether anything of ours runs there, or is being stopped."""
+        if any(driver.backend.name == backend for driver in self._drivers.values()):
+            return True
+        if any(self._at.orphans.is_being_stopped(orphan.job_id, backend) for orphan in self._at.orphans):
+            return True
+        return any(attempt.backend == backend for job in self._ledger.unfinished() for attempt in job.running)
+
     # --- its tasks --------------------------------------------------------------------------------------------------
 
     async def keep_looking(self) -> None:

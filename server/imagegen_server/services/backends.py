@@ -3,8 +3,13 @@
 from dataclasses import dataclass
 
 from imagegen.v1 import backend_pb2 as pb
-from imagegen_server.errors import Refused
+from imagegen_adapters.errors import Unauthenticated, Unintelligible, Unreachable
+from imagegen_adapters.recognition import find_kind
+from imagegen_adapters.registry import KINDS
+from imagegen_server.config import BackendSettings, is_http
+from imagegen_server.errors import Refused, bad_field
 from imagegen_server.fleet import Fleet
+from imagegen_server.membership import Membership
 from imagegen_server.running.runner import Runner
 from imagegen_server.services.present import Present
 from imagegen_server.services.rpc import Context
@@ -14,6 +19,8 @@ from imagegen_server.services.rpc import Context
 class BackendService:
     fleet: Fleet
     runner: Runner
+    membership: Membership
+    allows_changes: bool
     present: Present
 
     async def list_backends(self, _request: pb.ListBackendsRequest, _: Context) -> pb.ListBackendsResponse:
@@ -37,8 +44,51 @@ class BackendService:
         await self.runner.control.undrain(backend.name)
         return pb.UndrainBackendResponse(backend=self.present.backend(backend))
 
-    async def create_backend(self, _request: pb.CreateBackendRequest, _: Context) -> pb.CreateBackendResponse:
-        raise Refused("BACKENDS_ARE_FIXED", "backends cannot be added yet")
+    async def create_backend(self, request: pb.CreateBackendRequest, _: Context) -> pb.CreateBackendResponse:
+        self._refuse_if_fixed()
+        wanted = await _wanted(request)
+        if request.validate_only:
+            async with self.membership.trying(wanted) as backend:
+                return pb.CreateBackendResponse(backend=self.present.backend(backend))
+        backend = await self.membership.add(wanted)
+        await backend.was_asked()
+        return pb.CreateBackendResponse(backend=self.present.backend(backend))
 
-    async def delete_backend(self, _request: pb.DeleteBackendRequest, _: Context) -> pb.DeleteBackendResponse:
-        raise Refused("BACKENDS_ARE_FIXED", "backends cannot be taken away yet")
+    async def delete_backend(self, request: pb.DeleteBackendRequest, _: Context) -> pb.DeleteBackendResponse:
+        self._refuse_if_fixed()
+        await self.membership.remove(request.name)
+        return pb.DeleteBackendResponse()
+
+    def _refuse_if_fixed(self) -> None:
+        if not self.allows_changes:
+            message = "backends cannot be changed here: the setting allow_backend_changes is off"
+            raise Refused("BACKENDS_ARE_FIXED", message)
+
+
+async def _wanted(request: pb.CreateBackendRequest) -> BackendSettings:
+    """Refused: INVALID_REQUEST, BACKEND_UNREACHABLE."""
+    kind, url = request.kind, request.url.strip()
+    if kind and kind not in KINDS:
+        raise bad_field("INVALID_REQUEST", "kind", f"must be one of {', '.join(KINDS)}, or empty to find it out")
+    if kind == "demo" and url:
+        raise bad_field("INVALID_REQUEST", "url", "the demo is built in and has no address")
+    if kind != "demo" and not is_http(url):
+        raise bad_field("INVALID_REQUEST", "url", "must be an address like http://127.0.0.1:8188")
+    return BackendSettings(
+        name=request.name,
+        kind=kind or await _found_kind(url),
+        url=url,
+        labels=dict(request.labels),
+        max_concurrent_jobs=request.max_concurrent_jobs,
+    )
+
+
+async def _found_kind(url: str) -> str:
+    try:
+        return await find_kind(url)
+    except Unreachable as error:
+        raise Refused("BACKEND_UNREACHABLE", str(error)) from error
+    except (Unauthenticated, Unintelligible) as error:
+        raise bad_field("INVALID_REQUEST", "url", str(error)) from error
+    except ValueError as error:
+        raise bad_field("INVALID_REQUEST", "url", "is no address that can be used") from error

@@ -1,5 +1,6 @@
 """What goes into the store and comes out of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -109,6 +110,18 @@ class Totals:
     assets: int
     assets_bytes: int
     jobs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredBackend:
+    """A backend that was added at run time."""
+
+    name: str
+    kind: str
+    url: str = field(repr=False)
+    """User and password may be in it."""
+    labels: Mapping[str, str]
+    max_concurrent_jobs: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -180,6 +180,19 @@ settings_changes = Table(
     Column("record", LargeBinary, nullable=False),
 )
 
+# Those that were added at run time, in that order; the address may hold user and password.
+backends = Table(
+    "backends",
+    metadata,
+    Column("number", _Number, primary_key=True),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("kind", String(64), nullable=False),
+    Column("url", Text, nullable=False),
+    # JSON.
+    Column("labels", LargeBinary, nullable=False),
+    Column("max_concurrent_jobs", Integer, nullable=False),
+)
+
 # Made at run time; of the secret only what it is known by.
 keys = Table(
     "keys",

@@ -17,6 +17,7 @@ from imagegen_server.history import Record, Scope
 from imagegen_server.jobs import Asset, Job
 from imagegen_server.stores import (
     asset_rows,
+    backend_rows,
     gallery_rows,
     history_rows,
     job_rows,
@@ -35,6 +36,7 @@ from imagegen_server.stores.model import (
     JobFilter,
     JobWrite,
     KeptAsset,
+    StoredBackend,
     StoredChange,
     StoredJob,
     StoredKey,
@@ -53,6 +55,7 @@ __all__ = [
     "KeptAsset",
     "Store",
     "StoreError",
+    "StoredBackend",
     "StoredChange",
     "StoredJob",
     "StoredKey",
@@ -267,6 +270,17 @@ class Store:
     async def settings_changes(self, *, limit: int) -> list[StoredChange]:
         """The newest first."""
         return await self._read(lambda c: settings_rows.newest_changes(c, limit))
+
+    async def backends(self) -> list[StoredBackend]:
+        """Those that were added, in that order."""
+        return await self._read(backend_rows.list_backends)
+
+    async def put_backend(self, backend: StoredBackend) -> None:
+        """Adds one that was added, as the last."""
+        await self._write(lambda c: backend_rows.put_backend(c, backend))
+
+    async def delete_backend(self, name: str) -> None:
+        await self._write(lambda c: backend_rows.delete_backend(c, name))
 
     async def keys(self) -> list[StoredKey]:
         """By name."""
