@@ -1,8 +1,9 @@
 """The gallery: rows of assets by what people look for."""
 
+from collections import Counter
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Label, Select, and_, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Select, and_, case, func, select
 
 from imagegen_server.gallery import Facets, GalleryEntry
 from imagegen_server.jobs import AssetOrigin
@@ -36,13 +37,23 @@ def count_entries(connection: Connection, wanted: AssetFilter) -> int:
 
 
 def facets(connection: Connection) -> Facets:
+    """Pictures are gone through once: three times, once for each facet, would take three times as long."""
+    values = (assets.c.model, assets.c.workflow_id, assets.c.owner)
+    favorites = func.sum(case((assets.c.favorite, 1), else_=0))
+    query = select(*values, func.count().label("pictures"), favorites.label("favorites"))
+    groups = connection.execute(query.where(_is_made_picture).group_by(*values)).all()
+    counts: list[Counter[str]] = [Counter() for _ in values]
+    for group in groups:
+        for column, count in zip(values, counts, strict=True):
+            count[getattr(group, column.name)] += group.pictures
+    models, workflows, owners = [_largest(count) for count in counts]
     return Facets(
-        pictures=_count(connection, _is_made_picture),
-        favorites=_count(connection, _is_made_picture, assets.c.favorite),
+        pictures=sum(group.pictures for group in groups),
+        favorites=sum(group.favorites for group in groups),
         deleted=_count(connection, assets.c.deletion.is_not(None)),
-        models=_values(connection, assets.c.model.label("value")),
-        workflows=_values(connection, assets.c.workflow_id.label("value")),
-        owners=_values(connection, assets.c.owner.label("value")),
+        models=models,
+        workflows=workflows,
+        owners=owners,
     )
 
 
@@ -77,7 +88,5 @@ def _count(connection: Connection, *conditions: ColumnElement[bool]) -> int:
     return connection.execute(select(func.count()).select_from(assets).where(*conditions)).scalar_one()
 
 
-def _values(connection: Connection, value: Label[str]) -> list[tuple[str, int]]:
-    count = func.count()
-    query = select(value, count).where(_is_made_picture).group_by(value).order_by(count.desc(), value).limit(MAX_VALUES)
-    return [(row.value, row[1]) for row in connection.execute(query)]
+def _largest(counts: Counter[str]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MAX_VALUES]
