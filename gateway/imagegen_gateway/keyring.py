@@ -27,8 +27,21 @@ PATIENCE_S: Final = 2.0
 """How long a request waits for the server's first answer."""
 STREAM_LASTS_S: Final = 300.0
 """After so long the stream is opened again: a connection that died without a word would be silent for ever."""
-BEGUN: Final = web.RequestKey("begun", bool)
-"""Whether the answer to a request has begun."""
+
+
+@dataclass(slots=True, eq=False)
+class Use:
+    """A request that is being handled."""
+
+    transport: asyncio.WriteTransport | None
+    """Of its connection."""
+    digest: bytes
+    """Of the key that it came with; empty: there was none."""
+    has_begun: bool = False
+    """Whether part of the answer was sent before the handler is done."""
+
+
+USE: Final = web.RequestKey("use", Use)
 
 
 class Keyring:
@@ -39,7 +52,7 @@ class Keyring:
         """Those that the server knows nothing of."""
         self.stored: tuple[Key, ...] = ()
         """Those that the server keeps, as far as it has told."""
-        self._uses = set[_Use]()
+        self._uses = set[Use]()
         self._changed = asyncio.Condition()
         self.is_complete = False
         """Whether the server has told of its keys, so that there are no others."""
@@ -68,36 +81,34 @@ class Keyring:
 
         Without a key: when the first one is made.
         """
-        use = _Use(request, key.sha256 if key is not None else b"")
+        use = request[USE] = Use(request.transport, key.sha256 if key is not None else b"")
         self._uses.add(use)
         try:
             yield
         finally:
             self._uses.discard(use)
 
+    def begin(self, request: web.Request) -> None:
+        """To be called when the answer to a request begins."""
+        use = request.get(USE)
+        if use in self._uses:  # else it is sent as a whole: its handler is done
+            use.has_begun = True
+            self._break_off([use])
+
     async def replace(self, stored: Iterable[Key]) -> None:
         """Takes over what the server keeps now."""
         self.stored = tuple(stored)
         self.is_complete = True
-        self._break_off()
+        self._break_off(self._uses)
         async with self._changed:
             self._changed.notify_all()
 
-    def _break_off(self) -> None:
+    def _break_off(self, uses: Iterable[Use]) -> None:
         valid = {key.sha256 for key in self.keys} or {b""}
-        for use in self._uses:
-            # What has not begun is answered: it may be the very call that made or deleted the key.
-            if use.digest not in valid and use.request.get(BEGUN) and use.request.transport is not None:
-                use.request.transport.abort()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Use:
-    """A request that is being handled."""
-
-    request: web.Request
-    digest: bytes
-    """Of the key that it came with; empty: there was none."""
+        for use in uses:
+            # What is sent as a whole is sent: it may be the answer to the very call that made or deleted the key.
+            if use.has_begun and use.digest not in valid and use.transport is not None:
+                use.transport.abort()
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from aiohttp.typedefs import Middleware
 from imagegen_gateway.callers import CALLER, Callers
 from imagegen_gateway.config import GatewaySettings
 from imagegen_gateway.errors import Handler, Problem
-from imagegen_gateway.keyring import BEGUN, Keyring
+from imagegen_gateway.keyring import Keyring
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -105,7 +105,7 @@ class Guard:
 
     async def add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         """Signal on_response_prepare: what every answer carries, streams and errors too."""
-        request[BEGUN] = True
+        self._keyring.begin(request)
         if response.status != 304:  # its headers replace those that the browser has kept, and it does not know the type
             _add_policies(response)
         response.headers["Server"] = "imagegen"

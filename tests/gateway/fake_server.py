@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, NoReturn
 
@@ -68,6 +68,8 @@ class FakeServer:
         """What WatchSystem begins with, before `ready`."""
         self.system_watchers: list[asyncio.Queue[system_pb2.SystemEvent | str]] = []
         self.opened: list[image_gen_pb2.WatchJobRequest | image_gen_pb2.WatchJobsRequest] = []
+        self.before_watching: Callable[[], Awaitable[object]] | None = None
+        """Waited for by WatchJobs before it tells anything."""
         self.changed = asyncio.Condition()
         self.address = ""
 
@@ -270,6 +272,9 @@ class Jobs:
 
     async def WatchJobs(self, request: image_gen_pb2.WatchJobsRequest, context: Any) -> Any:  # noqa: N802
         self.fake.opened.append(request)
+        if self.fake.before_watching is not None:
+            await self.fake.notify()
+            await self.fake.before_watching()
         stream = self.fake.watch(set(request.job_ids), request.resume_token, request.watch, context, is_one=False)
         async for event in stream:
             yield image_gen_pb2.WatchJobsResponse(event=event)

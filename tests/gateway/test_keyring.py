@@ -97,6 +97,20 @@ async def test_what_was_open_is_broken_off_with_its_key(gateway: Gateway, http: 
         assert not of_root.content.at_eof()
 
 
+@WITH_KEYS
+async def test_a_stream_whose_key_goes_before_it_begins_is_broken_off_too(
+    fake: FakeServer, http: aiohttp.ClientSession
+) -> None:
+    _, anna = await make(http, "anna", ROOT)
+    may_begin = asyncio.Event()
+    fake.before_watching = may_begin.wait
+    reading = asyncio.ensure_future(status(http, anna, "/api/v1/events"))
+    await fake.until(lambda: fake.opened)
+    assert (await delete(http, "anna", ROOT))[0] == 200
+    may_begin.set()
+    assert await reading == 401  # a client whose connection breaks before the answer tries once more
+
+
 async def test_a_house_is_closed_and_opened_by_admins_only(http: aiohttp.ClientSession) -> None:
     code, why = await make(http, "anna")
     assert (code, "role admin first" in why) == (409, True)

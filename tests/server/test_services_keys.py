@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,6 +79,23 @@ async def test_only_so_many_are_kept(database: str) -> None:
         with pytest.raises(Refused) as caught:
             await keys.add("anna", owner="", is_admin=False, acts_for_users=False)
         assert caught.value.reason == "QUOTA_EXCEEDED"
+
+
+async def test_a_change_is_told_though_its_caller_has_gone(database: str) -> None:
+    changes = Changes()
+    async with (
+        open_store(database, PickleCodec()) as store,
+        open_keys(store, changes, clock=lambda: 0.0) as keys,
+        asyncio.timeout(10),
+    ):
+        await keys.add("anna", owner="", is_admin=True, acts_for_users=False)
+        async with aclosing(keys.watch()) as told:
+            assert len(await anext(told)) == 1
+            caller = asyncio.ensure_future(keys.delete("anna"))
+            await asyncio.sleep(0)
+            caller.cancel()
+            assert await anext(told) == []
+        assert caller.cancelled()
 
 
 async def test_watchers_hear_of_every_change_and_of_the_end(tmp_path: Path) -> None:
