@@ -30,9 +30,9 @@ class Backoff:
 class Retry:
     """Counts the failures of one call or stream, and decides after each of them.
 
-    Tried again are: a server that is not there (UNAVAILABLE); a refusal of a stream with a time to come back
-    (RESOURCE_EXHAUSTED with RetryInfo); a reset by the transport (INTERNAL, CANCELLED or UNKNOWN without a reason of
-    ours), at most MAX_RESETS times in a row. Everything else is an answer.
+    Tried again are: a server that is not there (UNAVAILABLE, unless it says so of a backend); a refusal of a stream
+    with a time to come back (RESOURCE_EXHAUSTED with RetryInfo); a reset by the transport (INTERNAL, CANCELLED or
+    UNKNOWN without a reason of ours), at most MAX_RESETS times in a row. Everything else is an answer.
     """
 
     def __init__(self, backoff: Backoff, *, give_up_after_s: float | None, is_stream: bool = False) -> None:
@@ -63,4 +63,4 @@ class Retry:
             return self._is_stream and error.retry_after_s is not None
         if error.code in _RESET_CODES:
             return not error.reason and self._failures <= MAX_RESETS
-        return error.code is grpc.StatusCode.UNAVAILABLE
+        return error.code is grpc.StatusCode.UNAVAILABLE and error.reason != "BACKEND_UNREACHABLE"

@@ -54,11 +54,10 @@ class Membership:
 
     @asynccontextmanager
     async def trying(self, wanted: BackendSettings) -> AsyncIterator[Backend]:
-        """A backend that was asked how it is, and that gets no jobs. Refused as `add`."""
+        """A backend that gets no jobs, for as long as the block is open. Refused as `add`."""
         # Not with the id that one of this name has: ComfyUI would send that one's frames here.
         backend = await self._hosted(Member(config=self._named(wanted).to_config(), labels=wanted.labels))
         try:
-            await backend.was_asked()
             yield backend
         finally:
             await self._hosting.dismiss(backend)

@@ -58,6 +58,8 @@ def unused_address() -> str:
         (["queue", "--owner", "anna", "pause"], 2, "goes after 'pause'"),
         (["backends", "--json", "drain", "demo"], 2, "goes after 'drain'"),
         (["backends", "drain", "none"], 3, "no such backend"),
+        (["backends", "remove", "none"], 3, "no such backend"),
+        (["backends", "probe", "http://silent"], 4, "the backend is silent"),
         (["jobs", "--state", "lost"], 2, "queued, running"),
         (["models", "--type", "cat"], 2, "checkpoint"),
         (["assets", "get", "0" * 64, "-o", "x.png"], 3, "no such asset"),
@@ -272,6 +274,18 @@ def test_backend_is_drained_and_taken_back(run: Run) -> None:
     assert "healthy, drained" in run("backends").stdout
     assert lines(run("backends", "undrain", "demo", "--json"))[0]["backend"]["drained"] is False
     assert "drained" not in run("backends").stdout
+
+
+def test_backends_are_tried_added_and_removed(run: Run) -> None:
+    url = "http://127.0.0.1:8189"
+    assert run("backends", "probe", url).stdout == f"comfyui 0.3.64 at {url}: healthy\n"
+    assert url not in run("backends").stdout
+    assert run("backends", "add", url).stdout == "comfyui-2 (comfyui) added, healthy\n"
+    added = run("backends", "add", url, "--name", "big", "--label", "gpu=h200", "--max-jobs", "3", "--json")
+    backend = lines(added)[0]["backend"]
+    assert (backend["name"], backend["labels"], backend["max_concurrent_jobs"]) == ("big", {"gpu": "h200"}, 3)
+    run("backends", "remove", "big")
+    assert [line["backend"]["name"] for line in lines(run("backends", "--json"))] == ["demo", "comfyui", "comfyui-2"]
 
 
 def test_assets_go_up_and_come_down(run: Run, tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ def test_pause_has_bounds(failures: int, jitter: float, retry_after_s: float | N
     [
         (error(grpc.StatusCode.UNAVAILABLE), True, True),
         (error(grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", 1.0), True, True),
+        (error(grpc.StatusCode.UNAVAILABLE, "BACKEND_UNREACHABLE"), False, False),
         (error(grpc.StatusCode.RESOURCE_EXHAUSTED, "WATCHER_TOO_SLOW", 1.0), False, True),
         (error(grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL", 1.0), False, True),
         (error(grpc.StatusCode.RESOURCE_EXHAUSTED), False, False),

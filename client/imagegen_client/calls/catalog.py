@@ -1,7 +1,11 @@
 """The calls of BackendService and ModelService, and the node definitions of WorkflowService."""
 
+from collections.abc import Mapping
+
 from imagegen.v1.backend_pb2 import (
     Backend,
+    CreateBackendRequest,
+    DeleteBackendRequest,
     DrainBackendRequest,
     GetBackendRequest,
     ListBackendsRequest,
@@ -31,7 +35,7 @@ class CatalogCalls(Connection):
     """What there is to work with: backends, models and node classes."""
 
     async def list_backends(self) -> list[Backend]:
-        """Every configured backend as it was last seen."""
+        """Every backend as it was last seen."""
         return list((await self._call(self._backends.ListBackends, ListBackendsRequest())).backends)
 
     async def get_backend(self, name: str) -> Backend:
@@ -49,6 +53,34 @@ class CatalogCalls(Connection):
     async def undrain_backend(self, name: str) -> Backend:
         """Gives a drained backend jobs again."""
         return (await self._call(self._backends.UndrainBackend, UndrainBackendRequest(name=name))).backend
+
+    async def add_backend(
+        self,
+        url: str,
+        *,
+        name: str = "",
+        kind: str = "",
+        labels: Mapping[str, str] | None = None,
+        max_concurrent_jobs: int = 0,
+        validate_only: bool = False,
+    ) -> Backend:
+        """Adds a backend, which lasts; gives it as it answered. Without a kind this is found out by asking the address.
+
+        With `validate_only` the address is asked, and nothing is added.
+        """
+        request = CreateBackendRequest(
+            name=name,
+            kind=kind,
+            url=url,
+            labels=labels,
+            max_concurrent_jobs=max_concurrent_jobs,
+            validate_only=validate_only,
+        )
+        return (await self._call(self._backends.CreateBackend, request)).backend
+
+    async def remove_backend(self, name: str) -> None:
+        """Takes away a backend that was added."""
+        await self._call(self._backends.DeleteBackend, DeleteBackendRequest(name=name))
 
     async def list_models(
         self,

@@ -1,11 +1,15 @@
 """BackendService."""
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
 from imagegen.v1 import backend_pb2 as pb
 from imagegen_adapters.errors import Unauthenticated, Unintelligible, Unreachable
 from imagegen_adapters.recognition import find_kind
 from imagegen_adapters.registry import KINDS
+from imagegen_server.backend import Backend
 from imagegen_server.config import BackendSettings, is_http
 from imagegen_server.errors import Refused, bad_field
 from imagegen_server.fleet import Fleet
@@ -13,6 +17,9 @@ from imagegen_server.membership import Membership
 from imagegen_server.running.runner import Runner
 from imagegen_server.services.present import Present
 from imagegen_server.services.rpc import Context
+
+PATIENCE_S: Final = 15.0
+"""How long a caller waits for a backend's first answer; one that reads long lists may take longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,15 +56,19 @@ class BackendService:
         wanted = await _wanted(request)
         if request.validate_only:
             async with self.membership.trying(wanted) as backend:
-                return pb.CreateBackendResponse(backend=self.present.backend(backend))
-        backend = await self.membership.add(wanted)
-        await backend.was_asked()
-        return pb.CreateBackendResponse(backend=self.present.backend(backend))
+                return await self._answered(backend)
+        return await self._answered(await self.membership.add(wanted))
 
     async def delete_backend(self, request: pb.DeleteBackendRequest, _: Context) -> pb.DeleteBackendResponse:
         self._refuse_if_fixed()
         await self.membership.remove(request.name)
         return pb.DeleteBackendResponse()
+
+    async def _answered(self, backend: Backend) -> pb.CreateBackendResponse:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_S):
+                await backend.was_asked()
+        return pb.CreateBackendResponse(backend=self.present.backend(backend))
 
     def _refuse_if_fixed(self) -> None:
         if not self.allows_changes:

@@ -6,7 +6,7 @@ from typing import Any
 from imagegen.v1 import backend_pb2, model_pb2
 from imagegen.v1.backend_pb2_grpc import BackendServiceServicer
 from imagegen.v1.model_pb2_grpc import ModelServiceServicer
-from tests.client.fake.faults import NO_BACKEND
+from tests.client.fake.faults import NO_BACKEND, SILENT
 from tests.client.fake.state import FakeServer
 
 
@@ -43,6 +43,30 @@ class FakeBackends(BackendServiceServicer):
     async def UndrainBackend(self, request: Any, context: Any) -> Any:
         await self._server.enter("UndrainBackend", request, context)
         return backend_pb2.UndrainBackendResponse(backend=await self._drained(request.name, False, context))
+
+    async def CreateBackend(self, request: Any, context: Any) -> Any:
+        await self._server.enter("CreateBackend", request, context)
+        if "silent" in request.url:
+            await SILENT.raise_in(context)
+        backend = backend_pb2.Backend(
+            name=request.name or "comfyui-2",
+            kind=request.kind or "comfyui",
+            url=request.url,
+            version="0.3.64",
+            health=backend_pb2.BACKEND_HEALTH_HEALTHY,
+            labels=request.labels,
+            max_concurrent_jobs=request.max_concurrent_jobs,
+            added=True,
+        )
+        if not request.validate_only:
+            self._backends[backend.name] = backend
+        return backend_pb2.CreateBackendResponse(backend=backend)
+
+    async def DeleteBackend(self, request: Any, context: Any) -> Any:
+        await self._server.enter("DeleteBackend", request, context)
+        if self._backends.pop(request.name, None) is None:
+            await NO_BACKEND.raise_in(context)
+        return backend_pb2.DeleteBackendResponse()
 
     async def _drained(self, name: str, is_drained: bool, context: Any) -> backend_pb2.Backend:
         if name not in self._backends:
