@@ -21,6 +21,8 @@ export interface InputKind {
   isMultiselect: boolean;
   /** The page keeps one more value after it, as "randomize". */
   hasSeedControl: boolean;
+  /** ComfyUI's page takes one of {several|texts} each time. */
+  hasDynamicPrompts: boolean;
   /** Only links, although the type is that of a value. */
   forceInput: boolean;
   /** Only values. */
@@ -144,6 +146,7 @@ function readInput(name: string, spec: readonly Value[], isRequired: boolean, de
     upload: upload?.slice(0, -'_upload'.length) ?? '',
     isMultiselect: Boolean(settings.multiselect ?? settings.multi_select),
     hasSeedControl: Boolean(settings.control_after_generate),
+    hasDynamicPrompts: settings.dynamicPrompts === true,
     forceInput: settings.forceInput === true,
     isSocketless: settings.socketless === true,
     ...(isGrowing(type) && { growing: readGrowing(settings) }),

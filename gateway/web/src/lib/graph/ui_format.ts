@@ -124,7 +124,8 @@ function valuesOf(node: GraphNode, inputs: readonly DrawnInput[]): Value[] {
     const held = value ?? node.covered[name] ?? defaultOf(kind) ?? null;
     if (widget === 'seed') return [held, 'fixed'];
     if (kind.type === 'COMBO' && kind.hasSeedControl) return [held, 'fixed', ''];
-    return kind.upload ? [held, kind.upload] : [held];
+    // What the page would choose from anew each time it queues is one text by now.
+    return [kind.hasDynamicPrompts && typeof held === 'string' ? held.replace(/[{}]/g, '\\$&') : held];
   });
 }
 
