@@ -89,7 +89,7 @@ class Janitor:
             going = jobs_to_delete(self.policy(), self.clock(), oldest, count=count)
             if not going:
                 return deleted
-            deleted += await self.store.delete_ended([job.job_id for job in going])
+            deleted += await self.ledger.forget([job.job_id for job in going])
 
     async def _compact_jobs(self) -> int:
         events = 0

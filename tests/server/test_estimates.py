@@ -184,6 +184,23 @@ def test_what_is_left_of_unmeasured_work_goes_by_progress_alone() -> None:
     assert Estimator().remaining_s("a", work(), elapsed_s=10, fraction=0.01) is None
 
 
+def test_tells_speed_over_all_that_was_measured() -> None:
+    big = work(pixels=2**20, steps=20)
+    small = work(pixels=2**18, steps=20, images=2)
+    estimator = taught(("a", big, 8.0), ("a", small, 4.0), ("b", big, 1.0), ("c", work_of(graph(), 1), 5.0))
+    assert estimator.megapixel_steps_per_second("a") == (20 + 10) / (8 + 4)
+    assert estimator.megapixel_steps_per_second("c") is None, "a graph tells no size"
+    assert estimator.megapixel_steps_per_second("nobody") is None
+
+
+def test_forgets_a_backend_and_no_other() -> None:
+    estimator = taught(("a", work(), 9.0), ("b", work(), 5.0), load_s=4.0)
+    estimator.forget("a")
+    assert (estimator.run_s("a", work()), estimator.load_s("a", "m")) == (None, None)
+    assert (estimator.run_s("b", work()), estimator.load_s("b", "m")) == (5.0, 4.0)
+    assert estimator.guess_s("a", work()) == 5.0
+
+
 def test_is_the_same_after_a_restart() -> None:
     estimator = taught(("a", work(10), 7.0), ("a", work(20), 12.0), ("b", work_of(graph(), 1), 3.0), load_s=4.0)
     again = Estimator.from_json(estimator.to_json())

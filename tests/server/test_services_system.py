@@ -15,7 +15,7 @@ from imagegen.v1.image_gen_pb2 import DeleteJobRequest
 from imagegen_adapters.contract import Catalog, NamedModel
 from imagegen_server.changes import Topic
 from imagegen_server.services.system import TOPICS
-from tests.server.scripted import ScriptedAdapter, picture
+from tests.server.scripted import ScriptedAdapter, ScriptedRun, picture
 from tests.server.serving import RHYTHM, Caller, calling, refusal_of, serving, started, text_to_image
 
 Condition = Callable[["Watched"], bool]
@@ -114,6 +114,16 @@ async def test_a_watcher_is_told_what_there_is_and_then_each_change(caller: Call
         await caller.workflows.DeleteWorkflow(workflow_pb2.DeleteWorkflowRequest(workflow_id="mine"))
         told = {("TOPIC_SETTINGS", ""), ("TOPIC_JOBS", job.job_id), ("TOPIC_WORKFLOWS", "mine")}
         await seen.until(lambda seen: told <= set(seen.changed))
+
+
+async def test_jobs_that_are_too_old_are_told_as_forgotten(tmp_path: Path, adapter: ScriptedAdapter) -> None:
+    rhythm = replace(RHYTHM, first_tidying_s=0.0, tidying_s=0.02)
+    adapter.plays = ScriptedRun.complete
+    async with serving(tmp_path, {"one": adapter}, rhythm=rhythm, keep_jobs=1) as caller, watched(caller) as seen:
+        first = await caller.create()
+        await caller.until_ended(first.job_id)
+        await caller.create()
+        await seen.until(lambda seen: ("TOPIC_JOBS", first.job_id) in seen.changed)
 
 
 async def test_a_quiet_stream_shows_that_it_lives_and_ends_with_the_server(tmp_path: Path) -> None:
