@@ -1,0 +1,81 @@
+/** What can be chosen for an input, and where it is. Pure. */
+import type { Json, Model, ModelType } from '$lib/api/contract';
+import { readStack, type InputField, type Values, type FormSchema } from './schema';
+
+/** A choice. */
+export interface Offer {
+  name: string;
+  description: string;
+  /** Names of the backends that have it; empty: not known. */
+  backends: readonly string[];
+  /** Those of them where it is loaded now. */
+  resident: readonly string[];
+  type: ModelType;
+}
+
+/** The types of models that the lists of a schema's `x-model-type` hold. */
+const TYPES: Readonly<Record<string, readonly ModelType[]>> = {
+  checkpoints: ['MODEL_TYPE_CHECKPOINT', 'MODEL_TYPE_DIFFUSION_MODEL'],
+  diffusion_models: ['MODEL_TYPE_DIFFUSION_MODEL'],
+  vaes: ['MODEL_TYPE_VAE'],
+  loras: ['MODEL_TYPE_LORA'],
+  embeddings: ['MODEL_TYPE_EMBEDDING'],
+  upscalers: ['MODEL_TYPE_UPSCALER'],
+  text_encoders: ['MODEL_TYPE_TEXT_ENCODER'],
+  controlnets: ['MODEL_TYPE_CONTROLNET'],
+  clip_visions: ['MODEL_TYPE_CLIP_VISION'],
+};
+/** Names that mean the same in every workflow. */
+const TYPES_BY_NAME: Readonly<Record<string, readonly ModelType[]>> = {
+  sampler: ['MODEL_TYPE_SAMPLER'],
+  scheduler: ['MODEL_TYPE_SCHEDULER'],
+};
+
+/** What a field allows at a backend, or at any (""). What nobody lists is offered where the workflow allows it. */
+export function offersOf(field: InputField, models: readonly Model[], backend: string): Offer[] {
+  const types = TYPES[field.modelType] ?? TYPES_BY_NAME[field.name] ?? [];
+  const known = new Map(
+    models.filter(({ type }) => types.includes(type)).map((model): [string, Model] => [model.name, model]),
+  );
+  return field.choices
+    .map((name) => toOffer(name, known.get(name), types[0] ?? 'MODEL_TYPE_UNSPECIFIED'))
+    .filter(({ backends }) => !backend || backends.length === 0 || backends.includes(backend));
+}
+
+function toOffer(name: string, model: Model | undefined, type: ModelType): Offer {
+  if (!model) return { name, description: '', backends: [], resident: [], type };
+  const { description, backends, resident_backends: resident } = model;
+  return { name, description, backends, resident, type: model.type };
+}
+
+/** The inputs whose values a backend has not. */
+export function unfitAt(backend: string, schema: FormSchema, values: Values, models: readonly Model[]): string[] {
+  return schema.fields
+    .filter((field) => namesIn(field, values[field.name]).some((name) => isElsewhere(name, field, models, backend)))
+    .map(({ name }) => name);
+}
+
+function isElsewhere(name: string, field: InputField, models: readonly Model[], backend: string): boolean {
+  const offered = (at: string) => offersOf(field, models, at).some((offer) => offer.name === name);
+  return offered('') && !offered(backend); // what nobody offers is the server's to judge
+}
+
+function namesIn({ kind }: InputField, value: Json | undefined): string[] {
+  if (kind === 'loras') return readStack(value).map(({ name }) => name);
+  return (kind === 'model' || kind === 'choice') && typeof value === 'string' ? [value] : [];
+}
+
+/** Those with each word of `text` in their name or description. */
+export function matchingOffers(offers: readonly Offer[], text: string): Offer[] {
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  return offers.filter(({ name, description }) => {
+    const all = `${name} ${description}`.toLowerCase();
+    return words.every((word) => all.includes(word));
+  });
+}
+
+/** A file's name as people say it: without its folder and its ending. */
+export function shortName(name: string): string {
+  const file = name.split(/[\\/]/).at(-1) ?? name;
+  return file.replace(/\.(safetensors|ckpt|gguf|pth|pt|bin|sft)$/i, '') || name;
+}
