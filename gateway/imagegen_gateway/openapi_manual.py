@@ -49,7 +49,8 @@ MANY: Final[list[Schema]] = [
         "system",
         "Also tell of backends, the queue, and what changes beside jobs: events `backend`, `backend_removed`, `queue`, "
         "`changed` and `ready`, without id; their data is the message of that name in SystemEvent. First all that "
-        "there is, then `ready`, then changes. Another `ready` follows an interruption: read again what you show.",
+        "there is, then `ready`, then changes. `away` says that the server cannot be reached; when it is back, all "
+        "that there is comes again with another `ready`: then read again what you show.",
         {"type": "boolean", "default": False},
     ),
 ]

@@ -29,7 +29,9 @@ MAX_WAITING: Final = 250
 Key: TypeAlias = tuple[str, int, str]
 """Kind, topic and name: what a newer event takes the place of."""
 QUEUE: Final[Key] = ("queue", 0, "")
-READY: Final[Key] = ("ready", 0, "")
+CONTACT: Final[Key] = ("contact", 0, "")
+AWAY: Final = b"event: away\ndata: {}\n\n"
+"""The server cannot be reached: what was told may be old. A `ready` follows."""
 
 
 class Outbox:
@@ -39,7 +41,8 @@ class Outbox:
         self._waiting: dict[Key, bytes] = {}
 
     def put(self, key: Key, record: bytes) -> None:
-        """Adds a record, in place of an older one of its kind."""
+        """Adds a record as the last, in place of an older one of its kind."""
+        self._waiting.pop(key, None)
         self._waiting[key] = record
         if len(self._waiting) > MAX_WAITING:
             self._merge_changes()
@@ -65,7 +68,7 @@ class SystemFeed:
         self._stub = stub
         self._task: asyncio.Task[None] | None = None
         self._present: dict[Key, bytes] = {}
-        """What is so now: the backends, the queue, and that all of it is known."""
+        """What is so now: the backends, the queue, and whether all of it is known."""
         self._untold: set[Key] = set()
         """Backends that were known before the upstream was opened, and were not told of since."""
         self._listeners: dict[Outbox, Callable[[], None]] = {}
@@ -75,8 +78,8 @@ class SystemFeed:
         """Fills the outbox with what is known, and within the block with what changes. `on_news` returns at once."""
         if self._task is None:
             self._task = asyncio.create_task(self._keep_current())
-        for key, record in self._present.items():
-            outbox.put(key, record)
+        for key in sorted(self._present, key=lambda key: key == CONTACT):  # that one last
+            outbox.put(key, self._present[key])
         self._listeners[outbox] = on_news
         try:
             yield
@@ -100,7 +103,7 @@ class SystemFeed:
                 log.warning("system events were silent", seconds=SILENCE_S)
             except Exception:
                 log.exception("system events could not be told")
-            self._present.pop(READY, None)
+            self._replace(CONTACT, AWAY)
             await asyncio.sleep(pauses.next_s())
 
     async def _read(self, pauses: Pauses) -> None:
@@ -136,8 +139,7 @@ class SystemFeed:
                 for _, _, name in self._untold:
                     self._remove(name)
                 self._untold = set()
-                self._present[READY] = encode("ready", event.ready)
-                self._tell(READY, self._present[READY])
+                self._replace(CONTACT, encode("ready", event.ready))
             case _:  # alive, or an event of a newer server
                 pass
 

@@ -61,9 +61,12 @@ async def test_who_comes_is_told_what_there_is_and_then_what_changes(
         [change] = await stream.until("changed")
         assert change.data == {"topic": "TOPIC_WORKFLOWS", "id": "mine"}
         assert change.id == warning.id, "it has none of its own, so a browser resumes after the newest job event"
+        fake.tell_system(backend("c"), "c")
+        await stream.until("backend")
 
         async with watch(http, EVENTS, system="true") as late, watch(http, EVENTS) as without:
-            assert await begun(late) == [("backend", "a"), ("backend", "b"), ("queue", 3), ("ready", None)]
+            known = [("backend", "a"), ("backend", "b"), ("queue", 3), ("backend", "c"), ("ready", None)]
+            assert await begun(late) == known
             fake.tell_system(system_pb2.SystemEvent(backend_removed=system_pb2.BackendRemoved(name="a")))
             assert told(await late.until("backend_removed")) == [("backend_removed", "a")]
             fake.warn("j1", "end")
@@ -85,7 +88,7 @@ async def test_a_server_that_restarts_is_told_of_anew_and_what_is_gone_is_taken_
         await begun(stream)
 
         await server.aclose()
-        await stream.until_comment("reconnecting")
+        assert told(await stream.until("away")) == [("away", None)]
         del fake.system["b"]
         fake.tell_system(backend("c"), "c")
         await stack.enter_async_context(serve_fake(fake, fake.address))
@@ -111,6 +114,8 @@ def test_what_waits_is_bounded_and_the_latest_counts() -> None:
     taken = []
     while (record := outbox.take()) is not None:
         taken.append(record)
-    assert taken[0] == b"backend %d" % number
+    assert b"backend %d" % number in taken
     assert len(taken) <= MAX_WAITING
-    assert {"topic": "TOPIC_ASSETS", "id": ""} in [orjson.loads(each.splitlines()[1][6:]) for each in taken[1:]]
+    assert {"topic": "TOPIC_ASSETS", "id": ""} in [
+        orjson.loads(each.splitlines()[1][6:]) for each in taken if b"changed" in each
+    ]
