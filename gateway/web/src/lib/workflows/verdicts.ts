@@ -36,6 +36,15 @@ export function isError({ severity }: WorkflowProblem): boolean {
   return severity === 'PROBLEM_SEVERITY_ERROR';
 }
 
+/** What to show at the nodes: the problems of the backend that comes nearest to running it. */
+export function nearest(verdicts: readonly BackendVerdict[]): WorkflowProblem[] {
+  const errors = ({ problems }: BackendVerdict) => problems.filter(isError).length;
+  const [best] = [...verdicts].sort(
+    (one, other) => Number(other.runnable) - Number(one.runnable) || errors(one) - errors(other),
+  );
+  return best?.problems ?? [];
+}
+
 /** What can be taken instead of a value: only what stands for a value of the graph can be replaced there. */
 export function replacementsFor({ code, suggestions }: WorkflowProblem): string[] {
   return ['MODEL_MISSING', 'FILE_MISSING', 'VALUE_NOT_ALLOWED'].includes(code) ? suggestions : [];
