@@ -44,10 +44,13 @@ def _inputs(entry: Any) -> dict[str, Mapping[str, Any]]:
 
 def _united_input(first: Any, second: Any) -> Any:
     ours, theirs = _choices(first), _choices(second)
-    if ours is None or theirs is None or ours == theirs:
+    if ours is None or theirs is None:
         return first
     known = {_key(choice) for choice in ours}
-    choices = [*ours, *{key: choice for choice in theirs if (key := _key(choice)) not in known}.values()]
+    new = {key: choice for choice in theirs if (key := _key(choice)) not in known}
+    if not new:
+        return first
+    choices = [*ours, *new.values()]
     if isinstance(first[0], list):
         return [choices, *first[1:]]
     return [first[0], {**first[1], "options": choices}, *first[2:]]

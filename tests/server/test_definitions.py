@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from imagegen_server.definitions import united
@@ -94,6 +94,7 @@ def choices_of(classes: Any, name: str, input_name: str) -> list[str]:
 
 
 @given(_BACKENDS)
+@example([{"K": node(required={"x": [[1], {}]})}, {"K": node(required={"x": [[True], {}]})}])
 def test_every_class_and_every_choice_is_there_once(backends: list[dict[str, Any]]) -> None:
     before = repr(backends)
     union = united(backends)
