@@ -247,6 +247,39 @@ async def test_one_that_fails_again_and_again_is_held_longer_each_time() -> None
         assert held == ["", *(f"; taken back after {hold_s} s at the earliest" for hold_s in (5, 10))]
 
 
+@pytest.mark.parametrize("outcome", ["cancelled", "refused", "opened"])
+async def test_who_goes_while_a_backend_is_opened_harms_no_other(outcome: str) -> None:
+    opening = asyncio.Event()
+
+    @asynccontextmanager
+    async def open_one_slowly(config: BackendConfig) -> AsyncIterator[ScriptedAdapter]:
+        try:
+            if config.name == "one":
+                opening.set()
+                await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            match outcome:
+                case "cancelled":
+                    raise
+                case "refused":
+                    raise ValueError("too late") from None
+        yield ScriptedAdapter()
+
+    async with open_hosting(
+        open_adapter=open_one_slowly, clock=Clock(), on_change=lambda: None, intervals=NEVER
+    ) as hosting:
+        hosted = asyncio.ensure_future(hosting.host(Member(config=BackendConfig(name="one", kind="demo"))))
+        await opening.wait()
+        hosted.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await hosted
+        other = await hosting.host(Member(config=BackendConfig(name="two", kind="demo")))
+        await other.was_asked()
+        assert other.is_healthy
+        await hosting.dismiss(other)
+        await other.refresh()  # at once: nobody asks it any more
+
+
 async def test_what_is_as_before_is_no_new_catalogue() -> None:
     """What was judged by it stays judged, but for graphs, which are checked against more."""
     adapter = ScriptedAdapter()

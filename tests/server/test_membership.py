@@ -193,5 +193,9 @@ async def test_the_configuration_counts_before_what_was_added_and_stays(tmp_path
             told = await refused(call)
             assert (told.code, told.reason) == (grpc.StatusCode.PERMISSION_DENIED, "BACKENDS_ARE_FIXED")
         assert not (await caller.system.GetSystem(GetSystemRequest())).backend_changes_allowed
+    with closing(sqlite3.connect(tmp_path / "imagegen.db")) as database:
+        database.execute("UPDATE backends SET kind = 'of a later version' WHERE name = 'demo-3'")
+        database.commit()
     async with running(tmp_path) as caller:
-        assert await names(caller) == ["demo", "demo-2", "demo-3"], "it was kept meanwhile"
+        assert await names(caller) == ["demo", "demo-2"], "the one was kept meanwhile, the other cannot be made"
+        assert (await add(caller, kind="demo", name="demo-3")).added
