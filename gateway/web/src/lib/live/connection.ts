@@ -1,76 +1,64 @@
-/** The one stream of everything: opened, kept open, and opened again where it was lost. */
-import { decode, JOB_EVENTS, SYSTEM_EVENTS, type Told } from './decoding';
-
-export const STREAM = '/api/v1/events?system=true&previews=inline&max_rate_hz=10';
+/** Keeps the stream open: opened again after each break, with the token of what was told last. */
+import { ApiError } from '$lib/api/errors';
+import { pauseMs, type ConnectionEvent } from '$lib/state/connection';
+import type { Told } from './sse';
+import { read, type Reader } from './stream';
 
 export interface Listener {
-  /** What the stream told since the last time, in order. */
-  told(news: Told[]): void;
-  /** The stream is there; `again` after a break. */
-  opened(again: boolean): void;
-  /** The stream is lost, and is being opened again. */
-  lost(): void;
-  /** How long to wait before the next try, in milliseconds. */
-  pauseMs(): number;
+  told(told: Told): void;
+  /** What became of the connection. */
+  changed(event: ConnectionEvent): void;
+  /** The key is not good, or no longer. */
+  lockedOut(): void;
 }
 
-/** Opens the stream after `token` (empty: from now) and keeps it open; gives what ends it. */
-export function connect(listener: Listener, token = ''): () => void {
-  let source: EventSource | undefined;
-  let retry: ReturnType<typeof setTimeout> | undefined;
-  let wasOpen = false;
-  const batch = batched(listener.told);
-
-  function open(): void {
-    clearTimeout(retry);
-    source?.close();
-    source = new EventSource(token ? `${STREAM}&last_event_id=${encodeURIComponent(token)}` : STREAM);
-    source.onopen = () => {
-      listener.opened(wasOpen);
-      wasOpen = true;
-    };
-    source.onerror = () => {
-      listener.lost();
-      // A browser tries again by itself after a cut, but gives up after an answer that is an error, as of a gateway
-      // whose server is being restarted.
-      if (source?.readyState === EventSource.CLOSED) retry = setTimeout(open, listener.pauseMs());
-    };
-    for (const name of [...JOB_EVENTS, ...SYSTEM_EVENTS]) {
-      source.addEventListener(name, (event) => {
-        token = event.lastEventId || token;
-        const news = decode(name, event.data as string);
-        if (news) batch(news);
-      });
-    }
+/** Reads until `signal` says so; `token`: after which event, empty: from now on. */
+export async function keepConnected(
+  listener: Listener,
+  token: string,
+  signal: AbortSignal,
+  open: (token: string, reader: Reader, signal: AbortSignal) => Promise<void> = read,
+): Promise<void> {
+  let failures = 0;
+  let aliveAt = Date.now();
+  const reader: Reader = {
+    opened: () => listener.changed({ kind: 'opened', at: Date.now() }),
+    isAlive: () => {
+      failures = 0;
+      aliveAt = Date.now();
+    },
+    told: (told) => {
+      token = told.id || token;
+      listener.told(told);
+    },
+  };
+  while (!signal.aborted) {
+    const broken = await open(token, reader, signal).catch((error: unknown) => error);
+    if (signal.aborted) return;
+    listener.changed({ kind: 'lost', at: aliveAt });
+    failures += 1;
+    const status = broken instanceof ApiError ? broken.status : 0;
+    if (status === 401) return listener.lockedOut();
+    if (status === 400) token = ''; // of another server, or of another time: begin anew
+    const asked = broken instanceof ApiError ? (broken.retryAfter ?? 0) * 1000 : 0;
+    await pause(Math.max(asked, pauseMs(failures, Math.random())), signal);
   }
-
-  const openIfClosed = () => {
-    if (source?.readyState !== EventSource.OPEN && document.visibilityState === 'visible') open();
-  };
-  addEventListener('online', openIfClosed);
-  document.addEventListener('visibilitychange', openIfClosed);
-  open();
-  return () => {
-    removeEventListener('online', openIfClosed);
-    document.removeEventListener('visibilitychange', openIfClosed);
-    clearTimeout(retry);
-    source?.close();
-  };
 }
 
-/** Collects what comes within one frame: ten previews a second of several jobs must not render the page fifty times. */
-export function batched<Item>(deliver: (items: Item[]) => void): (item: Item) => void {
-  let waiting: Item[] = [];
-  const flush = () => {
-    const items = waiting;
-    waiting = [];
-    deliver(items);
-  };
-  return (item) => {
-    waiting.push(item);
-    if (waiting.length > 1) return;
-    // A tab that nobody sees draws no frames.
-    if (document.visibilityState === 'visible') requestAnimationFrame(flush);
-    else setTimeout(flush, 100);
-  };
+/** Waits, but not longer than until the network is back, or somebody looks at the page. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const over = new AbortController();
+    const end = () => {
+      clearTimeout(timer);
+      over.abort();
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    addEventListener('online', end, { signal: over.signal });
+    document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && end(), {
+      signal: over.signal,
+    });
+    signal.addEventListener('abort', end, { signal: over.signal });
+  });
 }

@@ -1,55 +1,59 @@
-/** Server-sent events as events of our stores. Pure. */
-import type { Backend, BackendRemoved, Changed, JobEvent, Preview, Queue } from '$lib/api/contract';
-import type { QueueEvent } from '$lib/state/queue';
+/** What the stream tells, as events of our stores. Pure, but for the addresses of pictures. */
+import type { Backend, BackendRemoved, Changed, JobEvent, Queue } from '$lib/api/contract';
+import type { IncomingEvent } from '$lib/state/queue';
 import type { SystemEvent } from '$lib/state/system';
+import type { SentPreview } from './frames';
+import type { Told } from './sse';
 
-/** A preview as the gateway's stream has it: with its bytes in base64, or, if it is large, with an address. */
-export type PreviewFrame = Omit<Preview, 'data'> & { data?: string; url?: string };
+export interface Decoded {
+  jobs: IncomingEvent[];
+  system: SystemEvent[];
+  /** Jobs that are no more. */
+  forgotten: string[];
+}
 
-/** Names of the events that are about jobs. */
-export const JOB_EVENTS = [
-  'snapshot',
-  'state_changed',
-  'queue_updated',
-  'attempt_started',
-  'attempt_failed',
-  'model_loading',
-  'plan',
-  'phase_changed',
-  'progress',
-  'preview',
-  'output_ready',
-  'warning',
-  'completed',
-  'caught_up',
-  'reset',
-  'heartbeat',
-  'updated',
-] as const;
-/** Names of those that are not. */
-export const SYSTEM_EVENTS = ['backend', 'backend_removed', 'queue', 'changed', 'ready'] as const;
+type SentEvent = Omit<JobEvent, 'preview'> & { preview?: SentPreview };
+type UrlOf = (jobId: string, preview: SentPreview) => string;
 
-/** One thing that the stream told. */
-export type Told = { queue: QueueEvent } | { system: SystemEvent };
+/** What was told together. Of a job's previews only the last is made a picture of. */
+export function decode(told: readonly Told[], urlOf: UrlOf): Decoded {
+  const decoded: Decoded = { jobs: [], system: [], forgotten: [] };
+  const previews = new Map<string, SentEvent>();
+  for (const { name, data } of told) {
+    const body: unknown = JSON.parse(data);
+    const system = systemEvent(name, body);
+    if (system) decoded.system.push(system);
+    else if (name === 'preview') previews.set((body as SentEvent).job_id, body as SentEvent);
+    else decoded.jobs.push(body as IncomingEvent);
+    if (name === 'changed') decoded.forgotten.push(...forgotten(body as Changed));
+  }
+  for (const event of previews.values()) decoded.jobs.push(withPicture(event, urlOf));
+  return decoded;
+}
 
-/** What an event tells; undefined: nothing that a store keeps. Throws SyntaxError for what is no JSON. */
-export function decode(name: string, text: string): Told | undefined {
-  const data: unknown = JSON.parse(text);
+function withPicture(event: SentEvent, urlOf: UrlOf): IncomingEvent {
+  if (!event.preview) return event as IncomingEvent;
+  const { data: _, ...frame } = event.preview;
+  return { ...event, preview: { ...frame, url: urlOf(event.job_id, event.preview) } };
+}
+
+function systemEvent(name: string, body: unknown): SystemEvent | undefined {
   switch (name) {
     case 'backend':
-      return { system: { kind: 'backend', backend: data as Backend } };
+      return { kind: 'backend', backend: body as Backend };
     case 'backend_removed':
-      return { system: { kind: 'backend_removed', name: (data as BackendRemoved).name } };
+      return { kind: 'backend_removed', name: (body as BackendRemoved).name };
     case 'queue':
-      return { system: { kind: 'queue', queue: data as Queue } };
+      return { kind: 'queue', queue: body as Queue };
     case 'changed':
-      return { system: { kind: 'changed', ...(data as Changed) } };
+      return { kind: 'changed', topic: (body as Changed).topic };
     case 'ready':
-      return { system: { kind: 'ready' } };
-    case 'heartbeat':
-    case 'caught_up':
-      return undefined;
+      return { kind: 'ready' };
     default:
-      return { queue: { kind: 'told', event: data as JobEvent } };
+      return undefined;
   }
+}
+
+function forgotten({ topic, id }: Changed): string[] {
+  return topic === 'TOPIC_JOBS' && id ? [id] : [];
 }

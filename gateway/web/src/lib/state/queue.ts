@@ -5,8 +5,8 @@
  * have no gaps: one that is known already is left out, and where one is missing the job is `unsure` and has to be read
  * again. So repeated, late and lost events do no harm.
  */
-import type { Job, JobEvent, ModelLoading, Phase, Plan, Preview, Progress } from '$lib/api/contract';
-import { after, hasEnded, isDurable, isWaiting, jobIn } from './jobs';
+import type { Job, ModelLoading, Phase, Plan, Preview, Progress } from '$lib/api/contract';
+import { after, hasEnded, isDurable, isWaiting, jobIn, type Happening } from './jobs';
 
 /** A preview whose picture is at an address. */
 export type Frame = Omit<Preview, 'data'> & { url: string };
@@ -49,7 +49,7 @@ export interface QueueState {
 }
 
 /** An event of a job as it comes in: a preview with the address of its picture. */
-export type IncomingEvent = Omit<JobEvent, 'preview'> & { preview?: Frame };
+export type IncomingEvent = Happening & { preview?: Frame };
 
 export type QueueEvent =
   /** Together, because a copy of two thousand jobs for each event would be too much. `at`: this machine's clock. */
@@ -123,9 +123,9 @@ class Draft {
 
   take(event: IncomingEvent, at: number): this {
     if (event.reset) return this.#doubt();
-    const whole = jobIn(event as JobEvent);
+    const whole = jobIn(event);
     if (whole) return this.know(whole, at);
-    if (isDurable(event as JobEvent)) return this.#goOn(event);
+    if (isDurable(event)) return this.#goOn(event);
     return this.#glance(event, at);
   }
 
@@ -162,7 +162,7 @@ class Draft {
       this.#map('unsure').set(event.job_id, sequence);
       if (!event.plan) return this;
     }
-    if (job) this.#map('jobs').set(event.job_id, after(job, event as JobEvent));
+    if (job) this.#map('jobs').set(event.job_id, after(job, event));
     if (event.plan) this.#see(event.job_id, { plan: event.plan });
     if (event.attempt_started || event.state_changed?.to === 'JOB_STATE_QUEUED') this.#beginAnew(event.job_id);
     return this;

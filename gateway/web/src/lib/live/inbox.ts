@@ -1,0 +1,50 @@
+/** Takes in what the stream tells, all of one frame together: ten previews a second of several jobs are rendered once. */
+import type { Job } from '$lib/api/contract';
+import { decode, type Decoded } from './decoding';
+import { FrameUrls } from './frames';
+import { readUnsure } from './reading';
+import type { Told } from './sse';
+import { connection, queue, system } from './stores.svelte';
+
+/** A tab that nobody sees draws no frames. */
+const UNSEEN_MS = 250;
+
+export class Inbox {
+  #waiting: Told[] = [];
+  readonly #frames = new FrameUrls();
+
+  /** `isMine`: whether to tell this page's user what became of a job. */
+  constructor(private readonly isMine: (job: Job) => boolean) {}
+
+  take(told: Told): void {
+    this.#waiting.push(told);
+    if (this.#waiting.length > 1) return;
+    if (document.visibilityState === 'visible') requestAnimationFrame(() => this.flush());
+    else setTimeout(() => this.flush(), UNSEEN_MS);
+  }
+
+  /** Takes in what waits. */
+  flush(): void {
+    const told = this.#waiting;
+    this.#waiting = [];
+    const at = Date.now();
+    const decoded = decode(told, (jobId, preview) => this.#frames.of(jobId, preview));
+    system.send(...decoded.system);
+    queue.send({ kind: 'happened', events: decoded.jobs, at });
+    queue.send(...decoded.forgotten.map((job_id) => ({ kind: 'forgotten', job_id }) as const));
+    this.#tellConnection(decoded, at);
+    if (connection.state.phase === 'live' && queue.state.unsure.size > 0) void readUnsure();
+  }
+
+  clear(): void {
+    this.#waiting = [];
+    this.#frames.clear();
+  }
+
+  #tellConnection({ jobs }: Decoded, at: number): void {
+    for (const { completed, caught_up } of jobs) {
+      if (completed?.job && this.isMine(completed.job)) connection.send({ kind: 'ended', job: completed.job });
+      if (caught_up) connection.send({ kind: 'caught_up', at });
+    }
+  }
+}
