@@ -57,13 +57,15 @@ async def test_a_house_gets_its_keys(browser: Browser, page: Page, tmp_path: Pat
         await page.goto(f"{stack.url}/#/settings/keys")
         await page.get_by_text("Whoever reaches this address can use everything").wait_for()
         admin = await make_key(page, "anna")
-        await page.reload()  # from now on a key is needed, here too
-        await page.get_by_label("Your key").fill("a key that is wrong")
-        await page.get_by_role("button", name="Sign in").click()
-        await page.get_by_text("this key is not known here").wait_for()
-        await page.get_by_label("Your key").fill(admin)
-        await page.get_by_role("button", name="Sign in").click()
-        await page.get_by_text("made", exact=False).first.wait_for()
+        await page.get_by_role("listitem").get_by_text("anna").first.wait_for()  # whoever made the first key is inside
+        async with watched_page(browser) as stranger:
+            await stranger.goto(stack.url)
+            await stranger.get_by_label("Your key").fill("a key that is wrong")
+            await stranger.get_by_role("button", name="Sign in").click()
+            await stranger.get_by_text("this key is not known here").wait_for()
+            await stranger.get_by_label("Your key").fill(admin)
+            await stranger.get_by_role("button", name="Sign in").click()
+            await stranger.get_by_role("heading", level=1, name="Generate").wait_for()
         assert "imagegen_key" not in await page.evaluate("document.cookie")
         user = await make_key(page, "ben", role="User")
 
