@@ -115,8 +115,8 @@ requirements: ## pin the dependencies anew (needs uv)
 node-example: ## install what the Node example and its test need
 	cd docs/examples/node && npm ci --no-fund --no-audit
 
-screenshots: setup ## take the pictures of the README anew (needs Chromium)
-	$(BIN)/python docs/screenshots/take.py
+screenshots: setup page ## take the pictures of the page anew (needs Chromium)
+	PYTHONPATH=. $(BIN)/python docs/screenshots/take.py
 
 openwebui-screenshots: setup $(OPENWEBUI) ## take the pictures of docs/openwebui.md anew (needs Chromium)
 	OPENWEBUI_VENV=$(abspath $(OPENWEBUI_VENV)) $(BIN)/python -m tests.openwebui.screenshots

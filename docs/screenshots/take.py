@@ -1,77 +1,149 @@
-"""Takes the pictures of the documents anew: `make screenshots`. Needs Chromium; starts a stack of its own."""
+"""Takes the pictures of the page anew: `make screenshots`. Needs Chromium; starts a stack of its own.
+
+Each view is taken in light and dark, on a desktop and on a phone: `page-gallery-desktop-light.webp` and so on.
+"""
 
 import asyncio
-import re
-import shutil
-import sys
+import io
 import tempfile
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Page, async_playwright
+from PIL import Image
+from playwright.async_api import Browser, Page, async_playwright
+
+from tests.e2e.programs import fake_program, running
+from tests.page.browsing import CHROMIUM, CHROMIUM_OPTIONS, DESKTOP, PHONE
+from tests.page.stack import Stack, running_stack
 
 HERE = Path(__file__).resolve().parent
-PROMPT = "a lighthouse at dusk, calm sea, stars"
-DESKTOP: Any = {"viewport": {"width": 1200, "height": 800}}
-PHONE: Any = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2}
-IS_NEARLY_DONE = "document.querySelector('progress').value > 0.8"
-IS_DONE = "document.querySelector('#picture').alt === 'the finished picture'"
-VIEWS = {
-    "page-preview.png": (IS_NEARLY_DONE, {**DESKTOP, "color_scheme": "light"}),
-    "page-dark.png": (IS_DONE, {**DESKTOP, "color_scheme": "dark"}),
-    "page-phone.png": (IS_NEARLY_DONE, {**PHONE, "color_scheme": "dark"}),
+LOOKS: dict[str, dict[str, Any]] = {
+    f"{device}-{scheme}": {**options, "color_scheme": scheme}
+    for device, options in (("desktop", DESKTOP), ("phone", PHONE))
+    for scheme in ("light", "dark")
+}
+PROMPTS = [
+    "a lighthouse at dusk, calm sea, stars",
+    "a red fox in fresh snow",
+    "mountains above the clouds at sunrise",
+    "a quiet harbour in the fog",
+    "an old greenhouse full of ferns",
+    "a field of poppies under a storm",
+    "a night train crossing a bridge",
+    "a desert road and a double rainbow",
+]
+NEARLY_DONE = "document.querySelector('progress')?.value > 0.6"
+
+Visit = Callable[[Page, Stack], Awaitable[None]]
+
+
+async def preview(page: Page, stack: Stack) -> None:
+    """A picture on its way."""
+    await page.goto(f"{stack.url}/#/generate")
+    await page.get_by_label("Prompt", exact=True).fill(PROMPTS[0])
+    job = await stack.make(PROMPTS[0], width=768, height=512, steps=60, seed="12")
+    await page.goto(f"{stack.url}/#/generate?job={job}")
+    await page.wait_for_function(NEARLY_DONE, timeout=60_000)
+
+
+async def generate(page: Page, stack: Stack) -> None:
+    """The finished picture beside the form."""
+    job = (await stack.call("GET", "/api/v1/jobs?states=SUCCEEDED&page_size=1"))["jobs"][0]["job_id"]
+    await page.goto(f"{stack.url}/#/generate?job={job}")
+    await page.wait_for_load_state("networkidle")
+
+
+async def queue(page: Page, stack: Stack) -> None:
+    """One that runs, and some that wait."""
+    jobs = [await stack.make(prompt, width=512, height=512, steps=80) for prompt in PROMPTS[:4]]
+    await page.goto(f"{stack.url}/#/queue")
+    await page.wait_for_function(NEARLY_DONE, timeout=60_000)
+    for job in reversed(jobs):
+        await stack.call("POST", f"/api/v1/jobs/{job}:cancel", {})
+
+
+def view(address: str, ready: str = "") -> Visit:
+    """A view that needs only to be opened; `ready` is a selector of what must be there."""
+
+    async def visit(page: Page, stack: Stack) -> None:
+        await page.goto(f"{stack.url}/#/{address}")
+        await page.get_by_role("heading", level=1).wait_for()
+        if ready:
+            await page.locator(ready).first.wait_for()
+        await page.wait_for_load_state("networkidle")
+
+    return visit
+
+
+async def lightbox(page: Page, stack: Stack) -> None:
+    """One picture with its settings."""
+    await view("gallery", "main img")(page, stack)
+    await page.locator("main img").first.click()
+    await page.get_by_role("dialog").wait_for()
+    await page.wait_for_load_state("networkidle")
+
+
+VISITS: dict[str, Visit] = {
+    "preview": preview,
+    "generate": generate,
+    "queue": queue,
+    "gallery": view("gallery", "main img"),
+    "lightbox": lightbox,
+    "workflows": view("workflows", "main li"),
+    "editor": view("workflows/portrait", "main"),
+    "backends": view("backends", "main li"),
+    "models": view("backends/models", "main li"),
+    "settings": view("settings/generation", "main form"),
 }
 
 
-async def start(data_dir: str) -> tuple[asyncio.subprocess.Process, str]:
-    """A server and a gateway with the demo backend, and the page's address."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "imagegen_client",
-        "up",
-        "--grpc=127.0.0.1:0",
-        "--http=127.0.0.1:0",
-        f"--data-dir={data_dir}",
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
+async def furnish(stack: Stack) -> None:
+    """Pictures for the gallery, and a workflow for the editor."""
+    sizes = [(768, 512), (512, 512), (512, 768), (768, 512)]
+    for number, prompt in enumerate(PROMPTS):
+        width, height = sizes[number % len(sizes)]
+        await stack.ended(await stack.make(prompt, width=width, height=height, steps=6, seed=str(number)))
+    rendered = await stack.call(
+        "POST",
+        "/api/v1/workflows:render",
+        {"workflow": {"workflow_id": "text-to-image", "inputs": {"prompt": PROMPTS[1]}}, "backend": "workshop"},
     )
-    assert process.stdout is not None
-    async for line in process.stdout:
-        found = re.search(r"ready: (http://\S+)", line.decode())
-        if found:
-            return process, found.group(1)
-    raise SystemExit("the stack did not start")
+    imported = await stack.call(
+        "POST", "/api/v1/workflows:import", {"text": rendered["graph_json"], "name": "Portrait"}
+    )
+    workflow = {**imported["workflow"], "title": "Portrait", "workflow_id": "portrait"}
+    await stack.call("POST", "/api/v1/workflows", {"workflow": workflow})
 
 
-async def take(page: Page, url: str, moment: str, name: str) -> None:
-    """Has a picture made, and takes the page at the moment when that expression is true."""
-    await page.goto(url)
-    await page.locator("#prompt").fill(PROMPT)
-    await page.locator("#steps").fill("40")
-    await page.locator("#seed").fill("12")
-    await page.get_by_role("button", name="Generate").click()
-    await page.wait_for_function(moment, timeout=60_000)
-    await page.screenshot(path=HERE / name)
+async def take(browser: Browser, stack: Stack, name: str, look: str) -> None:
+    """Visits a view and keeps what it looks like."""
+    context = await browser.new_context(**LOOKS[look])
+    page = await context.new_page()
+    await VISITS[name](page, stack)
+    shot = Image.open(io.BytesIO(await page.screenshot()))
+    shot.save(HERE / f"page-{name}-{look}.webp", quality=82, method=6)
+    await context.close()
 
 
 async def main() -> None:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
+    if CHROMIUM is None:
         raise SystemExit("needs Chromium")
+    comfyui, a1111 = fake_program("workshop", "comfyui"), fake_program("attic", "a1111")
+    backends: list[Mapping[str, object]] = [
+        {"name": "demo", "kind": "demo"},
+        {"name": "workshop", "kind": "comfyui", "url": comfyui.address, "labels": {"gpu": "big"}},
+        {"name": "attic", "kind": "a1111", "url": a1111.address},
+    ]
     with tempfile.TemporaryDirectory() as data_dir:
-        process, url = await start(data_dir)
-        try:
+        async with running(comfyui, a1111), running_stack(Path(data_dir), backends) as stack:
+            await furnish(stack)
             async with async_playwright() as playwright:
-                browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-                for name, (moment, options) in VIEWS.items():
-                    page = await browser.new_page(bypass_csp=True, **options)
-                    await take(page, url, moment, name)
-                    await page.close()
+                browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
+                for name in VISITS:
+                    for look in LOOKS:
+                        await take(browser, stack, name, look)
                 await browser.close()
-        finally:
-            process.terminate()
-            await process.wait()
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 
 from tests.e2e.programs import Program, gateway_program, running, server_program
+from tests.e2e.stack import read_events
 
 DEMO: Sequence[Mapping[str, object]] = ({"name": "demo", "kind": "demo"},)
 
@@ -35,6 +36,15 @@ class Stack:
         """Asks for a picture; gives the job's id."""
         made = {"prompt": prompt, "width": 256, "height": 256, "steps": 4, **inputs}
         return str((await self.call("POST", "/api/v1/jobs", {"spec": {"image": made}}))["job"]["job_id"])
+
+    async def ended(self, job_id: str) -> dict[str, Any]:
+        """Waits until a job has ended; gives it."""
+        path = f"/api/v1/jobs/{job_id}/events?previews=none"
+        async with aiohttp.ClientSession(self.url) as session, session.get(path) as stream:
+            async for event in read_events(stream):
+                if event.event == "completed":
+                    return dict(event.data["completed"]["job"])
+        raise AssertionError(f"the stream of {job_id} ended before the job")
 
 
 @asynccontextmanager
