@@ -1,14 +1,21 @@
-/** Masks that were drawn and not uploaded yet: a value of the form names one, and its pixels stay in this tab. */
+/** Masks that were drawn and not uploaded yet: a value of the form names one, and what was painted stays in this tab. */
 import { upload } from '$lib/api/call';
 import type { Json } from '$lib/api/contract';
+import type { Painted } from './mask';
+import { maskFile } from './mask_canvas';
 
 const PREFIX = 'drawn:';
 
-/** Gives the pixels when they are needed. */
-export type Drawing = () => Promise<Blob>;
+/** What was painted over which picture, at that picture's size. */
+export interface Drawing {
+  picture: string;
+  painted: Painted;
+  width: number;
+  height: number;
+}
 
 const drawings = new Map<string, Drawing>();
-const uploaded = new Map<string, string>();
+const uploaded = new Map<string, Promise<string>>();
 let next = 1;
 
 /** Keeps a drawing; gives the value that names it. */
@@ -16,6 +23,11 @@ export function keepDrawing(drawing: Drawing): string {
   const value = `${PREFIX}${next++}`;
   drawings.set(value, drawing);
   return value;
+}
+
+/** The drawing that a value names; undefined: it names none, or one of an earlier visit. */
+export function drawingOf(value: Json | undefined): Drawing | undefined {
+  return isDrawn(value) ? drawings.get(value) : undefined;
 }
 
 /** Whether a value names a drawing instead of a stored picture. */
@@ -31,12 +43,16 @@ export async function settled(inputs: Readonly<Record<string, Json>>): Promise<R
   return Object.fromEntries(await Promise.all(all));
 }
 
-async function digestOf(value: string): Promise<string> {
-  const known = uploaded.get(value);
-  if (known) return known;
+function digestOf(value: string): Promise<string> {
+  const known = uploaded.get(value) ?? store(value);
+  uploaded.set(value, known);
+  known.catch(() => uploaded.delete(value)); // it is tried again with the next request
+  return known;
+}
+
+async function store(value: string): Promise<string> {
   const drawing = drawings.get(value);
-  if (!drawing) return ''; // of an earlier visit: the server asks for one
-  const { digest } = await upload(await drawing());
-  uploaded.set(value, digest);
-  return digest;
+  if (!drawing) return ''; // the server asks for one
+  const { painted, width, height } = drawing;
+  return (await upload(await maskFile(painted.done, width, height))).digest;
 }
