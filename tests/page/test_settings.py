@@ -28,7 +28,7 @@ async def test_a_setting_counts_from_the_next_picture_on(page: Page, own_stack: 
 
 async def test_a_refusal_stands_at_its_field_and_nothing_is_lost(page: Page, own_stack: Stack) -> None:
     await page.goto(f"{own_stack.url}/#/settings/generation")
-    width = page.get_by_label("Width in pixels")
+    width = page.get_by_label("Width in pixels", exact=True)
     await width.fill("648")
     await page.evaluate("document.querySelector('form').noValidate = true")  # let the server say it
     await width.fill("641")
@@ -41,13 +41,14 @@ async def test_a_refusal_stands_at_its_field_and_nothing_is_lost(page: Page, own
 
 
 async def test_two_people_change_settings_at_once(page: Page, own_stack: Stack) -> None:
+    await own_stack.call("PATCH", "/api/v1/settings", {"settings": {"retention": {"keep_jobs": 9}}})
     await page.goto(f"{own_stack.url}/#/settings/storage")
-    await page.get_by_label("Days to keep pictures").fill("30")
+    await page.get_by_label("Days to keep pictures", exact=True).fill("30")
     await own_stack.call("PATCH", "/api/v1/settings", {"settings": {"retention": {"keep_jobs": 5}}})
     await page.get_by_role("button", name="Save changes").click()
     await page.get_by_text("Somebody else changed the settings meanwhile").wait_for()
-    await expect(page.get_by_label("Finished jobs to keep")).to_have_value("5")
-    await expect(page.get_by_label("Days to keep pictures")).to_have_value("30")
+    await expect(page.get_by_label("Finished jobs to keep", exact=True)).to_have_value("5")
+    await expect(page.get_by_label("Days to keep pictures", exact=True)).to_have_value("30")
     await page.get_by_role("button", name="Save changes").click()
     await page.get_by_text("Settings saved").wait_for()
 
