@@ -21,14 +21,15 @@ from imagegen_adapters.contract import BackendStatus, ImageParameters
 from imagegen_adapters.errors import Unreachable
 from imagegen_server.assets import AssetStore
 from imagegen_server.backend import Member
-from imagegen_server.config import ServerSettings
+from imagegen_server.config import BackendSettings, ServerSettings
 from imagegen_server.errors import Refused
-from imagegen_server.fleet import open_fleet, open_hosting
+from imagegen_server.fleet import Fleet, open_fleet, open_hosting
 from imagegen_server.gallery import AssetSource
 from imagegen_server.history import Scope
 from imagegen_server.hub import Hub
 from imagegen_server.jobs import AssetOrigin, Invocation, Job, JobSpec, JobState
 from imagegen_server.ledger import Ledger
+from imagegen_server.membership import Membership, open_membership, restore
 from imagegen_server.quotas import Quotas
 from imagegen_server.reuse import answered
 from imagegen_server.running.experience import open_experience
@@ -51,6 +52,8 @@ from tests.server.scripted import DEFAULT_CAPABILITIES, ScriptedAdapter, Scripte
 from tests.server.serving import RHYTHM
 
 BACKENDS = ("one", "two")
+ADDED = ("three", "four")
+"""Of which the first is taken away again."""
 WITHOUT_END = 1_000_000
 INVOCATION = Invocation(workflow_id="portrait", revision=2, inputs={"prompt": "of a workflow", "model": "first"})
 
@@ -67,7 +70,9 @@ class World:
         """Seeds of images."""
         capabilities = replace(DEFAULT_CAPABILITIES, reattach=True)
         status = BackendStatus(version="1.0", instance="a", resident_model="first")
-        self.backends = {name: ScriptedAdapter(capabilities=capabilities, current_status=status) for name in BACKENDS}
+        self.backends = {
+            name: ScriptedAdapter(capabilities=capabilities, current_status=status) for name in (*BACKENDS, *ADDED)
+        }
         for backend in self.backends.values():
             backend.plays = self._player(backend)
 
@@ -147,6 +152,8 @@ class Process:
     settings: RuntimeSettings
     reuse: Reuse
     assets: AssetStore
+    membership: Membership
+    fleet: Fleet
     folder: Path
     jobs: dict[str, str] = field(default_factory=dict)
     """Ids by prompt."""
@@ -185,6 +192,15 @@ class Process:
         ):
             await self.assets.put(data, origin=AssetOrigin.UPLOAD)
             await delete(digest)
+
+    async def change_backends(self) -> None:
+        for name in ADDED:
+            with suppress(Refused):  # it is there
+                await self.membership.add(BackendSettings(name=name, kind="demo"))
+        await self._submit("at the last", backend=ADDED[-1])
+        await self._until(lambda: not self.ledger.unfinished())
+        await self.runner.control.drain(ADDED[0])
+        await self.membership.remove(ADDED[0])
 
     async def _keep_a_workflow(self) -> None:
         with suppress(Refused):  # it is there
@@ -244,6 +260,7 @@ async def living(folder: Path, world: World, *, writes: int = WITHOUT_END) -> As
         )
         members = [Member(config=BackendConfig(name=name, kind="demo")) for name in BACKENDS]
         fleet = await open_fleet(hosting, members)
+        await restore(store, fleet, hosting, added_member)
         surroundings = Surroundings(
             ledger=ledger,
             hub=hub,
@@ -272,6 +289,17 @@ async def living(folder: Path, world: World, *, writes: int = WITHOUT_END) -> As
         settings = await stack.enter_async_context(
             open_settings(store, configured=layer_of(ServerSettings()), clock=time.time, on_change=lambda: None)
         )
+        membership = await stack.enter_async_context(
+            open_membership(
+                store=store,
+                fleet=fleet,
+                hosting=hosting,
+                runner=runner,
+                experience=surroundings.experience,
+                to_member=added_member,
+                on_change=changed.set,
+            )
+        )
         yield Process(
             store,
             ledger,
@@ -281,8 +309,14 @@ async def living(folder: Path, world: World, *, writes: int = WITHOUT_END) -> As
             settings,
             Reuse(store=store, assets=surroundings.assets, fleet=fleet),
             surroundings.assets,
+            membership,
+            fleet,
             folder,
         )
+
+
+def added_member(backend: BackendSettings) -> Member:
+    return Member(config=backend.to_config(), is_added=True)
 
 
 Work = Callable[[Process], Coroutine[Any, Any, None]]
@@ -358,6 +392,14 @@ async def check_the_gallery(process: Process, _: World) -> None:
     }
 
 
+async def check_backends(process: Process, world: World) -> None:
+    found = await check(process, world)
+    done = found["at the last"]
+    assert (done.state, {each.backend for each in done.attempts}) == (JobState.SUCCEEDED, {ADDED[-1]})
+    assert [each.name for each in await process.store.backends()] == [ADDED[-1]]
+    assert [each.name for each in process.fleet if not each.is_drained] == [*BACKENDS, ADDED[-1]]
+
+
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     ("do_work", "check_work", "least_writes"),
@@ -365,6 +407,7 @@ async def check_the_gallery(process: Process, _: World) -> None:
         (Process.run_jobs, check_jobs, 30),
         (Process.use_workflows, check_workflows, 12),
         (Process.use_the_gallery, check_the_gallery, 7),
+        (Process.change_backends, check_backends, 6),
     ],
 )
 async def test_whichever_write_is_the_last_all_is_done_once(
