@@ -1,6 +1,6 @@
 /** What can be linked to what, and new nodes that fit. Pure. */
 import { linksOf, type Content, type GraphNode } from './content';
-import { defaultOf, drawInputs, hasField } from './drawing';
+import { defaultOf, drawInputs, hasField, type DrawnInput } from './drawing';
 import type { Definitions, InputKind, NodeClass } from './definitions';
 import type { Value } from './json';
 import { fits } from './sockets';
@@ -74,6 +74,33 @@ export function linkTo(
   const taken = inputType(content, definitions, end.node_id, end.input);
   const slot = nodeClass.outputs.findIndex(({ type }) => fits(type, taken));
   return slot < 0 ? undefined : { source: node.id, slot, target: end.node_id, input: end.input };
+}
+
+/** The link between a node of the graph and the end that is held: to what is free, if it can be. */
+export function linkBetween(
+  end: End,
+  node_id: string,
+  content: Content,
+  definitions: Definitions,
+): Connection | undefined {
+  const node = content.nodes[node_id];
+  if (!node) return undefined;
+  const nodeClass = definitions.find(node.class_type);
+  const links =
+    'slot' in end
+      ? drawInputs(node, nodeClass)
+          .filter((input) => input.takesLinks)
+          .sort((a, b) => rank(a) - rank(b))
+          .map(({ name }) => ({ source: end.node_id, slot: end.slot, target: node_id, input: name }))
+      : (nodeClass?.outputs ?? []).map((_, slot) => ({
+          ...{ source: node_id, slot, target: end.node_id, input: end.input },
+        }));
+  return links.find((link) => canConnect(content, definitions, link));
+}
+
+/** Free sockets, then linked ones, then values, which a link would cover. */
+function rank({ widget, link }: DrawnInput): number {
+  return widget === undefined ? (link ? 1 : 0) : 2;
 }
 
 /** A node of a class with the values that it begins with. */

@@ -1,8 +1,8 @@
 /** What each change makes of a workflow. Pure: a part that does not change stays the same object. */
 import type { InputTarget, WorkflowInput } from '$lib/api/contract';
 import type { WorkflowEvent } from '$lib/state/workflow';
+import type { Connection } from './connecting';
 import { isAt, linkOf, type Content, type GraphNode } from './content';
-import type { Value } from './json';
 
 type Of<Kind extends WorkflowEvent['kind']> = Extract<WorkflowEvent, { kind: Kind }>;
 
@@ -39,7 +39,7 @@ export function applied(content: Content, event: WorkflowEvent): Content {
     case 'connected':
       return connected(content, event);
     case 'disconnected':
-      return withNode(content, event.node_id, (node) => unlinked(node, event.input, event.otherwise));
+      return withNode(content, event.node_id, (node) => unlinked(node, event.input));
     case 'added':
       return added(content, event);
     case 'removed':
@@ -91,7 +91,7 @@ function withoutTarget(inputs: Content['inputs'], target: InputTarget, kept = ''
   });
 }
 
-function connected(content: Content, { source, slot, target, input }: Of<'connected'>): Content {
+function connected(content: Content, { source, slot, target, input }: Connection): Content {
   if (!(source in content.nodes)) return content;
   const linked = withNode(content, target, (node) => {
     const held = node.inputs[input];
@@ -106,21 +106,22 @@ function connected(content: Content, { source, slot, target, input }: Of<'connec
 }
 
 /** The node without a link, with the value that it covered. */
-function unlinked(node: GraphNode, input: string, otherwise?: Value): GraphNode {
+function unlinked(node: GraphNode, input: string): GraphNode {
   if (!linkOf(node.inputs[input])) return node;
-  const { [input]: value = otherwise, ...covered } = node.covered;
+  const { [input]: value, ...covered } = node.covered;
   const { [input]: _link, ...others } = node.inputs;
   return { ...node, covered, inputs: value === undefined ? others : { ...node.inputs, [input]: value } };
 }
 
 function added(content: Content, event: Of<'added'>): Content {
   const nodes = Object.fromEntries((event.nodes ?? []).map((node) => [node.id, node]));
-  return {
+  const more = {
     ...content,
     nodes: { ...content.nodes, ...nodes },
     groups: [...content.groups, ...(event.groups ?? [])],
     notes: [...content.notes, ...(event.notes ?? [])],
   };
+  return (event.links ?? []).reduce(connected, more);
 }
 
 function removed(content: Content, ids: ReadonlySet<string>): Content {

@@ -94,18 +94,17 @@ function framed(
   nodes: readonly (GraphNode | undefined)[],
   sizes: ReadonlyMap<string, Size>,
 ): NodeGroup {
-  const boxes = nodes.flatMap((node) =>
-    node ? [{ x: node.x, y: node.y, ...(sizes.get(node.id) ?? { width: 0, height: 0 }) }] : [],
-  );
-  if (!boxes.length) return group;
+  const known = nodes.filter((node) => node !== undefined);
+  return { ...group, ...frameAround(known, sizes) };
+}
+
+/** The frame that holds some nodes; undefined: there are none. */
+export function frameAround(nodes: readonly GraphNode[], sizes: ReadonlyMap<string, Size>): (Place & Size) | undefined {
+  if (!nodes.length) return undefined;
+  const boxes = nodes.map(({ id, x, y }) => ({ x, y, ...(sizes.get(id) ?? { width: 0, height: 0 }) }));
   const [left, top] = [Math.min(...boxes.map((box) => box.x)), Math.min(...boxes.map((box) => box.y))];
   const right = Math.max(...boxes.map((box) => box.x + box.width));
   const bottom = Math.max(...boxes.map((box) => box.y + box.height));
-  return {
-    ...group,
-    x: left - FRAME.side,
-    y: top - FRAME.top,
-    width: right - left + 2 * FRAME.side,
-    height: bottom - top + FRAME.top + FRAME.side,
-  };
+  const [x, y] = [left - FRAME.side, top - FRAME.top];
+  return { x, y, width: right + FRAME.side - x, height: bottom + FRAME.side - y };
 }

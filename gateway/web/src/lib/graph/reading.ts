@@ -2,6 +2,7 @@
 import type { Workflow } from '$lib/api/contract';
 import type { Content, GraphNode, NodeGroup, Note } from './content';
 import type { Definitions } from './definitions';
+import { defaultOf, drawInputs } from './drawing';
 import { parseJson, type Value } from './json';
 import { arranged, sizesOf } from './layout';
 import { OWN_ID } from './ui_format';
@@ -21,7 +22,9 @@ export function readContent(
   const ui = readUi(workflow.ui_json);
   const graph = fields(parseJson(workflow.graph_json || '{}'));
   const looks = new Map(list(ui.nodes).flatMap((entry) => readLook(fields(entry))));
-  const nodes = Object.entries(graph).map(([id, entry]) => readNode(id, fields(entry), looks.get(id)));
+  const nodes = Object.entries(graph)
+    .map(([id, entry]) => readNode(id, fields(entry), looks.get(id)))
+    .map((node) => ({ ...node, covered: coveredIn(node, definitions) }));
   const content = {
     title: workflow.title,
     description: workflow.description,
@@ -50,6 +53,17 @@ export function readNode(id: string, entry: Fields, look?: Look): GraphNode {
     ...look,
     rest: Object.keys(meta).length ? { ...others, _meta: meta } : others,
   };
+}
+
+/** What fields hold under their links: nobody kept it, so it is what they begin with. */
+function coveredIn(node: GraphNode, definitions: Definitions): GraphNode['covered'] {
+  const linked = drawInputs(node, definitions.find(node.class_type)).filter((input) => input.link && input.widget);
+  return Object.fromEntries(
+    linked.flatMap(({ name, kind }) => {
+      const value = kind && defaultOf(kind);
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
 }
 
 /** Kept for editors only: one that cannot be read is as good as none. */

@@ -1,6 +1,7 @@
 /** The editor of a workflow: what is in it, what is selected, and what can be undone. A pure fold. */
 import type { InputTarget, WorkflowInput } from '$lib/api/contract';
 import { EMPTY_CONTENT, type Content, type GraphNode, type NodeGroup, type Note, type Place } from '$lib/graph/content';
+import type { Connection } from '$lib/graph/connecting';
 import { applied } from '$lib/graph/editing';
 import type { Value } from '$lib/graph/json';
 
@@ -38,11 +39,16 @@ export type WorkflowEvent =
   | { kind: 'value_set'; node_id: string; input: string; value: Value }
   | { kind: 'retitled'; id: string; title: string }
   | { kind: 'coloured'; ids: readonly string[]; color: string | undefined }
-  | { kind: 'connected'; source: string; slot: number; target: string; input: string }
-  /** `otherwise`: what an input holds then that had no value before it was linked. */
-  | { kind: 'disconnected'; node_id: string; input: string; otherwise?: Value }
-  /** New nodes, groups and notes, which are selected then. */
-  | { kind: 'added'; nodes?: readonly GraphNode[]; groups?: readonly NodeGroup[]; notes?: readonly Note[] }
+  | ({ kind: 'connected' } & Connection)
+  | { kind: 'disconnected'; node_id: string; input: string }
+  /** New nodes, groups and notes, which are selected then, and links that come with them. */
+  | {
+      kind: 'added';
+      nodes?: readonly GraphNode[];
+      groups?: readonly NodeGroup[];
+      notes?: readonly Note[];
+      links?: readonly Connection[];
+    }
   | { kind: 'removed'; ids: readonly string[] }
   | { kind: 'written'; id: string; text: string }
   | { kind: 'exposed'; input: WorkflowInput }
