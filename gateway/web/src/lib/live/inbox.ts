@@ -14,7 +14,10 @@ export class Inbox {
   readonly #frames = new FrameUrls();
 
   /** `isMine`: whether to tell this page's user what became of a job. */
-  constructor(private readonly isMine: (job: Job) => boolean) {}
+  constructor(
+    private readonly isMine: (job: Job) => boolean,
+    private readonly signal: AbortSignal,
+  ) {}
 
   take(told: Told): void {
     this.#waiting.push(told);
@@ -33,7 +36,7 @@ export class Inbox {
     queue.send({ kind: 'happened', events: decoded.jobs, at });
     queue.send(...decoded.forgotten.map((job_id) => ({ kind: 'forgotten', job_id }) as const));
     this.#tellConnection(decoded, at);
-    if (connection.state.phase === 'live' && queue.state.unsure.size > 0) void readUnsure();
+    if (connection.state.phase === 'live' && queue.state.unsure.size > 0) void readUnsure(this.signal);
   }
 
   clear(): void {

@@ -1,13 +1,12 @@
 /** What the service tells by itself: jobs, backends, and whether we hear it. */
 import { caller } from '$lib/api/call';
 import type { Job } from '$lib/api/contract';
-import { ApiError, Unreachable } from '$lib/api/errors';
 import type { ConnectionEvent } from '$lib/state/connection';
 import { keep, kept } from '$lib/state/keeping';
 import { session } from '$lib/state/session.svelte';
 import { keepConnected } from './connection';
 import { Inbox } from './inbox';
-import { readUnfinished } from './reading';
+import { isOffline, readUnfinished } from './reading';
 import type { Told } from './sse';
 import { connection, queue, system } from './stores.svelte';
 import { otherTabs, PATIENCE_MS, takeTurn, type Message } from './tabs';
@@ -36,7 +35,7 @@ export function startLive(): () => void {
   const who = session.value?.key ?? '';
   const stop = new AbortController();
   const { signal } = stop;
-  const inbox = new Inbox((job: Job) => job.owner === myOwner());
+  const inbox = new Inbox((job: Job) => job.owner === myOwner(), signal);
   let token = '';
   let isLeader = false;
   let isAnswered = true;
@@ -71,8 +70,11 @@ export function startLive(): () => void {
   async function readAll(): Promise<void> {
     if (queue.state.isReady || isReading) return;
     isReading = true;
-    await readUnfinished(signal).catch(ignoreOffline);
-    isReading = false;
+    await readUnfinished(signal)
+      .catch((error: unknown) => {
+        if (!isOffline(error)) throw error;
+      })
+      .finally(() => (isReading = false));
   }
 
   async function lead(turn: AbortSignal): Promise<void> {
@@ -116,9 +118,4 @@ export function startLive(): () => void {
     inbox.clear();
     queue.send({ kind: 'signed_out' });
   };
-}
-
-function ignoreOffline(error: unknown): void {
-  const isAbort = error instanceof DOMException && error.name === 'AbortError';
-  if (!isAbort && !(error instanceof ApiError) && !(error instanceof Unreachable)) throw error;
 }

@@ -6,6 +6,8 @@ import { queue } from './stores.svelte';
 
 const PAGE_SIZE = 500;
 const AT_ONCE = 4;
+/** So many are better read as a list. */
+const MANY = 20;
 
 /** Takes in all jobs that have not ended. Throws as `call`. */
 export async function readUnfinished(signal: AbortSignal): Promise<void> {
@@ -35,18 +37,40 @@ export async function readJob(jobId: string): Promise<boolean> {
 let isReading = false;
 
 /** Reads again what is unsure. What fails stays unsure until the next time. */
-export async function readUnsure(): Promise<void> {
+export async function readUnsure(signal: AbortSignal): Promise<void> {
   if (isReading) return;
   isReading = true;
-  const waiting = [...queue.state.unsure.keys()];
-  const work = async () => {
-    for (let jobId = waiting.pop(); jobId; jobId = waiting.pop()) await readJob(jobId);
-  };
   try {
+    if (queue.state.unsure.size > MANY) await readUnfinished(signal);
     await Promise.all(Array.from({ length: AT_ONCE }, work));
   } catch (error) {
-    if (!(error instanceof ApiError) && !(error instanceof Unreachable)) throw error;
+    if (!isOffline(error)) throw error;
   } finally {
     isReading = false;
   }
+}
+
+/** Reads one after another; what became unsure meanwhile comes last. */
+async function work(): Promise<void> {
+  for (let jobId = take(); jobId !== undefined; jobId = take()) {
+    try {
+      await readJob(jobId);
+    } finally {
+      beingRead.delete(jobId);
+    }
+  }
+}
+
+const beingRead = new Set<string>();
+
+function take(): string | undefined {
+  const jobId = [...queue.state.unsure.keys()].find((one) => !beingRead.has(one));
+  if (jobId !== undefined) beingRead.add(jobId);
+  return jobId;
+}
+
+/** Whether an error says no more than that now is not the time: the server is away, or the reader is. */
+export function isOffline(error: unknown): boolean {
+  const isAbort = error instanceof DOMException && error.name === 'AbortError';
+  return isAbort || error instanceof ApiError || error instanceof Unreachable;
 }
