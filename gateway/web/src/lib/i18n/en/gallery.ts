@@ -96,7 +96,7 @@ export const gallery = {
     upscale: 'Upscale this',
     openWorkflow: 'Open the workflow',
     showJob: 'Show the job',
-    allOfJob: 'All pictures of this job',
+    allOfJob: 'All of this job',
     compare: 'Compare with its input',
     before: 'Before',
     after: 'After',
