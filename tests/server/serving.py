@@ -25,9 +25,10 @@ from imagegen.v1.queue_pb2_grpc import QueueServiceStub
 from imagegen.v1.settings_pb2_grpc import SettingsServiceStub
 from imagegen.v1.system_pb2_grpc import SystemServiceStub
 from imagegen.v1.workflow_pb2_grpc import WorkflowServiceStub
-from imagegen_server.app import Rhythm, Server, serve
+from imagegen_server.app import Rhythm, serve
 from imagegen_server.backend import Intervals
 from imagegen_server.config import BackendSettings, ServerSettings
+from imagegen_server.listening import Server
 from imagegen_server.running.surroundings import Patience
 from tests.server.scripted import ScriptedAdapter, opener
 
