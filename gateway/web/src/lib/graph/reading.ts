@@ -34,8 +34,7 @@ export function readContent(
     notes: list(ui.nodes).flatMap((entry) => readNote(fields(entry))),
     inputs: workflow.inputs,
   };
-  // What has no place (nodes of subgraphs, graphs in API format) would lie on top of each other.
-  return nodes.every((node) => looks.has(node.id)) ? content : arranged(content, sizesOf(content.nodes, definitions));
+  return havePlaces(nodes, looks) ? content : arranged(content, sizesOf(content.nodes, definitions));
 }
 
 /** A node of the API format. */
@@ -53,6 +52,12 @@ export function readNode(id: string, entry: Fields, look?: Look): GraphNode {
     ...look,
     rest: Object.keys(meta).length ? { ...others, _meta: meta } : others,
   };
+}
+
+/** Nodes of subgraphs, and graphs in API format, have none: they would lie on top of each other. */
+function havePlaces(nodes: readonly GraphNode[], looks: ReadonlyMap<string, Look>): boolean {
+  const places = new Set(nodes.map(({ x, y }) => `${x} ${y}`));
+  return nodes.every((node) => looks.has(node.id)) && places.size > nodes.length / 2;
 }
 
 /** What fields hold under their links: nobody kept it, so it is what they begin with. */

@@ -14,8 +14,6 @@ export const graph = {
   findSearch: 'Title, class or value…',
   nothingFound: 'Nothing was found.',
   found: (count: number) => `${plural(count, 'entry', 'entries')}`,
-  undo: 'Undo',
-  redo: 'Redo',
   arrange: 'Arrange',
   group: 'Group what is selected',
   note: 'Add a note',
