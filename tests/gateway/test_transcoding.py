@@ -17,6 +17,7 @@ from imagegen.v1 import (
     model_pb2,
     queue_pb2,
     settings_pb2,
+    system_pb2,
     workflow_pb2,
 )
 from imagegen_gateway.descriptors import load_package
@@ -125,6 +126,15 @@ CASES: list[tuple[str, str, Any, str, Any]] = [
     ("POST", "/api/v1/backends/demo:refresh", {}, "RefreshBackend", backend_pb2.RefreshBackendRequest(name="demo")),
     ("POST", "/api/v1/backends/demo:drain", {}, "DrainBackend", backend_pb2.DrainBackendRequest(name="demo")),
     ("POST", "/api/v1/backends/demo:undrain", None, "UndrainBackend", backend_pb2.UndrainBackendRequest(name="demo")),
+    (
+        "POST",
+        "/api/v1/backends",
+        {"url": "http://10.0.0.7:8188", "labels": {"gpu": "3090"}, "validate_only": True},
+        "CreateBackend",
+        backend_pb2.CreateBackendRequest(url="http://10.0.0.7:8188", labels={"gpu": "3090"}, validate_only=True),
+    ),
+    ("DELETE", "/api/v1/backends/den", None, "DeleteBackend", backend_pb2.DeleteBackendRequest(name="den")),
+    ("GET", "/api/v1/system", None, "GetSystem", system_pb2.GetSystemRequest()),
     ("GET", "/api/v1/queue", None, "GetQueue", queue_pb2.GetQueueRequest()),
     (
         "GET",

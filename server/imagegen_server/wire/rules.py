@@ -15,6 +15,7 @@ PATTERNS: Final[Mapping[str, str]] = {
     "^[ -~]*$": "must be printable ASCII characters",
     "^[^=]*$": "must not hold '='",
     "^[a-z0-9-]*$": "must be lower-case letters, digits and hyphens",
+    "^[a-z0-9-]{0,64}$": "must be at most 64 lower-case letters, digits and hyphens",
     "^[a-z0-9][a-z0-9-]{0,63}$": "must be 1 to 64 lower-case letters, digits and hyphens, not beginning with a hyphen",
     "^([a-z0-9][a-z0-9-]{0,63})?$": "must be empty, or at most 64 lower-case letters, digits and hyphens, the first "
     "of them no hyphen",
