@@ -8,7 +8,6 @@ import { SCHEMAS } from './testing/schemas';
 
 beforeEach(() => {
   catalog.models = [];
-  catalog.backends = [];
 });
 
 function shown(

@@ -10,6 +10,7 @@ import {
   type GenerationState,
   type Problem,
 } from '$lib/state/generation';
+import { queue } from '$lib/live/stores.svelte';
 import { isDrawn, settled } from './drawings';
 import { inputsToSend, type FormSchema, type Values } from './schema';
 
@@ -23,6 +24,7 @@ export async function ask(state: GenerationState, schema: FormSchema, send: Send
   try {
     const inputs = await settled(inputsToSend(schema, currentValues(state)));
     const job = await create(specOf(state, inputs));
+    queue.send({ kind: 'answered', jobs: [job], at: Date.now() });
     send({ kind: 'accepted', jobId: job.job_id, workflowId: state.workflowId, seed: seedOf(job) });
   } catch (error) {
     send({ kind: 'refused', ...refusalOf(error) });

@@ -59,6 +59,17 @@ describe('what is entered', () => {
     expect([back.workflowId, currentValues(back), back.priority]).toEqual(['text-to-image', { prompt: 'mine' }, 3]);
   });
 
+  it('of a link without a workflow is meant for the default one', () => {
+    const early: GenerationEvent = {
+      kind: 'filled',
+      draft: draft({ workflow_id: '', inputs: { steps: 4 } }),
+      from: 'link',
+    };
+    const state = fold(fold(initial, early), { kind: 'workflow_chosen', workflowId: 'inpaint' });
+    expect(state.values).toEqual({ inpaint: { steps: 4 } });
+    expect(state.notice?.kind).toBe('filled');
+  });
+
   it('keeps to the range of priorities', () => {
     expect(after({ kind: 'priority_set', priority: 99 }).priority).toBe(10);
   });

@@ -99,6 +99,7 @@ export function fold(state: GenerationState, event: GenerationEvent): Generation
       return { ...state, ...event.entered, lastSeeds: event.lastSeeds };
     case 'workflow_chosen':
       if (event.workflowId === state.workflowId) return state;
+      if (!state.workflowId) return begun(state, event.workflowId);
       return { ...state, workflowId: event.workflowId, ...UNJUDGED, notice: undefined };
     case 'value_set':
       return withValue(state, event.name, event.value);
@@ -164,6 +165,12 @@ export function inputOf(path: string): string {
 
 function entered({ workflowId, values, backend, priority }: Entered): Entered {
   return { workflowId, values, backend, priority };
+}
+
+/** What a link filled in before anybody knew the default workflow is meant for that one. */
+function begun(state: GenerationState, workflowId: string): GenerationState {
+  const { '': early, ...values } = state.values;
+  return { ...state, workflowId, values: early ? { ...values, [workflowId]: early } : values };
 }
 
 function withValue(state: GenerationState, name: string, value: Json | undefined): GenerationState {

@@ -10,7 +10,7 @@ export const generate = {
   clearAll: 'Start over',
   cleared: 'The form is empty again.',
   automatic: 'Automatic',
-  automaticly: (value: string) => `Automatic (${value})`,
+  automatically: (value: string) => `Automatic (${value})`,
   reset: (title: string) => `Leave ${title} to the server`,
   slider: (title: string) => `${title}, slider`,
   required: 'needed',
