@@ -8,6 +8,8 @@ export interface RunView {
   /** How far that node is, 0..1; undefined: it does not say. */
   fraction?: number;
   done: ReadonlySet<string>;
+  /** It succeeded, and nobody knows any more which nodes it ran. */
+  isAllDone: boolean;
   cached: ReadonlySet<string>;
   /** Where the job failed; empty: nowhere. */
   failed: string;
@@ -38,6 +40,7 @@ export function runView(
     at,
     ...(progress && progress.steps > 0 && at && { fraction: progress.step / progress.steps }),
     done,
+    isAllDone: state === 'JOB_STATE_SUCCEEDED' && !nodes.length,
     cached: new Set(nodes.filter((node) => node.cached).map((node) => node.node_id)),
     failed: OVER.has(state) ? failed : '',
     ...(preview && preview.node_id && { preview: { node_id: preview.node_id, url: preview.url } }),

@@ -23,7 +23,6 @@ export const graph = {
   zoomIn: 'Zoom in',
   zoomOut: 'Zoom out',
   fit: 'Show all',
-  minimap: 'Overview of the graph',
   zoomControls: 'Zoom',
   handle: 'Socket',
   node: (title: string, className: string) => (className ? `${title}, ${className}` : title),
