@@ -11,7 +11,7 @@ import {
   type Problem,
 } from '$lib/state/generation';
 import { queue } from '$lib/live/stores.svelte';
-import { isDrawn, settled } from './drawings';
+import { settled, withStandIns } from './drawings';
 import { inputsToSend, type FormSchema, type Values } from './schema';
 
 type Send = (event: GenerationEvent) => void;
@@ -59,16 +59,17 @@ export async function foresee(
   signal: AbortSignal,
 ): Promise<void> {
   const given = inputsToSend(schema, currentValues(state));
-  const inputs = Object.fromEntries(Object.entries(given).filter(([, value]) => !isDrawn(value)));
-  const drawn = Object.keys(given).filter((name) => !(name in inputs));
   try {
-    const answer = await call('CreateJob', { spec: specOf(state, inputs), validate_only: true }, { signal });
+    const answer = await call(
+      'CreateJob',
+      { spec: specOf(state, withStandIns(given)), validate_only: true },
+      { signal },
+    );
     send({ kind: 'foreseen', foreseen: foreseenIn(jobOf(answer), given) });
   } catch (error) {
     if (signal.aborted) throw error;
     if (!(error instanceof ApiError)) return; // offline: the banner tells
-    const errors = Object.entries(fieldErrors(error, INPUTS)).filter(([path]) => !drawn.includes(path));
-    send({ kind: 'judged', errors: Object.fromEntries(errors) });
+    send({ kind: 'judged', errors: fieldErrors(error, INPUTS) });
   }
 }
 

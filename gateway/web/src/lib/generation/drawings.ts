@@ -30,6 +30,13 @@ export function drawingOf(value: Json | undefined): Drawing | undefined {
   return isDrawn(value) ? drawings.get(value) : undefined;
 }
 
+/** Inputs with the painted pictures in place of drawings: as good as the masks for a server that only looks. */
+export function withStandIns(inputs: Readonly<Record<string, Json>>): Record<string, Json> {
+  return Object.fromEntries(
+    Object.entries(inputs).map(([name, value]) => [name, isDrawn(value) ? (drawingOf(value)?.picture ?? '') : value]),
+  );
+}
+
 /** Whether a value names a drawing instead of a stored picture. */
 export function isDrawn(value: Json | undefined): value is string {
   return typeof value === 'string' && value.startsWith(PREFIX);
