@@ -28,13 +28,13 @@ export const queue = {
     PHASE_SAVING: 'Saving the picture',
   },
   reasons: {
-    WAIT_REASON_UNSPECIFIED: 'waits',
-    WAIT_REASON_TURN: 'waits for its turn',
-    WAIT_REASON_NO_BACKEND: 'waits for a backend: none that could run it is there and open',
-    WAIT_REASON_PAUSED: 'is paused',
-    WAIT_REASON_RETRY_DELAY: 'waits a moment before it is tried again',
-    WAIT_REASON_OWNER_LIMIT: 'waits for another job of its owner to end',
-    WAIT_REASON_QUEUE_PAUSED: 'waits: the queue is paused',
+    WAIT_REASON_UNSPECIFIED: 'Waits',
+    WAIT_REASON_TURN: 'Waits for its turn',
+    WAIT_REASON_NO_BACKEND: 'Waits for a backend: none that could run it is there and open',
+    WAIT_REASON_PAUSED: 'Is paused',
+    WAIT_REASON_RETRY_DELAY: 'Waits a moment before it is tried again',
+    WAIT_REASON_OWNER_LIMIT: 'Waits for another job of its owner to end',
+    WAIT_REASON_QUEUE_PAUSED: 'Waits: the queue is paused',
   },
 
   // The view
