@@ -1,5 +1,6 @@
 """What keeps the project itself honest: documents that match the code, and files that stand alone."""
 
+import json
 import re
 import subprocess
 import sys
@@ -67,6 +68,18 @@ def test_lock_files_hold_no_addresses() -> None:
     ]
     assert len(locks) >= 6
     assert [path.name for path in locks if re.search(r'"resolved"|^--|@ http', path.read_text(), re.MULTILINE)] == []
+
+
+def test_the_lock_of_the_page_is_whole() -> None:
+    """One written on a machine of one kind can leave out what another kind needs; there it could not be installed."""
+    packages = json.loads((ROOT / "gateway" / "web" / "package-lock.json").read_text())["packages"]
+    missing = [
+        name
+        for path, package in packages.items()
+        for name in package.get("optionalDependencies", {})
+        if f"node_modules/{name}" not in packages and f"{path}/node_modules/{name}" not in packages
+    ]
+    assert missing == []
 
 
 def test_requirements_are_pinned_with_hashes() -> None:
