@@ -48,7 +48,16 @@ async def newest(stack: Stack, workflow_id: str) -> dict[str, Any]:
     return dict((await stack.call("GET", f"/api/v1/workflows/{workflow_id}"))["workflow"])
 
 
-async def test_a_file_is_imported_mended_and_tried(page: Page, stack: Stack) -> None:
+async def made_by(page: Page, stack: Stack, button: str) -> str:
+    """Presses the button and waits for the picture; gives the workflow that made it."""
+    async with page.expect_response("**/api/v1/jobs") as answer:
+        await page.get_by_role("button", name=button, exact=True).click()
+    job = await stack.ended((await (await answer.value).json())["job"]["job_id"])
+    assert job["state"] == "JOB_STATE_SUCCEEDED"
+    return str(job["spec"]["workflow"]["workflow_id"])
+
+
+async def test_a_file_is_imported_mended_and_used(page: Page, stack: Stack) -> None:
     await page.goto(f"{stack.url}/#/workflows")
     await page.get_by_role("button", name="Import a workflow").click()
     file = FilePayload(name="Tower.json", mimeType="application/json", buffer=json.dumps(GRAPH).encode())
@@ -67,12 +76,10 @@ async def test_a_file_is_imported_mended_and_tried(page: Page, stack: Stack) -> 
     assert "cfg_scale" not in [each["name"] for each in tower["inputs"]]
     assert "18446744073709551615" in tower["graph_json"]
 
-    await page.get_by_role("link", name="Open it in the editor").click()
-    await page.get_by_role("tab", name="Try it").click()
-    async with page.expect_response("**/api/v1/jobs") as answer:
-        await page.get_by_role("button", name="Try it", exact=True).click()
-    job = (await (await answer.value).json())["job"]
-    assert (await stack.ended(job["job_id"]))["state"] == "JOB_STATE_SUCCEEDED"
+    await page.get_by_role("link", name="Make a picture with it").click()
+    assert await made_by(page, stack, "Make a picture") == "tower"
+    await page.goto(f"{stack.url}/#/workflows/tower?panel=try")
+    assert await made_by(page, stack, "Try it") == "tower"
 
 
 async def test_a_picture_brings_its_workflow(page: Page, stack: Stack) -> None:

@@ -159,25 +159,6 @@ export class Editing {
   }
 }
 
-/** Drafts that are not stored stay here while one looks elsewhere. */
-const drafts = new Map<string, Editing>();
-
-/** The editor of a workflow: the one that was left with changes, or a new one. */
-export function editingOf(workflow_id: string, revision: number): Editing {
-  const kept = revision ? undefined : drafts.get(workflow_id);
-  return kept ?? new Editing(workflow_id, revision);
-}
-
-/** Keeps an editor that is left, if there is something in it that is not stored. */
-export function leave(editing: Editing): void {
-  if (editing.isDirty && !editing.revision) drafts.set(editing.workflow_id, editing);
-  else drafts.delete(editing.workflow_id);
-}
-
-export function hasDraft(workflow_id: string): boolean {
-  return drafts.has(workflow_id);
-}
-
 /** What of a draft is compared with revisions. */
 function comparable(content: Content): Comparable {
   const { title, description, labels, inputs } = content;

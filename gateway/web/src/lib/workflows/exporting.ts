@@ -1,8 +1,5 @@
 /** Workflows as files, and such files read again. */
 import type { Sent, Workflow, WorkflowInput } from '$lib/api/contract';
-import { loadDefinitions } from '$lib/graph/loading';
-import { readContent } from '$lib/graph/reading';
-import { writeUi } from '$lib/graph/writing';
 import { fetchWorkflow } from './changing';
 
 /** As ComfyUI takes it from programs, as its page saves it, or with the inputs, as this page reads it. */
@@ -18,6 +15,12 @@ export async function exportAs(format: Format, { workflow_id }: Pick<Workflow, '
 async function contentOf(format: Format, workflow: Workflow): Promise<string> {
   if (format === 'api') return workflow.graph_json;
   if (format === 'ours') return asFile(workflow);
+  // What draws graphs is large, and seldom needed here.
+  const [{ loadDefinitions }, { readContent }, { writeUi }] = await Promise.all([
+    import('$lib/graph/loading'),
+    import('$lib/graph/reading'),
+    import('$lib/graph/writing'),
+  ]);
   const definitions = await loadDefinitions();
   return writeUi(readContent(workflow, definitions), definitions, 2);
 }

@@ -14,14 +14,14 @@ const PICTURES = ['image/png', 'image/jpeg', 'image/webp'];
 export const importing = new Store<ImportState, ImportEvent>(NOTHING_READ, fold);
 
 /** Reads a file or a text. Never throws: the store says what became of it. */
-export async function bring(content: File | string, mapping = ''): Promise<void> {
-  if (typeof content === 'string') return readText(content, '', mapping);
+export async function bring(content: File | string): Promise<void> {
+  if (typeof content === 'string') return readText(content, '');
   importing.send({ kind: 'reading', source: content.name });
   if (PICTURES.includes(content.type)) return readPicture(content);
   if (content.size > MAX_TEXT_BYTES) return refuse(text.workflows.importing.tooLarge);
   const words = await content.text();
   if (words.includes('\u0000')) return refuse(text.workflows.importing.unreadable);
-  return readText(words, content.name, mapping);
+  return readText(words, content.name);
 }
 
 /** Reads a picture that is stored already. */
@@ -29,6 +29,21 @@ export async function bringAsset(digest: string): Promise<void> {
   const source = text.workflows.importing.fromGallery;
   importing.send({ kind: 'reading', source });
   return read(source, { asset: digest });
+}
+
+/** Reads the graph again with Open WebUI's node mapping, which says what its inputs are. */
+export async function readWithMapping(openwebui_nodes_json: string): Promise<void> {
+  const { found } = importing.state;
+  if (!found) return;
+  const { graph_json, title } = found.workflow;
+  try {
+    const answer = await call('ImportWorkflow', { text: graph_json, name: title, openwebui_nodes_json });
+    importing.send({ kind: 'read', source: found.source, answer });
+  } catch (error) {
+    importing.send({ kind: 'not_stored', errors: { openwebui_nodes_json: messageOf(error) } });
+    return;
+  }
+  return judge();
 }
 
 /** Asks each backend about the workflow as it is now. */
@@ -62,12 +77,12 @@ export async function store(): Promise<void> {
   }
 }
 
-async function readText(words: string, source: string, mapping: string): Promise<void> {
+async function readText(words: string, source: string): Promise<void> {
   const shown = source || text.workflows.importing.pasted;
   importing.send({ kind: 'reading', source: shown });
   if (new Blob([words]).size > MAX_TEXT_BYTES) return refuse(text.workflows.importing.tooLarge);
   const workflow = readOurs(words);
-  if (!workflow) return read(shown, { text: words, name: source, openwebui_nodes_json: mapping });
+  if (!workflow) return read(shown, { text: words, name: source });
   importing.send({ kind: 'read_ours', source: shown, workflow: { ...workflow, workflow_id: '' } });
   return judge();
 }
