@@ -72,7 +72,7 @@ async def test_several_are_asked_for_without_waiting(form: Page, stack: Stack) -
     await steps(form).fill("3")
     await form.get_by_role("button", name="One picture more").click()
     for _ in range(3):
-        await form.get_by_role("button", name="Make 2 pictures").click()
+        await form.get_by_role("button", name="Generate 2 pictures").click()
     strip = form.get_by_role("region", name="Last pictures")
     await expect(strip.get_by_role("button", name="Show: one of several")).to_have_count(3)
 
@@ -110,13 +110,13 @@ async def test_a_painted_mask_goes_with_the_request(form: Page, stack: Stack) ->
     await canvas.press("ArrowRight")
     await canvas.press(" ")
     assert await serious_problems(form) == []
-    undo = form.get_by_role("button", name="Undo", exact=True)
+    undo = form.get_by_role("dialog").get_by_role("button", name="Undo", exact=True)
     await undo.click()
     await form.keyboard.press("Control+z")
     await expect(undo).to_be_disabled()
     await form.keyboard.press("Control+Shift+z")
     await form.get_by_role("button", name="Use this mask").click()
-    await form.get_by_role("button", name="Make a picture").click()
+    await form.get_by_role("button", name="Generate a picture").click()
     job = await shown_job(form, stack)
     mask = await stack.call("GET", f"/api/v1/assets/{inputs_of(job)['mask']}/info")
     assert (mask["asset"]["width"], mask["asset"]["height"]) == (256, 256)
@@ -160,10 +160,10 @@ async def test_what_was_not_heard_is_asked_again_as_the_same(counted: tuple[Page
     await prompt(form).fill("through the storm")
     await steps(form).fill("2")
     await form.context.set_offline(True)
-    await form.get_by_role("button", name="Make a picture").click()
+    await form.get_by_role("button", name="Generate a picture").click()
     await expect(form.get_by_text("Nothing was sent: there is no connection.")).to_be_visible()
     await form.context.set_offline(False)
-    await form.get_by_role("button", name="Make a picture").click()
+    await form.get_by_role("button", name="Generate a picture").click()
     await form.wait_for_url(JOB)
     assert len(keys) == 2
     assert len(set(keys)) == 1

@@ -95,7 +95,7 @@ export const generate = {
     fewer: 'One picture fewer',
     more: 'One picture more',
   },
-  go: (count: number) => (count > 1 ? `Make ${count} pictures` : 'Make a picture'),
+  go: (count: number) => (count > 1 ? `Generate ${count} pictures` : 'Generate a picture'),
   goKeys: 'Ctrl and Enter do the same, anywhere in the form.',
   sending: 'Sending…',
   startsNow: 'Starts at once',
