@@ -1,13 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import type { Asset } from '$lib/api/contract';
-import { EMPTY_DRAFT } from '$lib/state/draft';
-import { settingsOf, titleOf } from './describing';
+import type { Asset, AssetSource } from '$lib/api/contract';
+import { inputsOfSource, settingsOf, titleOf } from './describing';
 import { fileName } from './files';
 
 describe('settingsOf', () => {
   it('tells what people look for first, and leaves out what says nothing', () => {
     const inputs = { width: 512, count: 1, negative_prompt: '', seed: '7', prompt: 'a fox', strength: 0 };
-    expect(settingsOf({ ...EMPTY_DRAFT, inputs }).map(({ name, value }) => `${name}: ${value}`)).toEqual([
+    expect(settingsOf(inputs).map(({ name, value }) => `${name}: ${value}`)).toEqual([
       'prompt: a fox',
       'seed: 7',
       'width: 512',
@@ -23,8 +22,13 @@ describe('settingsOf', () => {
     [{ loras: [{ name: 'ink', weight: 0.5 }, { name: 'glow' }] }, 'ink (0.5)\nglow (1)', 'long'],
     [{ loras: [{ name: 'ink', weight: 1, text_encoder_weight: 0 }] }, 'ink (1, 0)', 'short'],
   ])('shows %o', (inputs, value, kind) => {
-    expect(settingsOf({ ...EMPTY_DRAFT, inputs })[0]).toMatchObject({ value, kind });
+    expect(settingsOf(inputs)[0]).toMatchObject({ value, kind });
   });
+});
+
+it('tells of a picture whose job is forgotten what was kept with it', () => {
+  const source = { prompt: 'a fox', model: '', owner: 'anna' } as AssetSource;
+  expect(settingsOf(inputsOfSource(source))).toEqual([{ name: 'prompt', value: 'a fox', kind: 'long' }]);
 });
 
 it('names inputs that nobody knows as people write', () => {

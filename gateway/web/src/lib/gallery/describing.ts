@@ -1,6 +1,5 @@
 /** What a picture was made with, line by line. Pure. */
-import type { Draft } from '$lib/state/draft';
-import type { Json } from '$lib/api/contract';
+import type { AssetSource, Json } from '$lib/api/contract';
 
 export interface Setting {
   name: string;
@@ -14,12 +13,17 @@ const FIRST = ['prompt', 'negative_prompt', 'model', 'seed', 'steps', 'cfg_scale
 const LONG_CHARS = 60;
 
 /** Every input with its value; what is empty, or always one in a picture's own settings, is left out. */
-export function settingsOf(draft: Draft): Setting[] {
+export function settingsOf(inputs: Record<string, Json>): Setting[] {
   const place = (name: string) => (FIRST.includes(name) ? FIRST.indexOf(name) : FIRST.length);
-  return Object.entries(draft.inputs)
+  return Object.entries(inputs)
     .filter(([name, value]) => value !== '' && value !== null && name !== 'count' && name !== 'batch_size')
     .sort(([a], [b]) => place(a) - place(b))
     .map(([name, value]) => setting(name, value));
+}
+
+/** What is kept with a picture, for when its job is forgotten, or was a graph without a form. */
+export function inputsOfSource({ prompt, model, seed }: AssetSource): Record<string, Json> {
+  return { prompt, model, seed: seed ?? '' };
 }
 
 function setting(name: string, value: Json): Setting {

@@ -6,7 +6,7 @@ import { Gallery } from '$lib/gallery/gallery.svelte';
 import Lightbox from './Lightbox.svelte';
 
 function picture(digest: string, part: Partial<Asset> = {}): Asset {
-  const source = { prompt: `picture ${digest}`, seed: '7' };
+  const source = { prompt: `picture ${digest}`, model: '', seed: '7' };
   return { digest, media_type: 'image/png', width: 8, height: 8, size_bytes: '9', source, ...part } as unknown as Asset;
 }
 
