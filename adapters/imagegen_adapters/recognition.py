@@ -9,6 +9,7 @@ from typing import Any, Final
 import aiohttp
 from yarl import URL
 
+from imagegen_adapters.config import LOOPS, VIA
 from imagegen_adapters.errors import AdapterError, Unauthenticated, Unintelligible, Unreachable
 
 TIMEOUT_S: Final = 8.0
@@ -18,19 +19,21 @@ _REFUSES_LOGIN: Final = frozenset({401, 407})
 _HAS_NO_SERVER: Final = frozenset({502, 503, 504})
 
 
-async def find_kind(url: str) -> str:
+async def find_kind(url: str, *, via: str = "") -> str:
     """ "comfyui" or "a1111", as the server at "http://[user:password@]host:port[/prefix]" answers.
 
-    Raises Unreachable, Unauthenticated, or Unintelligible for a server that is neither; ValueError for a `url` that is
-    none.
+    `via`: what is sent as VIA. Raises Unreachable, Unauthenticated, or Unintelligible for a server that is neither;
+    ValueError for a `url` that is none.
     """
     parsed = URL(url.rstrip("/"))
     base = parsed.with_user(None)
-    login = aiohttp.encode_basic_auth(parsed.user, parsed.password or "", "utf-8") if parsed.user else None
-    headers = {"Authorization": login} if login else None
+    # Not packed: a few kilobytes can unfold to gigabytes.
+    headers = {"Accept-Encoding": "identity", VIA: via}
+    if parsed.user:
+        headers["Authorization"] = aiohttp.encode_basic_auth(parsed.user, parsed.password or "", "utf-8")
     async with (
         _translated(base),
-        aiohttp.ClientSession(headers=headers, cookie_jar=aiohttp.DummyCookieJar()) as session,
+        aiohttp.ClientSession(headers=headers, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False) as session,
     ):
         if "system" in (await _ask(session, base, "system_stats") or {}):
             return "comfyui"
@@ -47,6 +50,8 @@ async def _ask(session: aiohttp.ClientSession, base: URL, path: str) -> dict[str
     async with session.get(base.joinpath(*path.split("/")), allow_redirects=False) as response:
         if response.status in _REFUSES_LOGIN:
             raise Unauthenticated(f"the server at {base} refused our user name and password")
+        if response.status == LOOPS:
+            raise Unintelligible(f"what listens at {base} is this imagegen server itself")
         if response.status in _HAS_NO_SERVER:
             raise Unreachable(f"the proxy before the server at {base} answered {response.status}")
         if 300 <= response.status < 400:

@@ -56,6 +56,8 @@ class Keyring:
         self._changed = asyncio.Condition()
         self.is_complete = False
         """Whether the server has told of its keys, so that there are no others."""
+        self.server_id = ""
+        """Which server that is; empty: it has not told."""
 
     @property
     def keys(self) -> tuple[Key, ...]:
@@ -147,6 +149,7 @@ async def _read(ring: Keyring, stub: "KeyServiceAsyncStub", pauses: Pauses) -> N
     try:
         async for told in call:
             pauses.reset()
+            ring.server_id = told.server_id
             await ring.replace([checked(each) for each in told.keys])
     finally:
         call.cancel()

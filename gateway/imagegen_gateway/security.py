@@ -17,6 +17,8 @@ from imagegen_gateway.keyring import Keyring
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+VIA = "Imagegen-Via"
+"""Which server of ours asks, where one is a backend of another."""
 PUBLIC_PATHS = frozenset(
     {
         "/",
@@ -68,6 +70,7 @@ class Guard:
         async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
             self.check_host(request)
             check_encoding(request)
+            self.check_loop(request)
             if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
                 return web.Response(status=204)
             # A page may open a websocket to anywhere, and read it.
@@ -88,6 +91,11 @@ class Guard:
         host = hostname(request.headers.get("Host", ""))
         if host not in self._hosts:
             raise Problem(421, f"this gateway is not {host[:100]!r}; names can be added with IMAGEGEN_ALLOWED_HOSTS")
+
+    def check_loop(self, request: web.Request) -> None:
+        """Raises Problem 508 when our own server asks: somebody made this gateway a backend of it."""
+        if self._keyring.server_id and request.headers.get(VIA) == self._keyring.server_id:
+            raise Problem(508, "this is the imagegen server that asks: it cannot be a backend of its own")
 
     def check_origin(self, request: web.Request) -> None:
         """Raises Problem 403 when another site's page asks for a change."""

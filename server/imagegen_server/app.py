@@ -37,7 +37,7 @@ from imagegen_server.settings.layers import layer_of
 from imagegen_server.settings.runtime import open_settings
 from imagegen_server.stores.store import Store, open_store
 from imagegen_server.tasks import running
-from imagegen_server.tokens import TokenCodec
+from imagegen_server.tokens import TokenCodec, server_id_of
 from imagegen_server.watching import HEARTBEAT_S
 from imagegen_server.wire.events import encode_durable
 from imagegen_server.wire.jobs import JobCodec
@@ -92,7 +92,11 @@ async def serve(
 
         hosting = await stack.enter_async_context(
             open_hosting(
-                open_adapter=open_adapter, clock=time.time, on_change=note_backends, intervals=rhythm.intervals
+                open_adapter=open_adapter,
+                clock=time.time,
+                on_change=note_backends,
+                intervals=rhythm.intervals,
+                via=server_id_of(store.token_key),
             )
         )
         fleet = await open_fleet(hosting, [_member(each, store) for each in settings.backends])

@@ -7,7 +7,7 @@ the fleet ends. So backends come and go one by one while everything runs.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import Adapter
@@ -55,6 +55,8 @@ class Hosting:
     clock: Clock
     on_change: Callable[[], None]
     intervals: Intervals
+    via: str
+    """Sent to all of them, so that one that is this server itself is found out."""
     _living: dict[Backend, asyncio.Task[None]] = field(default_factory=dict)
 
     async def host(self, member: Member) -> Backend:
@@ -77,7 +79,7 @@ class Hosting:
 
     async def _live(self, member: Member, opened: asyncio.Future[Backend]) -> None:
         try:
-            async with self.open_adapter(member.config) as adapter:
+            async with self.open_adapter(replace(member.config, via=self.via)) as adapter:
                 if opened.cancelled():
                     return  # whoever wanted it is gone
                 backend = Backend(member, adapter, clock=self.clock, on_change=self.on_change, intervals=self.intervals)
@@ -94,11 +96,13 @@ class Hosting:
 
 @asynccontextmanager
 async def open_hosting(
-    *, open_adapter: OpenAdapter, clock: Clock, on_change: Callable[[], None], intervals: Intervals
+    *, open_adapter: OpenAdapter, clock: Clock, on_change: Callable[[], None], intervals: Intervals, via: str = ""
 ) -> AsyncIterator[Hosting]:
     """Where backends live; at the end of the block all are dismissed."""
     async with task_group() as tasks:
-        yield Hosting(tasks=tasks, open_adapter=open_adapter, clock=clock, on_change=on_change, intervals=intervals)
+        yield Hosting(
+            tasks=tasks, open_adapter=open_adapter, clock=clock, on_change=on_change, intervals=intervals, via=via
+        )
 
 
 async def open_fleet(hosting: Hosting, members: Sequence[Member]) -> Fleet:

@@ -53,6 +53,7 @@ async def answering(path: str, answer: web.Response) -> AsyncIterator[str]:
         ("/system_stats", web.Response(status=302, headers={"Location": "/"}), Unintelligible, "elsewhere"),
         ("/system_stats", web.Response(status=401), Unauthenticated, "refused"),
         ("/system_stats", web.Response(status=502), Unreachable, "proxy"),
+        ("/system_stats", web.Response(status=508), Unintelligible, "this imagegen server itself"),
         ("/internal/ping", web.json_response({}), Unintelligible, "--api"),
     ],
 )

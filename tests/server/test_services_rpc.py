@@ -33,6 +33,8 @@ class BrokenService:
     async def undrain_backend(self, request: pb.UndrainBackendRequest, context: object) -> pb.UndrainBackendResponse:
         raise NotImplementedError
 
+    create_backend = delete_backend = undrain_backend
+
 
 @asynccontextmanager
 async def serving_broken() -> AsyncIterator[Caller]:

@@ -56,7 +56,7 @@ async def open_a1111(config: BackendConfig, timeouts: Timeouts | None = None) ->
     preview_every = _read_preview_every(config)
     limits = timeouts or Timeouts()
     limits = replace(limits, silence_s=read_patience(config, limits.silence_s))
-    async with open_client(config.url, limits) as client:
+    async with open_client(config.url, limits, headers=config.headers) as client:
         adapter = A1111Adapter(client, timeouts=limits, preview_every_n_steps=preview_every)
         try:
             yield adapter

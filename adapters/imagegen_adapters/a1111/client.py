@@ -199,24 +199,27 @@ class Client:
 
 
 @asynccontextmanager
-async def open_client(url: str, timeouts: Timeouts) -> AsyncIterator[Client]:
+async def open_client(
+    url: str, timeouts: Timeouts, *, headers: Mapping[str, str] | None = None
+) -> AsyncIterator[Client]:
     """A client for the server at `url`, whose user and password, if any, are sent as basic auth.
 
-    Connects lazily. Raises ValueError for a `url` that is none.
+    `headers` go with every request. Connects lazily. Raises ValueError for a `url` that is none.
     """
     full = URL(url)
     if full.scheme not in ("http", "https") or not full.host:
         # Without the address itself: it may hold a password.
         raise ValueError('the backend\'s url must look like "http://host:port"')
     base = URL(str(full.with_user(None).with_query(None).with_fragment(None)).rstrip("/"))
-    headers = {"Accept-Encoding": "identity"}  # compressing costs the server more than it saves
+    # Compressing costs the server more than it saves.
+    sent = {"Accept-Encoding": "identity", **(headers or {})}
     if full.user:
-        headers["Authorization"] = aiohttp.encode_basic_auth(full.user, full.password or "", "utf-8")
+        sent["Authorization"] = aiohttp.encode_basic_auth(full.user, full.password or "", "utf-8")
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect_s)
     async with (
         aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(keepalive_timeout=IDLE_S),
-            headers=headers,
+            headers=sent,
             timeout=timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
         ) as calls,
@@ -224,7 +227,7 @@ async def open_client(url: str, timeouts: Timeouts) -> AsyncIterator[Client]:
         # nobody could tell whether the job runs.
         aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(force_close=True, limit=0, socket_factory=_open_socket),
-            headers=headers,
+            headers=sent,
             timeout=timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
         ) as jobs,

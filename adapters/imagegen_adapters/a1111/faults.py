@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from imagegen_adapters.config import LOOPS
 from imagegen_adapters.errors import (
     AdapterError,
     GpuFault,
@@ -65,6 +66,8 @@ def error_from(status: int, body: bytes) -> AdapterError:
             return Unreachable("the server has no such route: it is still starting, or runs without --api")
         case 404 | 422:
             return _rejected(message, document)
+        case _ if status == LOOPS:
+            return Unintelligible("what listens there is this imagegen server itself")
         case 502 | 503 | 504:
             return Unreachable(f"a proxy before the server answered {status}")
         case _ if 300 <= status < 400:

@@ -122,7 +122,10 @@ async def open_comfyui(config: BackendConfig, timing: Timing | None = None) -> A
     timing = timing or Timing()
     timing = replace(timing, unreachable_s=read_patience(config, timing.unreachable_s))
     client_id = config.options.get("client_id") or uuid4().hex
-    async with open_client(config.url, timing) as client, open_link(client, client_id, timing) as link:
+    async with (
+        open_client(config.url, timing, headers=config.headers) as client,
+        open_link(client, client_id, timing) as link,
+    ):
         backend = Backend(client, link, timing)
         try:
             yield ComfyUIAdapter(backend)

@@ -27,6 +27,7 @@ from imagegen_adapters.comfyui.answers import (
     read_uploaded,
 )
 from imagegen_adapters.comfyui.protocol import FEATURE_FLAGS, OutputFile
+from imagegen_adapters.config import LOOPS
 from imagegen_adapters.errors import AdapterError, Rejected, Unauthenticated, Unintelligible, Unreachable
 
 _MAX_ANSWER_BYTES = 64 * 1024 * 1024
@@ -226,11 +227,16 @@ class ComfyClient:
         timeout = aiohttp.ClientTimeout(total=timeout_s or self._timing.request_s)
         headers = {"Content-Type": "application/json"} if is_json else None
         with _translated(self._url):
+            # No redirects: they would turn a POST into a GET, or take the password elsewhere.
             async with self._session.request(
-                method, url, params=query, data=data, headers=headers, timeout=timeout
+                method, url, params=query, data=data, headers=headers, timeout=timeout, allow_redirects=False
             ) as response:
+                if 300 <= response.status < 400:
+                    raise Unintelligible(f"the backend at {self._url} sends us elsewhere; give the address it leads to")
                 if response.status in _REFUSES_LOGIN:
                     raise Unauthenticated(f"the backend at {self._url} refused our user name and password")
+                if response.status == LOOPS:
+                    raise Unintelligible(f"what listens at {self._url} is this imagegen server itself")
                 if response.status in _HAS_NO_SERVER:
                     raise Unreachable(f"the proxy before the backend at {self._url} answered {response.status}")
                 if response.status == 413:
@@ -239,12 +245,19 @@ class ComfyClient:
 
 
 @asynccontextmanager
-async def open_client(url: str, timing: Timing) -> AsyncIterator[ComfyClient]:
-    """A client for the server at `url`, "http://[user:password@]host:port[/prefix]". Connects on first use."""
+async def open_client(
+    url: str, timing: Timing, *, headers: Mapping[str, str] | None = None
+) -> AsyncIterator[ComfyClient]:
+    """A client for the server at `url`, "http://[user:password@]host:port[/prefix]". Connects on first use.
+
+    `headers` go with every request.
+    """
     parsed = URL(url.rstrip("/"))
     # For servers behind a proxy that asks: ComfyUI itself knows no users.
-    login = aiohttp.encode_basic_auth(parsed.user, parsed.password or "") if parsed.user else None
-    async with aiohttp.ClientSession(headers={"Authorization": login} if login else None) as session:
+    sent = dict(headers or {})
+    if parsed.user:
+        sent["Authorization"] = aiohttp.encode_basic_auth(parsed.user, parsed.password or "", "utf-8")
+    async with aiohttp.ClientSession(headers=sent) as session:
         yield ComfyClient(session, parsed.with_user(None), timing)
 
 

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from imagegen.v1 import backend_pb2 as pb
 from imagegen_adapters.errors import Unauthenticated, Unintelligible, Unreachable
@@ -29,6 +30,7 @@ class BackendService:
     membership: Membership
     allows_changes: bool
     present: Present
+    server_id: str
 
     async def list_backends(self, _request: pb.ListBackendsRequest, _: Context) -> pb.ListBackendsResponse:
         return pb.ListBackendsResponse(backends=self.present.backends())
@@ -53,7 +55,7 @@ class BackendService:
 
     async def create_backend(self, request: pb.CreateBackendRequest, _: Context) -> pb.CreateBackendResponse:
         self._refuse_if_fixed()
-        wanted = await _wanted(request)
+        wanted = await self._wanted(request)
         if request.validate_only:
             async with self.membership.trying(wanted) as backend:
                 return await self._answered(backend)
@@ -75,31 +77,31 @@ class BackendService:
             message = "backends cannot be changed here: the setting allow_backend_changes is off"
             raise Refused("BACKENDS_ARE_FIXED", message)
 
+    async def _wanted(self, request: pb.CreateBackendRequest) -> BackendSettings:
+        """Refused: INVALID_REQUEST, BACKEND_UNREACHABLE."""
+        kind, url = request.kind, request.url.strip()
+        if kind and kind not in KINDS:
+            raise bad_field("INVALID_REQUEST", "kind", f"must be one of {', '.join(KINDS)}, or empty to find it out")
+        if kind == "demo" and url:
+            raise bad_field("INVALID_REQUEST", "url", "the demo is built in and has no address")
+        if kind != "demo" and not is_http(url):
+            raise bad_field("INVALID_REQUEST", "url", "must be an address like http://127.0.0.1:8188")
+        # As a browser has it, with what a page puts behind it: "/?__theme=dark", "/#".
+        url = urlsplit(url)._replace(query="", fragment="").geturl()
+        return BackendSettings(
+            name=request.name,
+            kind=kind or await self._found_kind(url),
+            url=url,
+            labels=dict(request.labels),
+            max_concurrent_jobs=request.max_concurrent_jobs,
+        )
 
-async def _wanted(request: pb.CreateBackendRequest) -> BackendSettings:
-    """Refused: INVALID_REQUEST, BACKEND_UNREACHABLE."""
-    kind, url = request.kind, request.url.strip()
-    if kind and kind not in KINDS:
-        raise bad_field("INVALID_REQUEST", "kind", f"must be one of {', '.join(KINDS)}, or empty to find it out")
-    if kind == "demo" and url:
-        raise bad_field("INVALID_REQUEST", "url", "the demo is built in and has no address")
-    if kind != "demo" and not is_http(url):
-        raise bad_field("INVALID_REQUEST", "url", "must be an address like http://127.0.0.1:8188")
-    return BackendSettings(
-        name=request.name,
-        kind=kind or await _found_kind(url),
-        url=url,
-        labels=dict(request.labels),
-        max_concurrent_jobs=request.max_concurrent_jobs,
-    )
-
-
-async def _found_kind(url: str) -> str:
-    try:
-        return await find_kind(url)
-    except Unreachable as error:
-        raise Refused("BACKEND_UNREACHABLE", str(error)) from error
-    except (Unauthenticated, Unintelligible) as error:
-        raise bad_field("INVALID_REQUEST", "url", str(error)) from error
-    except ValueError as error:
-        raise bad_field("INVALID_REQUEST", "url", "is no address that can be used") from error
+    async def _found_kind(self, url: str) -> str:
+        try:
+            return await find_kind(url, via=self.server_id)
+        except Unreachable as error:
+            raise Refused("BACKEND_UNREACHABLE", str(error)) from error
+        except (Unauthenticated, Unintelligible) as error:
+            raise bad_field("INVALID_REQUEST", "url", str(error)) from error
+        except ValueError as error:
+            raise bad_field("INVALID_REQUEST", "url", "is no address that can be used") from error

@@ -13,6 +13,7 @@ from imagegen_server.wire.scalars import to_timestamp
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyService:
     keys: Keys
+    server_id: str
 
     async def list_keys(self, _request: pb.ListKeysRequest, _: Context) -> pb.ListKeysResponse:
         return pb.ListKeysResponse(keys=map(_encode, await self.keys.stored()))
@@ -35,7 +36,7 @@ class KeyService:
         async with aclosing(self.keys.watch()) as told:
             async for keys in told:
                 watched = [pb.WatchedKey(key=_encode(key), sha256=key.sha256) for key in keys]
-                await context.write(pb.WatchKeysResponse(keys=watched))
+                await context.write(pb.WatchKeysResponse(keys=watched, server_id=self.server_id))
 
 
 def _encode(key: StoredKey) -> pb.Key:

@@ -48,7 +48,7 @@ from imagegen_server.services.views import JobViews
 from imagegen_server.services.workflows import WorkflowService
 from imagegen_server.settings.runtime import RuntimeSettings
 from imagegen_server.stores.store import Store
-from imagegen_server.tokens import TokenCodec
+from imagegen_server.tokens import TokenCodec, server_id_of
 from imagegen_server.validation import SpecChecker
 from imagegen_server.workflows.definitions import Definitions
 from imagegen_server.workflows.library import Library
@@ -146,8 +146,9 @@ def _by_module(parts: Parts) -> dict[ModuleType, object]:
             membership=parts.membership,
             allows_changes=parts.configured.allow_backend_changes,
             present=present,
+            server_id=server_id_of(store.token_key),
         ),
-        key_pb2: KeyService(keys=parts.keys),
+        key_pb2: KeyService(keys=parts.keys, server_id=server_id_of(store.token_key)),
         model_pb2: ModelService(fleet=parts.fleet),
         system_pb2: SystemService(
             present=present,

@@ -1,6 +1,7 @@
-"""imagegen as a backend of imagegen: our own adapter for A1111 servers, pointed at the dialect."""
+"""imagegen as a backend of imagegen: our own adapters, pointed at the dialects. But never as a backend of its own."""
 
 import asyncio
+from itertools import product
 
 import pytest
 
@@ -8,6 +9,7 @@ from imagegen_adapters.a1111.adapter import open_a1111
 from imagegen_adapters.config import BackendConfig
 from imagegen_adapters.contract import ImageParameters, ImageReady, PreviewFrame, Progressed, Run, Task, Warned
 from imagegen_adapters.errors import Cancelled
+from imagegen_client.errors import InvalidRequest
 from tests.gateway.dialects.conftest import House
 
 
@@ -45,3 +47,14 @@ async def test_the_adapter_follows_and_stops_its_job_here(house: House) -> None:
     async with open_a1111(config(house)) as adapter, adapter.run(task(300)) as run:
         with pytest.raises(Cancelled):
             await asyncio.wait_for(stop_in_the_middle(run), 10)
+
+
+async def test_a_server_is_no_backend_of_its_own(house: House) -> None:
+    for kind, prefix in product(("", "a1111", "comfyui"), ("a1111", "comfyui")):
+        url = f"{house.url}/{prefix}/"
+        if not kind:
+            with pytest.raises(InvalidRequest, match="this imagegen server itself"):
+                await house.client.add_backend(url=url)
+            continue
+        tried = await house.client.add_backend(url=url, kind=kind, validate_only=True)
+        assert "this imagegen server itself" in tried.reason

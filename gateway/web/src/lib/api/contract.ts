@@ -277,7 +277,7 @@ export interface CreateBackendRequest {
   name: string;
   /** "comfyui", "a1111" or "demo"; empty: found out by asking the address. */
   kind: string;
-  /** Its address, as "http://192.168.1.20:8188"; user and password for basic authentication may be in it, and are never given out again. Not for the demo. */
+  /** Its address as a browser takes it, with scheme and port; user and password for basic authentication may be in it, and are never given out again. Not for the demo. */
   url: string;
   /** Labels that JobSpec.backend_labels can ask for. */
   labels: Record<string, string>;
@@ -1823,6 +1823,8 @@ export interface WatchKeysRequest {
 export interface WatchKeysResponse {
   /** All keys. */
   keys: WatchedKey[];
+  /** Which server this is. Requests to backends carry it as Imagegen-Via, and a gateway that meets it there refuses them: somebody has made the server a backend of its own. */
+  server_id: string;
 }
 
 /** What a stream should carry. */
