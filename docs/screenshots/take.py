@@ -104,11 +104,9 @@ async def furnish(stack: Stack) -> None:
     for number, prompt in enumerate(PROMPTS):
         width, height = sizes[number % len(sizes)]
         await stack.ended(await stack.make(prompt, width=width, height=height, steps=6, seed=str(number)))
-    rendered = await stack.call(
-        "POST",
-        "/api/v1/workflows:render",
-        {"workflow": {"workflow_id": "text-to-image", "inputs": {"prompt": PROMPTS[1]}}, "backend": "workshop"},
-    )
+    spec = {"workflow": {"workflow_id": "text-to-image", "inputs": {"prompt": PROMPTS[1]}}, "backend": "workshop"}
+    rendered = await stack.call("POST", "/api/v1/workflows:render", {"spec": spec})
+    graph = {"text": rendered["graph_json"], "name": "Portrait"}
     imported = await stack.call(
         "POST", "/api/v1/workflows:import", {"text": rendered["graph_json"], "name": "Portrait"}
     )
