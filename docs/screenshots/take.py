@@ -107,16 +107,14 @@ async def furnish(stack: Stack) -> None:
     spec = {"workflow": {"workflow_id": "text-to-image", "inputs": {"prompt": PROMPTS[1]}}, "backend": "workshop"}
     rendered = await stack.call("POST", "/api/v1/workflows:render", {"spec": spec})
     graph = {"text": rendered["graph_json"], "name": "Portrait"}
-    imported = await stack.call(
-        "POST", "/api/v1/workflows:import", {"text": rendered["graph_json"], "name": "Portrait"}
-    )
+    imported = await stack.call("POST", "/api/v1/workflows:import", graph)
     workflow = {**imported["workflow"], "title": "Portrait", "workflow_id": "portrait"}
     await stack.call("POST", "/api/v1/workflows", {"workflow": workflow})
 
 
 async def take(browser: Browser, stack: Stack, name: str, look: str) -> None:
     """Visits a view and keeps what it looks like."""
-    context = await browser.new_context(**LOOKS[look])
+    context = await browser.new_context(**LOOKS[look], bypass_csp=True)  # to wait for a moment
     page = await context.new_page()
     await VISITS[name](page, stack)
     shot = Image.open(io.BytesIO(await page.screenshot()))
