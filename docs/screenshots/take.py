@@ -35,7 +35,18 @@ PROMPTS = [
 ]
 NEARLY_DONE = "document.querySelector('progress')?.value > 0.6"
 
+SETTLED = """
+!document.querySelector('main [role=status]')?.innerText.startsWith('Loading') &&
+  [...document.images].every((image) => image.complete)
+"""
+
 Visit = Callable[[Page, Stack], Awaitable[None]]
+
+
+async def settled(page: Page) -> None:
+    """Waits until all is there. The network is never idle: the page listens."""
+    await page.wait_for_function(SETTLED)
+    await page.wait_for_timeout(400)  # what fades in has faded in
 
 
 async def preview(page: Page, stack: Stack) -> None:
@@ -51,7 +62,7 @@ async def generate(page: Page, stack: Stack) -> None:
     """The finished picture beside the form."""
     job = (await stack.call("GET", "/api/v1/jobs?states=SUCCEEDED&page_size=1"))["jobs"][0]["job_id"]
     await page.goto(f"{stack.url}/#/generate?job={job}")
-    await page.wait_for_load_state("networkidle")
+    await settled(page)
 
 
 async def queue(page: Page, stack: Stack) -> None:
@@ -71,7 +82,7 @@ def view(address: str, ready: str = "") -> Visit:
         await page.get_by_role("heading", level=1).wait_for()
         if ready:
             await page.locator(ready).first.wait_for()
-        await page.wait_for_load_state("networkidle")
+        await settled(page)
 
     return visit
 
@@ -81,7 +92,7 @@ async def lightbox(page: Page, stack: Stack) -> None:
     await view("gallery", "main img")(page, stack)
     await page.locator("main img").first.click()
     await page.get_by_role("dialog").wait_for()
-    await page.wait_for_load_state("networkidle")
+    await settled(page)
 
 
 VISITS: dict[str, Visit] = {
