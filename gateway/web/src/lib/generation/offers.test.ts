@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Model } from '$lib/api/contract';
-import { matchingOffers, offersOf, shortName, unfitAt } from './offers';
+import { offersOf, placesFor, shortName, unfitAt } from './offers';
 import { readSchema } from './schema';
 
 const model = (name: string, type: Model['type'], ...backends: string[]): Model => ({
@@ -28,11 +28,11 @@ const SCHEMA = readSchema(
     },
   }),
 );
-const namesAt = (index: number, backend: string) =>
-  offersOf(SCHEMA.fields[index] as never, MODELS, backend).map(({ name }) => name);
+const namesAt = (index: number, ...places: string[]) =>
+  offersOf(SCHEMA.fields[index] as never, MODELS, places).map(({ name }) => name);
 
 describe('offersOf', () => {
-  it('is what the workflow allows, in its order', () => expect(namesAt(0, '')).toEqual(['flux', 'base', 'gone']));
+  it('is what the workflow allows, in its order', () => expect(namesAt(0)).toEqual(['flux', 'base', 'gone']));
   it('is what a backend has of it, and what nobody knows', () => expect(namesAt(0, 'small')).toEqual(['base', 'gone']));
   it('knows samplers by their name', () => expect(namesAt(1, 'big')).toEqual(['ddim']));
 });
@@ -49,10 +49,16 @@ describe('unfitAt', () => {
   });
 });
 
-it('finds by words of name and description, in any order', () => {
-  const offers = offersOf(SCHEMA.fields[0] as never, MODELS, '');
-  expect(matchingOffers(offers, 'SOME base').map(({ name }) => name)).toEqual(['base']);
-  expect(matchingOffers(offers, ' ')).toHaveLength(3);
+describe('placesFor', () => {
+  const [model, sampler] = SCHEMA.fields as never[];
+  it.each([
+    ['the chosen backend', sampler, { model: 'flux' }, 'small', ['small']],
+    ['where the chosen model is', sampler, { model: 'flux' }, '', ['big']],
+    ['anywhere for the model itself', model, { model: 'flux' }, '', []],
+    ['anywhere without a model', sampler, {}, '', []],
+  ] as const)('is %s', (_, field, values, backend, places) => {
+    expect(placesFor(field as never, values, MODELS, backend)).toEqual(places);
+  });
 });
 
 it.each([

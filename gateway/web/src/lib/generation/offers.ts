@@ -31,15 +31,32 @@ const TYPES_BY_NAME: Readonly<Record<string, readonly ModelType[]>> = {
   scheduler: ['MODEL_TYPE_SCHEDULER'],
 };
 
-/** What a field allows at a backend, or at any (""). What nobody lists is offered where the workflow allows it. */
-export function offersOf(field: InputField, models: readonly Model[], backend: string): Offer[] {
+/** What a field allows at these backends; at any: []. What nobody lists is offered where the workflow allows it. */
+export function offersOf(field: InputField, models: readonly Model[], places: readonly string[]): Offer[] {
   const types = TYPES[field.modelType] ?? TYPES_BY_NAME[field.name] ?? [];
   const known = new Map(
     models.filter(({ type }) => types.includes(type)).map((model): [string, Model] => [model.name, model]),
   );
   return field.choices
     .map((name) => toOffer(name, known.get(name), types[0] ?? 'MODEL_TYPE_UNSPECIFIED'))
-    .filter(({ backends }) => !backend || backends.length === 0 || backends.includes(backend));
+    .filter(({ backends }) => backends.length === 0 || isAmong(backends, places));
+}
+
+function isAmong(backends: readonly string[], places: readonly string[]): boolean {
+  return places.length === 0 || backends.some((name) => places.includes(name));
+}
+
+/** Where what is chosen beside a model has to be: at the chosen backend, or at those that have the model; any: []. */
+export function placesFor(field: InputField, values: Values, models: readonly Model[], backend: string): string[] {
+  if (backend) return [backend];
+  if (isMainModel(field)) return [];
+  const chosen = models.find(({ name, type }) => name === values.model && TYPES.checkpoints?.includes(type));
+  return chosen?.backends ?? [];
+}
+
+/** Whether the field decides which model paints: what else there is to choose follows it. */
+export function isMainModel({ name, modelType }: InputField): boolean {
+  return name === 'model' && modelType === 'checkpoints';
 }
 
 function toOffer(name: string, model: Model | undefined, type: ModelType): Offer {
@@ -56,22 +73,13 @@ export function unfitAt(backend: string, schema: FormSchema, values: Values, mod
 }
 
 function isElsewhere(name: string, field: InputField, models: readonly Model[], backend: string): boolean {
-  const offered = (at: string) => offersOf(field, models, at).some((offer) => offer.name === name);
-  return offered('') && !offered(backend); // what nobody offers is the server's to judge
+  const offered = (...places: string[]) => offersOf(field, models, places).some((offer) => offer.name === name);
+  return Boolean(backend) && offered() && !offered(backend); // what nobody offers is the server's to judge
 }
 
 function namesIn({ kind }: InputField, value: Json | undefined): string[] {
   if (kind === 'loras') return readStack(value).map(({ name }) => name);
   return (kind === 'model' || kind === 'choice') && typeof value === 'string' ? [value] : [];
-}
-
-/** Those with each word of `text` in their name or description. */
-export function matchingOffers(offers: readonly Offer[], text: string): Offer[] {
-  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  return offers.filter(({ name, description }) => {
-    const all = `${name} ${description}`.toLowerCase();
-    return words.every((word) => all.includes(word));
-  });
 }
 
 /** A file's name as people say it: without its folder and its ending. */
