@@ -38,7 +38,7 @@ class Key:
     @property
     def default_owner(self) -> str:
         """The owner of what is made with it when nobody else is named."""
-        return self.owner or self.name
+        return self.owner.strip() or self.name
 
 
 class KeySettings(BaseModel):

@@ -112,5 +112,9 @@ def test_an_open_house_can_be_closed_and_opened_again() -> None:
     assert why_not_delete([admin], [], "a", is_loopback=False) == ""
 
 
+def test_an_owner_of_spaces_is_nobody_who_could_pause_the_queue_of_all() -> None:
+    assert Key(name="a", owner="  ", sha256=b"").default_owner == "a"
+
+
 def test_a_key_that_was_told_wrongly_lets_nobody_in() -> None:
     assert find_key([Key(name="a", sha256=b"")], "") is None

@@ -40,14 +40,14 @@ async def test_a_change_counts_at_once_and_is_told(store: Store) -> None:
     async with opened(store, lambda: told.append((runtime.state.version, runtime.current.defaults.steps))) as runtime:
         await set_steps(runtime, 30)
         await runtime.update({}, ["defaults.steps"])
-    assert told == [(1, 30), (2, None)]
+    assert told == [(2, 30), (3, None)]
 
 
 async def test_what_changes_nothing_makes_no_version(settings: RuntimeSettings) -> None:
     await set_steps(settings, 30)
     await set_steps(settings, 30)
     await settings.update({}, ["quotas.owners"])
-    assert settings.state.version == 1
+    assert settings.state.version == 2
     assert len(await settings.changes(limit=10)) == 1
 
 
@@ -60,9 +60,9 @@ async def test_settings_and_their_changes_last(database: str) -> None:
         assert settings.state == before
         assert await settings.changes(limit=10) == changes
     newest, first = changes
-    assert (newest.version, newest.paths) == (2, ["defaults.steps", "exposure.models"])
+    assert (newest.version, newest.paths) == (3, ["defaults.steps", "exposure.models"])
     assert (newest.before, newest.after) == ({"defaults.steps": 30}, {"exposure.models": []})
-    assert (first.version, first.owner, first.time) == (1, "anna", 1000.0)
+    assert (first.version, first.owner, first.time) == (2, "anna", 1000.0)
 
 
 async def test_a_version_that_is_no_longer_is_refused_and_changes_nothing(settings: RuntimeSettings) -> None:
@@ -70,7 +70,7 @@ async def test_a_version_that_is_no_longer_is_refused_and_changes_nothing(settin
     with pytest.raises(Refused) as caught:
         await set_steps(settings, 8, expected_version=7)
     assert caught.value.reason == "CHANGED_MEANWHILE"
-    await set_steps(settings, 9, expected_version=1)
+    await set_steps(settings, 9, expected_version=2)
     assert settings.current.defaults.steps == 9
 
 
@@ -78,9 +78,9 @@ async def test_changes_that_come_together_are_made_one_after_the_other(settings:
     steps = asyncio.gather(*(set_steps(settings, steps) for steps in range(1, 9)))
     widths = asyncio.gather(*(settings.update({"defaults.width": 8 * n}, ["defaults.width"]) for n in range(8, 16)))
     await asyncio.gather(steps, widths)
-    assert settings.state.version == 16
+    assert settings.state.version == 17
     assert settings.state.stored == {"defaults.steps": 8, "defaults.width": 120}
-    assert [each.version for each in await settings.changes(limit=100)] == list(range(16, 0, -1))
+    assert [each.version for each in await settings.changes(limit=100)] == list(range(17, 1, -1))
 
 
 changes = st.lists(
@@ -107,7 +107,7 @@ def test_any_sequence_of_changes_is_their_fold_with_a_version_for_each_that_chan
                     states.append(changed(states[-1], given_layer, paths))
                     assert (await runtime.update(given_layer, paths)).stored == states[-1]
                 assert runtime.state.effective == effective(BUILT_IN, CONFIGURED, states[-1])
-                assert runtime.state.version == sum(after != before for before, after in pairwise(states))
+                assert runtime.state.version == 1 + sum(after != before for before, after in pairwise(states))
                 last = runtime.state
             async with opened(store) as runtime:
                 assert runtime.state == last
@@ -116,7 +116,7 @@ def test_any_sequence_of_changes_is_their_fold_with_a_version_for_each_that_chan
 
 
 async def test_of_several_who_saw_the_same_version_one_wins(settings: RuntimeSettings) -> None:
-    await set_steps(settings, 1)
+    """Also of the first change of all."""
     calls = [set_steps(settings, steps, expected_version=1) for steps in range(2, 6)]
     answers = await asyncio.gather(*calls, return_exceptions=True)
     assert [type(answer) for answer in answers].count(Refused) == 3
@@ -147,7 +147,7 @@ async def test_a_store_that_fails_leaves_all_as_it_was(database: str, store: Sto
         with engine.begin() as connection:
             connection.execute(text("ALTER TABLE gone RENAME TO settings_changes"))
         await set_steps(settings, 32)
-        assert [each.version for each in await settings.changes(limit=10)] == [2, 1]
+        assert [each.version for each in await settings.changes(limit=10)] == [3, 2]
     engine.dispose()
 
 

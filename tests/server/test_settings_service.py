@@ -65,7 +65,7 @@ async def validated(caller: Caller, spec: job_pb2.JobSpec) -> job_pb2.Job:
 
 async def test_everything_that_has_a_value_is_told(caller: Caller) -> None:
     found = await got(caller)
-    assert (found.version, found.stored) == (0, pb.Settings())
+    assert (found.version, found.stored) == (1, pb.Settings())
     assert found.effective.defaults == generation(workflow_id="text-to-image")
     assert found.effective.quotas.max_queued_jobs == 3
     assert found.effective.quotas.owners.owners["anna"].max_queued_jobs == 2
@@ -94,7 +94,7 @@ async def test_who_changed_what_is_kept(caller: Caller) -> None:
     await update(caller, owner="anna", defaults=generation(steps=8))
     await update(caller, owner="bert", defaults=generation(steps=9, width=64), update_mask=["defaults.steps"])
     newest, first = (await caller.settings.ListSettingsChanges(pb.ListSettingsChangesRequest())).changes
-    assert (newest.version, newest.owner, list(newest.paths)) == (2, "bert", ["defaults.steps"])
+    assert (newest.version, newest.owner, list(newest.paths)) == (3, "bert", ["defaults.steps"])
     assert (newest.before.defaults.steps, newest.after.defaults.steps) == (8, 9)
     assert (first.owner, first.before, first.time.seconds > 0) == ("anna", pb.Settings(), True)
     (only,) = (await caller.settings.ListSettingsChanges(pb.ListSettingsChangesRequest(limit=1))).changes
@@ -136,11 +136,10 @@ async def test_what_cannot_be_is_refused_and_nothing_is_changed(
     told = await refused(update(caller, **fields))
     assert (told.reason, list(told.fields)) == (reason, [path])
     assert said in told.fields[path]
-    assert (await got(caller)).version == 0
+    assert (await got(caller)).version == 1
 
 
 async def test_a_version_that_is_no_longer_is_refused(caller: Caller) -> None:
-    await update(caller, defaults=generation(steps=8))
     await update(caller, defaults=generation(steps=9), expected_version=1)
     told = await refused(update(caller, defaults=generation(steps=10), expected_version=1))
     assert (told.code, told.reason) == (grpc.StatusCode.ABORTED, "CHANGED_MEANWHILE")

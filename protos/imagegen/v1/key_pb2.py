@@ -27,7 +27,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15imagegen/v1/key.proto\x12\x0bimagegen.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xca\x01\n\x03Key\x12)\n\x04name\x18\x01 \x01(\tB\x1b\xbaH\x18r\x16\x32\x14^[a-z0-9._@-]{1,64}$\x12!\n\x05owner\x18\x02 \x01(\tB\x12\xbaH\x0fr\r\x18\x80\x02\x32\x08^[ -~]*$\x12,\n\x04role\x18\x03 \x01(\x0e\x32\x14.imagegen.v1.KeyRoleB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x16\n\x0e\x61\x63ts_for_users\x18\x04 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x11\n\x0fListKeysRequest\"2\n\x10ListKeysResponse\x12\x1e\n\x04keys\x18\x01 \x03(\x0b\x32\x10.imagegen.v1.Key\"9\n\x10\x43reateKeyRequest\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x10.imagegen.v1.KeyB\x06\xbaH\x03\xc8\x01\x01\"G\n\x11\x43reateKeyResponse\x12\x1d\n\x03key\x18\x01 \x01(\x0b\x32\x10.imagegen.v1.Key\x12\x13\n\x06secret\x18\x02 \x01(\tB\x03\x80\x01\x01\"+\n\x10\x44\x65leteKeyRequest\x12\x17\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x13\n\x11\x44\x65leteKeyResponse\"\x12\n\x10WatchKeysRequest\"M\n\x11WatchKeysResponse\x12%\n\x04keys\x18\x01 \x03(\x0b\x32\x17.imagegen.v1.WatchedKey\x12\x11\n\tserver_id\x18\x02 \x01(\t\"@\n\nWatchedKey\x12\x1d\n\x03key\x18\x01 \x01(\x0b\x32\x10.imagegen.v1.Key\x12\x13\n\x06sha256\x18\x02 \x01(\x0c\x42\x03\x80\x01\x01*J\n\x07KeyRole\x12\x18\n\x14KEY_ROLE_UNSPECIFIED\x10\x00\x12\x11\n\rKEY_ROLE_USER\x10\x01\x12\x12\n\x0eKEY_ROLE_ADMIN\x10\x02\x32\x87\x03\n\nKeyService\x12]\n\x08ListKeys\x12\x1c.imagegen.v1.ListKeysRequest\x1a\x1d.imagegen.v1.ListKeysResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\x0c/api/v1/keys\x12\x63\n\tCreateKey\x12\x1d.imagegen.v1.CreateKeyRequest\x1a\x1e.imagegen.v1.CreateKeyResponse\"\x17\x82\xd3\xe4\x93\x02\x11\"\x0c/api/v1/keys:\x01*\x12g\n\tDeleteKey\x12\x1d.imagegen.v1.DeleteKeyRequest\x1a\x1e.imagegen.v1.DeleteKeyResponse\"\x1b\x82\xd3\xe4\x93\x02\x15*\x13/api/v1/keys/{name}\x12L\n\tWatchKeys\x12\x1d.imagegen.v1.WatchKeysRequest\x1a\x1e.imagegen.v1.WatchKeysResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15imagegen/v1/key.proto\x12\x0bimagegen.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd2\x01\n\x03Key\x12\x31\n\x04name\x18\x01 \x01(\tB#\xbaH r\x1e\x32\x1c^[a-z0-9][a-z0-9._@-]{0,63}$\x12!\n\x05owner\x18\x02 \x01(\tB\x12\xbaH\x0fr\r\x18\x80\x02\x32\x08^[ -~]*$\x12,\n\x04role\x18\x03 \x01(\x0e\x32\x14.imagegen.v1.KeyRoleB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x16\n\x0e\x61\x63ts_for_users\x18\x04 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x11\n\x0fListKeysRequest\"2\n\x10ListKeysResponse\x12\x1e\n\x04keys\x18\x01 \x03(\x0b\x32\x10.imagegen.v1.Key\"9\n\x10\x43reateKeyRequest\x12%\n\x03key\x18\x01 \x01(\x0b\x32\x10.imagegen.v1.KeyB\x06\xbaH\x03\xc8\x01\x01\"G\n\x11\x43reateKeyResponse\x12\x1d\n\x03key\x18\x01 \x01(\x0b\x32\x10.imagegen.v1.Key\x12\x13\n\x06secret\x18\x02 \x01(\tB\x03\x80\x01\x01\"+\n\x10\x44\x65leteKeyRequest\x12\x17\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x13\n\x11\x44\x65leteKeyResponse\"\x12\n\x10WatchKeysRequest\"M\n\x11WatchKeysResponse\x12%\n\x04keys\x18\x01 \x03(\x0b\x32\x17.imagegen.v1.WatchedKey\x12\x11\n\tserver_id\x18\x02 \x01(\t\"@\n\nWatchedKey\x12\x1d\n\x03key\x18\x01 \x01(\x0b\x32\x10.imagegen.v1.Key\x12\x13\n\x06sha256\x18\x02 \x01(\x0c\x42\x03\x80\x01\x01*J\n\x07KeyRole\x12\x18\n\x14KEY_ROLE_UNSPECIFIED\x10\x00\x12\x11\n\rKEY_ROLE_USER\x10\x01\x12\x12\n\x0eKEY_ROLE_ADMIN\x10\x02\x32\x87\x03\n\nKeyService\x12]\n\x08ListKeys\x12\x1c.imagegen.v1.ListKeysRequest\x1a\x1d.imagegen.v1.ListKeysResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\x0c/api/v1/keys\x12\x63\n\tCreateKey\x12\x1d.imagegen.v1.CreateKeyRequest\x1a\x1e.imagegen.v1.CreateKeyResponse\"\x17\x82\xd3\xe4\x93\x02\x11\"\x0c/api/v1/keys:\x01*\x12g\n\tDeleteKey\x12\x1d.imagegen.v1.DeleteKeyRequest\x1a\x1e.imagegen.v1.DeleteKeyResponse\"\x1b\x82\xd3\xe4\x93\x02\x15*\x13/api/v1/keys/{name}\x12L\n\tWatchKeys\x12\x1d.imagegen.v1.WatchKeysRequest\x1a\x1e.imagegen.v1.WatchKeysResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,7 +35,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'imagegen.v1.key_pb2', _glob
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_KEY'].fields_by_name['name']._loaded_options = None
-  _globals['_KEY'].fields_by_name['name']._serialized_options = b'\272H\030r\0262\024^[a-z0-9._@-]{1,64}$'
+  _globals['_KEY'].fields_by_name['name']._serialized_options = b'\272H r\0362\034^[a-z0-9][a-z0-9._@-]{0,63}$'
   _globals['_KEY'].fields_by_name['owner']._loaded_options = None
   _globals['_KEY'].fields_by_name['owner']._serialized_options = b'\272H\017r\r\030\200\0022\010^[ -~]*$'
   _globals['_KEY'].fields_by_name['role']._loaded_options = None
@@ -54,28 +54,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_KEYSERVICE'].methods_by_name['CreateKey']._serialized_options = b'\202\323\344\223\002\021\"\014/api/v1/keys:\001*'
   _globals['_KEYSERVICE'].methods_by_name['DeleteKey']._loaded_options = None
   _globals['_KEYSERVICE'].methods_by_name['DeleteKey']._serialized_options = b'\202\323\344\223\002\025*\023/api/v1/keys/{name}'
-  _globals['_KEYROLE']._serialized_start=769
-  _globals['_KEYROLE']._serialized_end=843
+  _globals['_KEYROLE']._serialized_start=777
+  _globals['_KEYROLE']._serialized_end=851
   _globals['_KEY']._serialized_start=131
-  _globals['_KEY']._serialized_end=333
-  _globals['_LISTKEYSREQUEST']._serialized_start=335
-  _globals['_LISTKEYSREQUEST']._serialized_end=352
-  _globals['_LISTKEYSRESPONSE']._serialized_start=354
-  _globals['_LISTKEYSRESPONSE']._serialized_end=404
-  _globals['_CREATEKEYREQUEST']._serialized_start=406
-  _globals['_CREATEKEYREQUEST']._serialized_end=463
-  _globals['_CREATEKEYRESPONSE']._serialized_start=465
-  _globals['_CREATEKEYRESPONSE']._serialized_end=536
-  _globals['_DELETEKEYREQUEST']._serialized_start=538
-  _globals['_DELETEKEYREQUEST']._serialized_end=581
-  _globals['_DELETEKEYRESPONSE']._serialized_start=583
-  _globals['_DELETEKEYRESPONSE']._serialized_end=602
-  _globals['_WATCHKEYSREQUEST']._serialized_start=604
-  _globals['_WATCHKEYSREQUEST']._serialized_end=622
-  _globals['_WATCHKEYSRESPONSE']._serialized_start=624
-  _globals['_WATCHKEYSRESPONSE']._serialized_end=701
-  _globals['_WATCHEDKEY']._serialized_start=703
-  _globals['_WATCHEDKEY']._serialized_end=767
-  _globals['_KEYSERVICE']._serialized_start=846
-  _globals['_KEYSERVICE']._serialized_end=1237
+  _globals['_KEY']._serialized_end=341
+  _globals['_LISTKEYSREQUEST']._serialized_start=343
+  _globals['_LISTKEYSREQUEST']._serialized_end=360
+  _globals['_LISTKEYSRESPONSE']._serialized_start=362
+  _globals['_LISTKEYSRESPONSE']._serialized_end=412
+  _globals['_CREATEKEYREQUEST']._serialized_start=414
+  _globals['_CREATEKEYREQUEST']._serialized_end=471
+  _globals['_CREATEKEYRESPONSE']._serialized_start=473
+  _globals['_CREATEKEYRESPONSE']._serialized_end=544
+  _globals['_DELETEKEYREQUEST']._serialized_start=546
+  _globals['_DELETEKEYREQUEST']._serialized_end=589
+  _globals['_DELETEKEYRESPONSE']._serialized_start=591
+  _globals['_DELETEKEYRESPONSE']._serialized_end=610
+  _globals['_WATCHKEYSREQUEST']._serialized_start=612
+  _globals['_WATCHKEYSREQUEST']._serialized_end=630
+  _globals['_WATCHKEYSRESPONSE']._serialized_start=632
+  _globals['_WATCHKEYSRESPONSE']._serialized_end=709
+  _globals['_WATCHEDKEY']._serialized_start=711
+  _globals['_WATCHEDKEY']._serialized_end=775
+  _globals['_KEYSERVICE']._serialized_start=854
+  _globals['_KEYSERVICE']._serialized_end=1245
 # @@protoc_insertion_point(module_scope)

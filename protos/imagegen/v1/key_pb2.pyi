@@ -56,7 +56,7 @@ class Key(_message.Message):
     ACTS_FOR_USERS_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """What logs and lists call it: lower-case letters, digits and ._@-. Unique."""
+    """What logs and lists call it: lower-case letters, digits and ._@-, the first of them a letter or digit. Unique."""
     owner: _builtins.str
     """Whose jobs are made with it; empty: its name."""
     role: Global___KeyRole.ValueType

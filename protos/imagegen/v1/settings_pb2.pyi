@@ -410,7 +410,7 @@ class GetSettingsResponse(_message.Message):
     STORED_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     version: _builtins.int
-    """Grows with every change; 0: nothing was ever changed."""
+    """Grows with every change; 1: nothing was ever changed."""
     @_builtins.property
     def effective(self) -> Global___Settings:
         """What counts now: every field is set that has a value at all."""

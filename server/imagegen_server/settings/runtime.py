@@ -25,7 +25,7 @@ class State:
     """The settings as of one version."""
 
     version: int
-    """Grows by one with every change; 0: there was none."""
+    """Grows by one with every change; never 0, which callers give who have seen none."""
     stored: Layer
     """What was set at run time."""
     effective: Layer
@@ -141,7 +141,7 @@ def _encode(state: State) -> bytes:
 def _decode(document: bytes | None) -> tuple[int, Layer]:
     """Version and layer. What another version of this server knew and this one does not, is left out."""
     if document is None:
-        return 0, {}
+        return 1, {}
     known: Mapping[str, Any] = orjson.loads(document)
     return known["version"], _part(known["stored"], PATHS)
 

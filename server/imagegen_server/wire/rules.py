@@ -21,7 +21,8 @@ PATTERNS: Final[Mapping[str, str]] = {
     "of them no hyphen",
     "^[a-z][a-z0-9_]{0,63}$": "must be a lower-case letter, then letters, digits and underscores, at most 64",
     r"^[a-z_]+(\.[a-z_]+)*$": "must be the path of a field, as defaults.steps",
-    "^[a-z0-9._@-]{1,64}$": "must be 1 to 64 lower-case letters, digits and ._@-",
+    # No name may be "..": browsers take that out of an address, and whoever has such a key could not lose it.
+    "^[a-z0-9][a-z0-9._@-]{0,63}$": "must be 1 to 64 lower-case letters, digits and ._@-, the first a letter or digit",
     "^[0-9a-f]{64}$": "must be a digest: 64 lower-case hexadecimal digits",
     "^([0-9a-f]{64})?$": "must be empty or a digest: 64 lower-case hexadecimal digits",
     r"^.+\.[^.]+$": "must be NODE.INPUT, as 10.image",

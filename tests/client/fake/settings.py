@@ -22,7 +22,7 @@ class FakeSettings(SettingsServiceServicer):
 
     async def UpdateSettings(self, request: Any, context: Any) -> Any:
         await self._server.enter("UpdateSettings", request, context)
-        if request.expected_version not in {0, len(self._changes)}:
+        if request.expected_version not in {0, self._version}:
             await CHANGED.raise_in(context)
         before = settings_pb2.Settings()
         before.CopyFrom(self._stored)
@@ -31,7 +31,7 @@ class FakeSettings(SettingsServiceServicer):
             getattr(self._stored, group).ClearField(name) if name else self._stored.ClearField(group)
         self._stored.MergeFrom(request.settings)
         change = settings_pb2.SettingsChange(
-            version=len(self._changes) + 1,
+            version=self._version + 1,
             time=NOW,
             owner=self._server.owners[-1],
             paths=request.update_mask,
@@ -45,7 +45,11 @@ class FakeSettings(SettingsServiceServicer):
         await self._server.enter("ListSettingsChanges", request, context)
         return settings_pb2.ListSettingsChangesResponse(changes=self._changes[: request.limit or None])
 
+    @property
+    def _version(self) -> int:
+        return len(self._changes) + 1
+
     def _state(self) -> dict[str, Any]:
         effective = settings_pb2.Settings(retention=settings_pb2.RetentionSettings(keep_jobs=100))
         effective.MergeFrom(self._stored)
-        return {"effective": effective, "stored": self._stored, "version": len(self._changes)}
+        return {"effective": effective, "stored": self._stored, "version": self._version}

@@ -589,7 +589,7 @@ export interface GetSettingsResponse {
   effective?: Settings;
   /** What was set here. */
   stored?: Settings;
-  /** Grows with every change; 0: nothing was ever changed. */
+  /** Grows with every change; 1: nothing was ever changed. */
   version: string;
 }
 
@@ -880,7 +880,7 @@ export interface JobUpdated {
 
 /** A key, without its secret. */
 export interface Key {
-  /** What logs and lists call it: lower-case letters, digits and ._@-. Unique. */
+  /** What logs and lists call it: lower-case letters, digits and ._@-, the first of them a letter or digit. Unique. */
   name: string;
   /** Whose jobs are made with it; empty: its name. */
   owner: string;
