@@ -47,3 +47,8 @@ export function actionOf({ key, ctrlKey, metaKey, shiftKey, altKey }: Press): Ac
       return undefined;
   }
 }
+
+/** Whether keys are meant for a field. */
+export function isTyping(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && target.matches('textarea, select, input:not([type="checkbox"])');
+}
