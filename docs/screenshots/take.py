@@ -53,7 +53,7 @@ async def preview(page: Page, stack: Stack) -> None:
     """A picture on its way."""
     await page.goto(f"{stack.url}/#/generate")
     await page.get_by_label("Prompt", exact=True).fill(PROMPTS[0])
-    job = await stack.make(PROMPTS[0], width=768, height=512, steps=60, seed="12")
+    job = await stack.make(PROMPTS[0], backend="demo", width=768, height=512, steps=60, seed="12")
     await page.goto(f"{stack.url}/#/generate?job={job}")
     await page.wait_for_function(NEARLY_DONE, timeout=60_000)
 
@@ -67,7 +67,7 @@ async def generate(page: Page, stack: Stack) -> None:
 
 async def queue(page: Page, stack: Stack) -> None:
     """One that runs, and some that wait."""
-    jobs = [await stack.make(prompt, width=512, height=512, steps=80) for prompt in PROMPTS[:4]]
+    jobs = [await stack.make(prompt, backend="demo", width=512, height=512, steps=80) for prompt in PROMPTS[:4]]
     await page.goto(f"{stack.url}/#/queue")
     await page.wait_for_function(NEARLY_DONE, timeout=60_000)
     for job in reversed(jobs):
@@ -114,7 +114,9 @@ async def furnish(stack: Stack) -> None:
     sizes = [(768, 512), (512, 512), (512, 768), (768, 512)]
     for number, prompt in enumerate(PROMPTS):
         width, height = sizes[number % len(sizes)]
-        await stack.ended(await stack.make(prompt, width=width, height=height, steps=6, seed=str(number)))
+        await stack.ended(
+            await stack.make(prompt, backend="demo", width=width, height=height, steps=6, seed=str(number))
+        )
     spec = {"workflow": {"workflow_id": "text-to-image", "inputs": {"prompt": PROMPTS[1]}}, "backend": "workshop"}
     rendered = await stack.call("POST", "/api/v1/workflows:render", {"spec": spec})
     graph = {"text": rendered["graph_json"], "name": "Portrait"}

@@ -32,10 +32,11 @@ class Stack:
             answer.raise_for_status()
             return dict(await answer.json())
 
-    async def make(self, prompt: str, **inputs: Any) -> str:
+    async def make(self, prompt: str, *, backend: str = "", **parameters: Any) -> str:
         """Asks for a picture; gives the job's id."""
-        made = {"prompt": prompt, "width": 256, "height": 256, "steps": 4, **inputs}
-        return str((await self.call("POST", "/api/v1/jobs", {"spec": {"image": made}}))["job"]["job_id"])
+        image = {"prompt": prompt, "width": 256, "height": 256, "steps": 4, **parameters}
+        made = await self.call("POST", "/api/v1/jobs", {"spec": {"image": image, "backend": backend}})
+        return str(made["job"]["job_id"])
 
     async def ended(self, job_id: str) -> dict[str, Any]:
         """Waits until a job has ended; gives it."""
