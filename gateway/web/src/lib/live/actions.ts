@@ -14,17 +14,15 @@ export const pauseJob = (jobId: string, paused: boolean) =>
 export const setPriority = (jobId: string, priority: number) =>
   ask(jobId, 'priority', () => call('UpdateJob', { job_id: jobId, priority }));
 
-/** Right before another job; empty: last of all. */
-export function moveJob(jobId: string, before: string): Promise<unknown> {
-  queue.send({ kind: 'moved', job_id: jobId, before });
-  const to = before ? { before_job_id: before } : { end: 'QUEUE_END_LAST' as const };
-  return ask(jobId, 'move', () => call('MoveJob', { job_id: jobId, ...to }));
-}
-
-/** Before every other job, whatever their owners and priorities. */
-export function moveJobToFront(jobId: string, first: string): Promise<unknown> {
-  queue.send({ kind: 'moved', job_id: jobId, before: first });
-  return ask(jobId, 'move', () => call('MoveJob', { job_id: jobId, end: 'QUEUE_END_FIRST' as const }));
+/**
+ * Right after another job; empty: before all others, whatever their owners and priorities.
+ *
+ * Not before another one: of several that were moved there the server lets the newest go first, not next to it.
+ */
+export async function moveJob(jobId: string, after: string): Promise<void> {
+  queue.send({ kind: 'moved', job_id: jobId, after });
+  const to = after ? { after_job_id: after } : { end: 'QUEUE_END_FIRST' as const };
+  await ask(jobId, 'move', () => call('MoveJob', { job_id: jobId, ...to }));
 }
 
 /** Gives the new job; undefined: it was refused, which is told at the old one. */

@@ -6,8 +6,10 @@ import { readUnsure } from './reading';
 import type { Told } from './sse';
 import { connection, queue, system } from './stores.svelte';
 
-/** A tab that nobody sees draws no frames. */
+/** A tab that nobody sees draws no frames, */
 const UNSEEN_MS = 250;
+/** and its timers come once a minute. */
+const MAX_WAITING = 200;
 
 export class Inbox {
   #waiting: Told[] = [];
@@ -21,14 +23,16 @@ export class Inbox {
 
   take(told: Told): void {
     this.#waiting.push(told);
+    if (this.#waiting.length === MAX_WAITING) return this.flush();
     if (this.#waiting.length > 1) return;
-    if (document.visibilityState === 'visible') requestAnimationFrame(() => this.flush());
-    else setTimeout(() => this.flush(), UNSEEN_MS);
+    requestAnimationFrame(() => this.flush());
+    setTimeout(() => this.flush(), UNSEEN_MS);
   }
 
   /** Takes in what waits. */
   flush(): void {
     const told = this.#waiting;
+    if (told.length === 0) return;
     this.#waiting = [];
     const at = Date.now();
     const decoded = decode(told, (jobId, preview) => this.#frames.of(jobId, preview));

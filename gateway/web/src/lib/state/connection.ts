@@ -36,7 +36,7 @@ export type ConnectionEvent =
 
 const NONE: Missed = { pictures: 0, failed: 0 };
 /** Shorter absences are not worth a word. */
-const WORTH_TELLING_MS = 5000;
+const WORTH_TELLING_MS = 3000;
 
 export const initial: ConnectionState = { phase: 'connecting', since: undefined, missed: NONE, news: undefined };
 

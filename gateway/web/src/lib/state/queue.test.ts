@@ -171,13 +171,12 @@ describe('order', () => {
   });
 
   test.each([
-    ['c', 'a', ['c', 'a', 'b']],
-    ['a', '', ['b', 'c', 'a']],
-    ['a', 'c', ['b', 'a', 'c']],
-    ['a', 'gone', ['b', 'c', 'a']],
+    ['c', '', ['c', 'a', 'b']],
+    ['a', 'c', ['b', 'c', 'a']],
+    ['a', 'b', ['b', 'a', 'c']],
     ['r', 'a', ['a', 'b', 'c']],
-  ])('is shown at once when %s is moved before "%s"', (job_id, before, expected) => {
-    expect(order(fold(three, { kind: 'moved', job_id, before }))).toEqual(expected);
+  ])('is shown at once when %s is moved after "%s"', (job_id, after, expected) => {
+    expect(order(fold(three, { kind: 'moved', job_id, after }))).toEqual(expected);
   });
 
   test('of ended ones is the newest first', () => {

@@ -61,8 +61,8 @@ export type QueueEvent =
   /** The job is no more. */
   | { kind: 'forgotten'; job_id: string }
   | { kind: 'wished'; job_id: string; wish: Wish }
-  /** Shown at once: before this job; empty: to the end. */
-  | { kind: 'moved'; job_id: string; before: string }
+  /** Shown at once: right after this job; empty: to the front. */
+  | { kind: 'moved'; job_id: string; after: string }
   | { kind: 'granted'; job_id: string }
   | { kind: 'refused'; job_id: string; reason: string }
   /** Somebody else is signed in. */
@@ -97,7 +97,7 @@ export function fold(state: QueueState, event: QueueEvent): QueueState {
         refusals: without(state.refusals, event.job_id),
       };
     case 'moved':
-      return { ...state, jobs: moved(state.jobs, event.job_id, event.before) };
+      return { ...state, jobs: moved(state.jobs, event.job_id, event.after) };
     case 'granted':
       return { ...state, wishes: without(state.wishes, event.job_id) };
     case 'refused':
@@ -250,12 +250,11 @@ function without<Value>(map: ReadonlyMap<string, Value>, key: string): ReadonlyM
 }
 
 /** The order that a move will give, until the server tells the true one. */
-function moved(jobs: QueueState['jobs'], jobId: string, before: string): QueueState['jobs'] {
+function moved(jobs: QueueState['jobs'], jobId: string, after: string): QueueState['jobs'] {
   const order = waiting(jobs).filter((job) => job.job_id !== jobId);
   const job = jobs.get(jobId);
   if (!job || !isWaiting(job)) return jobs;
-  const place = before ? order.findIndex((other) => other.job_id === before) : order.length;
-  order.splice(place < 0 ? order.length : place, 0, job);
+  order.splice(order.findIndex((other) => other.job_id === after) + 1, 0, job);
   const next = new Map(jobs);
   order.forEach((other, ahead) => {
     if (other.queue && other.queue.ahead !== ahead) {
