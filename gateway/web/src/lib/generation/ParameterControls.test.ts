@@ -93,7 +93,7 @@ describe('ParameterControls', () => {
       type: 'MODEL_TYPE_CHECKPOINT' as const,
     });
     catalog.models = [model('demo-flow', 'big'), model('demo-nebula', 'small')];
-    const { onchange } = shown('text-to-image', { backend: 'small' });
+    const { onchange } = shown('text-to-image', { backend: 'small', defaults: { model: 'demo-nebula' } });
     const box = screen.getByRole('combobox', { name: 'Model' });
     expect(box).toHaveValue('The server chooses: demo-nebula');
     await userEvent.click(box);

@@ -97,8 +97,8 @@ function seedOf(job: Job): string {
 function foreseenIn(job: Job, given: Values): Foreseen {
   const filled = Object.entries(job.spec?.workflow?.inputs ?? {});
   const defaults = Object.fromEntries(filled.filter(([name]) => !(name in given) && name !== 'seed'));
-  const startsIn = seconds(job.queue?.start_eta);
-  return { defaults, ahead: job.queue?.ahead ?? 0, ...(startsIn === undefined ? {} : { startsIn }) };
+  const { start_eta, ahead = 0, backend = '' } = job.queue ?? {};
+  return { defaults, startsIn: seconds(start_eta), ahead, backend };
 }
 
 /** What is wrong at which input, and what is to be said beside. */

@@ -8,6 +8,7 @@ import { keep, kept } from '$lib/state/keeping';
 import { Store } from '$lib/state/store.svelte';
 import { library } from '$lib/workflows/library.svelte';
 import { catalog } from './catalog.svelte';
+import { modelTakenAt } from './offers';
 import { readSchema, type FormSchema, type Values } from './schema';
 
 const KEY = 'imagegen.form';
@@ -35,7 +36,11 @@ class Surroundings {
   );
   readonly schema: FormSchema = $derived(readSchema(this.workflow?.input_schema_json ?? ''));
   /** What the server would take; the settings, until it was asked. */
-  readonly standard: Values = $derived({ ...valuesOf(this.defaults), ...generation.state.foreseen?.defaults });
+  readonly standard: Values = $derived({
+    ...valuesOf(modelTakenAt(generation.state.foreseen?.backend ?? '', this.schema, catalog.models ?? [])),
+    ...this.defaults,
+    ...generation.state.foreseen?.defaults,
+  } as Record<string, Json>);
 
   /** Reads what the form is made of; again whenever that changed. Does not throw. */
   async read(): Promise<void> {
@@ -49,8 +54,8 @@ class Surroundings {
   }
 }
 
-function valuesOf({ workflow_id: _, ...defaults }: GenerationDefaults): Record<string, Json> {
-  return { ...defaults };
+function valuesOf(model: string | undefined): Values {
+  return model ? { model } : {};
 }
 
 export const surroundings = new Surroundings();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Model } from '$lib/api/contract';
-import { offersOf, placesFor, shortName, unfitAt } from './offers';
+import { modelTakenAt, offersOf, placesFor, shortName, unfitAt } from './offers';
 import { readSchema } from './schema';
 
 const model = (name: string, type: Model['type'], ...backends: string[]): Model => ({
@@ -59,6 +59,15 @@ describe('placesFor', () => {
   ] as const)('is %s', (_, field, values, backend, places) => {
     expect(placesFor(field as never, values, MODELS, backend)).toEqual(places);
   });
+});
+
+it.each([
+  ['what is loaded', 'small', 'base'],
+  ['the first checkpoint', 'big', 'base'],
+  ['nothing', '', undefined],
+])('takes %s', (_, backend, name) => {
+  const first = { ...MODELS[0], backends: ['big', 'small'], resident_backends: ['small'] } as Model;
+  expect(modelTakenAt(backend, SCHEMA, [first, ...MODELS.slice(1)])).toBe(name);
 });
 
 it.each([

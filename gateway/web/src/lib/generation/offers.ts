@@ -82,6 +82,14 @@ function namesIn({ kind }: InputField, value: Json | undefined): string[] {
   return (kind === 'model' || kind === 'choice') && typeof value === 'string' ? [value] : [];
 }
 
+/** The model that a backend takes where nobody names one: what is loaded there, or else its first checkpoint. */
+export function modelTakenAt(backend: string, schema: FormSchema, models: readonly Model[]): string | undefined {
+  const field = schema.fields.find(isMainModel);
+  const there = field && backend ? offersOf(field, models, [backend]) : [];
+  const loaded = there.find(({ resident }) => resident.includes(backend));
+  return (loaded ?? there.find(({ type }) => type === 'MODEL_TYPE_CHECKPOINT'))?.name;
+}
+
 /** A file's name as people say it: without its folder and its ending. */
 export function shortName(name: string): string {
   const file = name.split(/[\\/]/).at(-1) ?? name;

@@ -88,18 +88,20 @@ describe('errors', () => {
   });
 
   it('go with what was foreseen without any', () => {
-    expect(after(REFUSED, { kind: 'foreseen', foreseen: { defaults: { steps: 20 }, ahead: 2 } }).errors).toEqual({});
+    expect(
+      after(REFUSED, { kind: 'foreseen', foreseen: { defaults: { steps: 20 }, ahead: 2, backend: '' } }).errors,
+    ).toEqual({});
   });
 
   it('leave the defaults, but not the place in the queue', () => {
     const state = after(
-      { kind: 'foreseen', foreseen: { defaults: { steps: 20 }, ahead: 2, startsIn: 4 } },
+      { kind: 'foreseen', foreseen: { defaults: { steps: 20 }, ahead: 2, startsIn: 4, backend: 'big' } },
       {
         kind: 'judged',
         errors: {},
       },
     );
-    expect(state.foreseen).toEqual({ defaults: { steps: 20 }, ahead: 0 });
+    expect(state.foreseen).toEqual({ defaults: { steps: 20 }, ahead: 0, backend: 'big' });
   });
 });
 

@@ -37,9 +37,11 @@ export interface Foreseen {
   /** What it would take for what is left open. */
   defaults: Values;
   /** In how many seconds it would start; absent: not known. */
-  startsIn?: number;
+  startsIn?: number | undefined;
   /** Jobs that would go first. */
   ahead: number;
+  /** Where it would run; empty: not known. */
+  backend: string;
 }
 
 export interface GenerationState extends Entered {
@@ -233,5 +235,5 @@ function only(errors: Readonly<Record<string, string>>, names: readonly string[]
 
 /** What it said of the queue no longer counts; the defaults do, until better ones are known. */
 function withoutPlace(foreseen: Foreseen | undefined): Foreseen | undefined {
-  return foreseen && { defaults: foreseen.defaults, ahead: 0 };
+  return foreseen && { ...foreseen, startsIn: undefined, ahead: 0 };
 }
