@@ -1,6 +1,6 @@
 import { render, screen } from '@testing-library/svelte';
 import userEvent from '@testing-library/user-event';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Store } from '$lib/state/store.svelte';
 import { fold, initial, type WorkflowEvent, type WorkflowState } from '$lib/state/workflow';
 import NodeOutline from './NodeOutline.svelte';
@@ -73,6 +73,16 @@ describe('the list of nodes', () => {
     await user.keyboard('upscale latent{ArrowDown}{ArrowUp}{Enter}');
     expect(Object.values(editor.state.content.nodes).map((node) => node.class_type)).toContain('LatentUpscale');
     expect(screen.queryByPlaceholderText('Name or category…')).toBeNull();
+  });
+
+  it('goes to a node once, and leaves the focus alone when something is changed then', async () => {
+    const editor = shown();
+    const user = userEvent.setup({ delay: null });
+    editor.send({ kind: 'shown', id: sampler });
+    await vi.waitFor(() => expect(document.activeElement).toHaveTextContent('KSampler'));
+    const prefix = screen.getByLabelText('filename_prefix, Save Image');
+    await user.type(prefix, 'x');
+    expect(prefix).toHaveFocus();
   });
 
   it('says what is wrong with a node, and how it fares', () => {
