@@ -12,7 +12,7 @@ const AGAIN_MS = 3000;
 export class Gallery {
   readonly #store = new Store<GalleryState, GalleryEvent>(initial, fold);
   #filters: Filters = $state.raw(NO_FILTERS);
-  #isLoading = $state(false);
+  #loading: Promise<void> | undefined = $state.raw();
   #isHolding = false;
   #wanted = 0;
   #seen = 0;
@@ -37,7 +37,7 @@ export class Gallery {
   }
 
   get isLoading(): boolean {
-    return this.#isLoading;
+    return this.#loading !== undefined;
   }
 
   send(...events: GalleryEvent[]): void {
@@ -60,7 +60,7 @@ export class Gallery {
   stop(): void {
     this.#abort.abort();
     clearTimeout(this.#retry);
-    this.#isLoading = false;
+    this.#loading = undefined;
   }
 
   /** Somebody sees the places from `first` up to `end`. */
@@ -105,15 +105,21 @@ export class Gallery {
   }
 
   async #load(): Promise<void> {
-    if (this.#isLoading) return;
-    this.#isLoading = true;
+    if (!this.#isMissing()) return this.#loading;
     const { signal } = this.#abort;
+    this.#loading ??= this.#walk(signal).finally(() => {
+      if (!signal.aborted) this.#loading = undefined;
+    });
+    return this.#loading;
+  }
+
+  /** From page to page, as far as is wanted in the meantime. */
+  async #walk(signal: AbortSignal): Promise<void> {
     while (!signal.aborted && this.#isMissing()) {
       const { known, next } = this.state;
       const isFetched = await this.#fetch(known.at(-1)?.digest ?? '', next ?? '', next ? PAGE : FIRST_PAGE);
       if (!isFetched) break;
     }
-    if (!signal.aborted) this.#isLoading = false;
   }
 
   #isMissing(): boolean {

@@ -9,11 +9,13 @@ export function pressedLong(onpress: () => void): (element: HTMLElement) => () =
     let timer: ReturnType<typeof setTimeout> | undefined;
     let start = { x: 0, y: 0 };
     let wasLong = false;
+    let isTouched = false;
     const stop = () => clearTimeout(timer);
     const listeners: Partial<{ [Name in keyof HTMLElementEventMap]: (event: HTMLElementEventMap[Name]) => void }> = {
       pointerdown: (event) => {
         wasLong = false;
-        if (event.pointerType !== 'touch') return;
+        isTouched = event.pointerType === 'touch';
+        if (!isTouched) return;
         start = { x: event.clientX, y: event.clientY };
         timer = setTimeout(() => {
           wasLong = true;
@@ -26,7 +28,7 @@ export function pressedLong(onpress: () => void): (element: HTMLElement) => () =
       pointerup: stop,
       pointercancel: stop,
       contextmenu: (event) => {
-        if (timer !== undefined && wasLong) event.preventDefault();
+        if (isTouched) event.preventDefault(); // it may come a moment before the press counts as long
       },
       click: (event) => {
         if (!wasLong) return;
