@@ -77,7 +77,7 @@ async def test_a_file_is_imported_mended_and_used(page: Page, stack: Stack) -> N
     assert "18446744073709551615" in tower["graph_json"]
 
     await page.get_by_role("link", name="Make a picture with it").click()
-    assert await made_by(page, stack, "Make a picture") == "tower"
+    assert await made_by(page, stack, "Generate a picture") == "tower"
     await page.goto(f"{stack.url}/#/workflows/tower?panel=try")
     assert await made_by(page, stack, "Try it") == "tower"
 
