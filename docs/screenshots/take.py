@@ -67,11 +67,10 @@ async def generate(page: Page, stack: Stack) -> None:
 
 async def queue(page: Page, stack: Stack) -> None:
     """One that runs, and some that wait."""
-    jobs = [await stack.make(prompt, backend="demo", width=512, height=512, steps=80) for prompt in PROMPTS[:4]]
+    for prompt in PROMPTS[:4]:
+        await stack.make(prompt, backend="demo", width=512, height=512, steps=80)
     await page.goto(f"{stack.url}/#/queue")
     await page.wait_for_function(NEARLY_DONE, timeout=60_000)
-    for job in reversed(jobs):
-        await stack.call("POST", f"/api/v1/jobs/{job}:cancel", {})
 
 
 def view(address: str, ready: str = "") -> Visit:
@@ -125,6 +124,13 @@ async def furnish(stack: Stack) -> None:
     await stack.call("POST", "/api/v1/workflows", {"workflow": workflow})
 
 
+async def clear(stack: Stack) -> None:
+    """Leaves nothing running for the next view."""
+    unfinished = await stack.call("GET", "/api/v1/jobs?states=QUEUED,RUNNING")
+    for job in unfinished["jobs"]:
+        await stack.call("POST", f"/api/v1/jobs/{job['job_id']}:cancel", {})
+
+
 async def take(browser: Browser, stack: Stack, name: str, look: str) -> None:
     """Visits a view and keeps what it looks like."""
     context = await browser.new_context(**LOOKS[look], bypass_csp=True)  # to wait for a moment
@@ -133,6 +139,7 @@ async def take(browser: Browser, stack: Stack, name: str, look: str) -> None:
     shot = Image.open(io.BytesIO(await page.screenshot()))
     shot.save(HERE / f"page-{name}-{look}.webp", quality=82, method=6)
     await context.close()
+    await clear(stack)
 
 
 async def main() -> None:

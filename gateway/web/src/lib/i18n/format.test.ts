@@ -20,6 +20,7 @@ it.each([
 ])('%s bytes are %s', (value, expected) => expect(bytes(value)).toBe(expected));
 
 it.each([
+  [-3, 'now'],
   [0, 'now'],
   [59, '59 seconds ago'],
   [60, '1 minute ago'],

@@ -30,7 +30,7 @@ export function bytes(value: number | string): string {
 
 /** "just now", "5 minutes ago", "yesterday" of a time in RFC 3339. */
 export function ago(time: string, language: string, now = Date.now()): string {
-  const past = (Date.parse(time) - now) / 1000;
+  const past = Math.min(0, Date.parse(time) - now) / 1000; // another machine's clock may be ahead
   const relative = new Intl.RelativeTimeFormat(language, { numeric: 'auto' });
   const steps: [number, Intl.RelativeTimeFormatUnit][] = [
     [60, 'second'],
