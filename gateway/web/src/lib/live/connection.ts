@@ -8,7 +8,7 @@ export interface Listener {
   told(told: Told): void;
   /** What became of the connection. */
   changed(event: ConnectionEvent): void;
-  /** The key is not good, or no longer. */
+  /** The key is not good, or no longer: whoever hears it ends this, or lets it try on. */
   lockedOut(): void;
 }
 
@@ -38,7 +38,7 @@ export async function keepConnected(
     listener.changed({ kind: 'lost', at: aliveAt });
     failures += 1;
     const status = broken instanceof ApiError ? broken.status : 0;
-    if (status === 401) return listener.lockedOut();
+    if (status === 401) listener.lockedOut();
     if (status === 400) token = ''; // of another server, or of another time: begin anew
     const asked = broken instanceof ApiError ? (broken.retryAfter ?? 0) * 1000 : 0;
     await pause(Math.max(asked, pauseMs(failures, Math.random())), signal);

@@ -7,12 +7,15 @@ import type { Told } from './sse';
 import { connection, queue, system } from './stores.svelte';
 
 /** A tab that nobody sees draws no frames, */
-const UNSEEN_MS = 250;
+const UNSEEN_MS = 200;
 /** and its timers come once a minute. */
-const MAX_WAITING = 200;
+const MAX_WAITING = 1000;
+/** A long queue that moves up tells thousands of events: then a few times a second is enough. */
+const MANY = 50;
 
 export class Inbox {
   #waiting: Told[] = [];
+  #lastCount = 0;
   readonly #frames = new FrameUrls();
 
   /** `isMine`: whether to tell this page's user what became of a job. */
@@ -25,7 +28,7 @@ export class Inbox {
     this.#waiting.push(told);
     if (this.#waiting.length === MAX_WAITING) return this.flush();
     if (this.#waiting.length > 1) return;
-    requestAnimationFrame(() => this.flush());
+    if (this.#lastCount < MANY) requestAnimationFrame(() => this.flush());
     setTimeout(() => this.flush(), UNSEEN_MS);
   }
 
@@ -34,6 +37,7 @@ export class Inbox {
     const told = this.#waiting;
     if (told.length === 0) return;
     this.#waiting = [];
+    this.#lastCount = told.length;
     const at = Date.now();
     const decoded = decode(told, (jobId, preview) => this.#frames.of(jobId, preview));
     system.send(...decoded.system);

@@ -1,7 +1,7 @@
 /** What the service tells by itself: jobs, backends, and whether we hear it. */
-import { caller } from '$lib/api/call';
 import type { Job } from '$lib/api/contract';
 import type { ConnectionEvent } from '$lib/state/connection';
+import { appearance } from '$lib/state/appearance.svelte';
 import { keep, kept } from '$lib/state/keeping';
 import { session } from '$lib/state/session.svelte';
 import { keepConnected } from './connection';
@@ -27,7 +27,7 @@ interface Mark {
 
 /** Whose jobs are this page's. */
 export function myOwner(): string {
-  return session.value?.owner || caller.owner;
+  return session.value?.owner || appearance.value.owner;
 }
 
 /** Listens to the service until the function that it gives is called. */
