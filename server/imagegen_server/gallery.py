@@ -71,7 +71,7 @@ def is_picture(asset: Asset, source: AssetSource | None) -> bool:
 
 def words_of(text: str) -> tuple[str, ...]:
     """What a prompt must contain to be found by this text, once letter case is taken from both."""
-    return tuple(text.casefold().split())
+    return tuple(dict.fromkeys(text.casefold().split()))
 
 
 class SourceFinder:

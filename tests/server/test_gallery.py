@@ -76,6 +76,10 @@ def test_a_picture_keeps_what_its_job_was_asked_for(job: Job, expected: AssetSou
     assert SourceFinder(job).source(image_index=2, seed=None, intermediate=False) == expected
 
 
+def test_a_word_is_looked_for_once_however_often_it_is_given() -> None:
+    assert words_of(" Fox  red FOX ") == ("fox", "red")
+
+
 def test_a_seed_that_the_backend_told_counts() -> None:
     finder = SourceFinder(a_job(spec=JobSpec(source=ImageParameters(prompt="", seed=40))))
     assert finder.source(image_index=1, seed=3, intermediate=True) == AssetSource(
