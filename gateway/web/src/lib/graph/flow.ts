@@ -26,8 +26,9 @@ export function boxesOf(content: Content, selection: ReadonlySet<string>, old: r
     if (isSame && (known.selected ?? false) === selected) return known;
     return isSame ? { ...known, selected } : { ...known, ...size, position: { x, y }, selected, data: told };
   };
+  const behind = -2000; // also when it is selected, which lifts boxes by a thousand
   const boxes = [
-    ...content.groups.map((group) => box(group, 'group-frame', { zIndex: -1, dragHandle: '.frame-title' })),
+    ...content.groups.map((group) => box(group, 'group-frame', { zIndex: behind, dragHandle: '.frame-title' })),
     ...content.notes.map((note) => box(note, 'note')),
     ...Object.values(content.nodes).map((node) => box(node, 'node')),
   ];
