@@ -20,7 +20,10 @@ export default defineConfig({
   },
   server: {
     proxy: Object.fromEntries(
-      ['/api', '/session', '/openapi.json', '/docs', '/healthz', '/readyz'].map((path) => [path, gateway]),
+      ['/api', '/session', '/openapi.json', '/docs', '/healthz', '/readyz'].map((path) => [
+        path,
+        { target: gateway, changeOrigin: false }, // the gateway takes changes from its own pages only
+      ]),
     ),
   },
   test: {

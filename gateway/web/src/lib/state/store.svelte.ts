@@ -1,3 +1,5 @@
+import { untrack } from 'svelte';
+
 /** A value that changes only by events: what happens is decided by a pure fold, which is tested by itself. */
 export class Store<State, Event> {
   #state: State = $state.raw() as State;
@@ -15,6 +17,10 @@ export class Store<State, Event> {
 
   /** Lets events happen, in order; watchers see the end only. */
   send(...events: Event[]): void {
-    this.#state = events.reduce(this.#fold, this.#state);
+    // An effect that sends does not wait for what it sends.
+    this.#state = events.reduce(
+      this.#fold,
+      untrack(() => this.#state),
+    );
   }
 }
