@@ -29,6 +29,11 @@ async def percent(page: Page) -> float:
     return float(await bar.evaluate("bar => bar.position"))
 
 
+async def beyond(page: Page, share: float) -> None:
+    """Waits until the job is further than that."""
+    await page.wait_for_function("share => document.querySelector('progress')?.position > share", arg=share)
+
+
 async def test_a_job_is_watched_until_its_picture_is_there(page: Page, stack: Stack) -> None:
     job = await stack.make("a fox", steps=30)
     await page.goto(f"{stack.url}/#/generate?job={job}")
@@ -54,7 +59,7 @@ async def test_escape_in_the_preview_cancels(page: Page, stack: Stack) -> None:
 async def test_a_reload_in_mid_job_goes_on_where_it_is(page: Page, stack: Stack) -> None:
     job = await stack.make("a fox", steps=LONG)
     await page.goto(f"{stack.url}/#/generate?job={job}")
-    await page.wait_for_function("document.querySelector('progress')?.position > 0.02")
+    await beyond(page, 0.02)
     before = await percent(page)
     await page.reload()
     preview = page.get_by_role("region", name="Preview")
@@ -170,7 +175,7 @@ async def test_two_tabs_share_a_stream_and_the_second_goes_on_when_the_first_is_
         assert len(streams) == 1
         await first.close()
         before = await percent(second)
-        await second.wait_for_function(f"document.querySelector('progress').position > {before}")
+        await beyond(second, before)
         assert len(streams) == 2
         await cancel(stack, job)
         await second.get_by_role("region", name="Preview").get_by_text("Cancelled").last.wait_for()
