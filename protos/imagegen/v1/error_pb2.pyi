@@ -67,7 +67,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 21
     """UNAVAILABLE, with RetryInfo. The server cannot store anything at the moment: its disk is full or broken."""
     ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 22
-    """RESOURCE_EXHAUSTED, with QuotaFailure and RetryInfo. The owner has as many jobs waiting as it may."""
+    """RESOURCE_EXHAUSTED. With QuotaFailure and RetryInfo: the owner has as many jobs waiting as it may. Without: there
+    are as many backends, or keys, as can be.
+    """
     ERROR_REASON_JOB_NOT_QUEUED: _ErrorReason.ValueType  # 23
     """FAILED_PRECONDITION. The job does not wait in the queue (any more)."""
     ERROR_REASON_JOB_FINISHED: _ErrorReason.ValueType  # 24
@@ -85,7 +87,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_NOT_A_WORKFLOW: _ErrorReason.ValueType  # 30
     """INVALID_ARGUMENT. What is to be imported is no workflow in any form that is known; the message says what was tried."""
     ERROR_REASON_BACKEND_EXISTS: _ErrorReason.ValueType  # 31
-    """ALREADY_EXISTS. A backend has this name already."""
+    """ALREADY_EXISTS. A backend has this name, or this address, already."""
     ERROR_REASON_BACKEND_BUSY: _ErrorReason.ValueType  # 32
     """FAILED_PRECONDITION. Jobs of ours run at the backend: drain it first."""
     ERROR_REASON_BACKENDS_ARE_FIXED: _ErrorReason.ValueType  # 33
@@ -177,7 +179,9 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 20
 ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 21
 """UNAVAILABLE, with RetryInfo. The server cannot store anything at the moment: its disk is full or broken."""
 ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 22
-"""RESOURCE_EXHAUSTED, with QuotaFailure and RetryInfo. The owner has as many jobs waiting as it may."""
+"""RESOURCE_EXHAUSTED. With QuotaFailure and RetryInfo: the owner has as many jobs waiting as it may. Without: there
+are as many backends, or keys, as can be.
+"""
 ERROR_REASON_JOB_NOT_QUEUED: ErrorReason.ValueType  # 23
 """FAILED_PRECONDITION. The job does not wait in the queue (any more)."""
 ERROR_REASON_JOB_FINISHED: ErrorReason.ValueType  # 24
@@ -195,7 +199,7 @@ ERROR_REASON_WORKFLOW_BUILT_IN: ErrorReason.ValueType  # 29
 ERROR_REASON_NOT_A_WORKFLOW: ErrorReason.ValueType  # 30
 """INVALID_ARGUMENT. What is to be imported is no workflow in any form that is known; the message says what was tried."""
 ERROR_REASON_BACKEND_EXISTS: ErrorReason.ValueType  # 31
-"""ALREADY_EXISTS. A backend has this name already."""
+"""ALREADY_EXISTS. A backend has this name, or this address, already."""
 ERROR_REASON_BACKEND_BUSY: ErrorReason.ValueType  # 32
 """FAILED_PRECONDITION. Jobs of ours run at the backend: drain it first."""
 ERROR_REASON_BACKENDS_ARE_FIXED: ErrorReason.ValueType  # 33
