@@ -135,7 +135,7 @@ async def test_what_ended_while_the_gateway_was_gone_is_told(page: Page, own_sta
     stack, other = own_stack, gateway_program(own_stack.server)
     async with running(other):
         await page.goto(f"{stack.url}/#/queue")
-        job = await stack.make("a fox", steps=80)
+        job = await stack.make("a fox", steps=60)
         await rows(page, "Running").filter(has_text="a fox").get_by_text("step").wait_for()
         await stack.gateway.kill()
         await page.get_by_text("The connection is interrupted").wait_for()
