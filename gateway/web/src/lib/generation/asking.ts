@@ -4,6 +4,7 @@ import type { CreateJobResponse, Job, JobSpec, Json, Sent } from '$lib/api/contr
 import { ApiError, fieldErrors, messageOf, Unreachable } from '$lib/api/errors';
 import { seconds } from '$lib/i18n/format';
 import {
+  AT_BACKEND,
   currentValues,
   type Foreseen,
   type GenerationEvent,
@@ -69,7 +70,7 @@ export async function foresee(
   } catch (error) {
     if (signal.aborted) throw error;
     if (!(error instanceof ApiError)) return; // offline: the banner tells
-    send({ kind: 'judged', errors: fieldErrors(error, INPUTS) });
+    send({ kind: 'judged', errors: errorsIn(error) });
   }
 }
 
@@ -101,16 +102,24 @@ function foreseenIn(job: Job, given: Values): Foreseen {
   return { defaults, startsIn: seconds(start_eta), ahead, backend };
 }
 
+/** What is wrong at which input. That of the backend has its whole path, so that no input is taken for it. */
+function errorsIn(error: unknown): Record<string, string> {
+  const backend = fieldErrors(error, AT_BACKEND)[''];
+  return { ...fieldErrors(error, INPUTS), ...(backend ? { [AT_BACKEND]: backend } : {}) };
+}
+
 /** What is wrong at which input, and what is to be said beside. */
 export function refusalOf(error: unknown): { errors: Record<string, string>; problem: Problem } {
   if (error instanceof Unreachable) return { errors: {}, problem: { kind: 'offline', message: '' } };
-  const errors = fieldErrors(error, INPUTS);
-  if (!(error instanceof ApiError)) return { errors, problem: { kind: 'refused', message: messageOf(error) } };
-  const elsewhere = error.errors.filter(({ field }) => !field.startsWith(INPUTS)).map(({ description }) => description);
+  if (!(error instanceof ApiError)) return { errors: {}, problem: { kind: 'refused', message: messageOf(error) } };
+  const errors = errorsIn(error);
   const retry = error.retryAfter === undefined ? {} : { retryAfter: error.retryAfter };
   if (error.status === 429 || error.status === 503) {
     return { errors, problem: { kind: 'busy', message: error.message, ...retry } };
   }
-  const message = Object.keys(errors).length ? elsewhere.join('; ') : error.message;
+  const elsewhere = error.errors.filter(({ field }) => !field.startsWith(INPUTS) && field !== AT_BACKEND);
+  const message = Object.keys(errors).length
+    ? elsewhere.map(({ description }) => description).join('; ')
+    : error.message;
   return { errors, problem: { kind: 'refused', message } };
 }

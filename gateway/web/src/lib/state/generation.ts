@@ -93,6 +93,8 @@ export const initial: GenerationState = {
   shown: '',
 };
 
+/** Where an error about the backend stands. */
+export const AT_BACKEND = 'spec.backend';
 const MAX_JOBS = 60;
 
 export function fold(state: GenerationState, event: GenerationEvent): GenerationState {
@@ -230,7 +232,9 @@ function answered(state: GenerationState): { sending: number } {
 }
 
 function only(errors: Readonly<Record<string, string>>, names: readonly string[]): Record<string, string> {
-  return Object.fromEntries(Object.entries(errors).filter(([path]) => names.includes(inputOf(path))));
+  return Object.fromEntries(
+    Object.entries(errors).filter(([path]) => path === AT_BACKEND || names.includes(inputOf(path))),
+  );
 }
 
 /** What it said of the queue no longer counts; the defaults do, until better ones are known. */
