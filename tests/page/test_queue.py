@@ -149,6 +149,16 @@ async def test_what_ended_while_the_gateway_was_gone_is_told(page: Page, own_sta
     await expect(page.get_by_text("You were away")).to_be_hidden()
 
 
+async def test_what_ended_while_the_page_was_closed_is_told(page: Page, stack: Stack) -> None:
+    await page.goto(f"{stack.url}/#/queue")
+    job = await stack.make("a fox", steps=60)
+    await rows(page, "Running").filter(has_text="a fox").get_by_text("step").wait_for()
+    await page.goto("about:blank")
+    await stack.ended(job)
+    await page.goto(f"{stack.url}/#/queue")
+    await page.get_by_text("You were away").wait_for()
+
+
 async def test_a_job_is_watched_on_when_its_server_was_killed(page: Page, own_stack: Stack) -> None:
     stack = own_stack
     job = await stack.make("a fox", steps=40)
