@@ -25,7 +25,7 @@ from imagegen_server.janitor import FIRST_ROUND_S, ROUND_S, Janitor
 from imagegen_server.keys import open_keys
 from imagegen_server.ledger import Ledger
 from imagegen_server.listening import Server, listening
-from imagegen_server.membership import open_membership, restore
+from imagegen_server.membership import Membership, restore
 from imagegen_server.running.experience import open_experience
 from imagegen_server.running.orphans import Orphans
 from imagegen_server.running.retrying import Limits
@@ -36,7 +36,7 @@ from imagegen_server.services.wiring import Parts, services
 from imagegen_server.settings.layers import layer_of
 from imagegen_server.settings.runtime import open_settings
 from imagegen_server.stores.store import Store, open_store
-from imagegen_server.tasks import running
+from imagegen_server.tasks import running, task_group
 from imagegen_server.tokens import TokenCodec, server_id_of
 from imagegen_server.watching import HEARTBEAT_S
 from imagegen_server.wire.events import encode_durable
@@ -136,16 +136,15 @@ async def serve(
                 new_id=_new_id,
             )
         )
-        membership = await stack.enter_async_context(
-            open_membership(
-                store=store,
-                fleet=fleet,
-                hosting=hosting,
-                runner=runner,
-                experience=surroundings.experience,
-                to_member=to_added,
-                on_change=note_backends,
-            )
+        membership = Membership(
+            tasks=await stack.enter_async_context(task_group()),
+            store=store,
+            fleet=fleet,
+            hosting=hosting,
+            runner=runner,
+            experience=surroundings.experience,
+            to_member=to_added,
+            on_change=note_backends,
         )
         janitor = Janitor(
             policy=lambda: runtime.current.retention,

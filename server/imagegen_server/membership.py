@@ -7,6 +7,7 @@ it is stored, and it is taken away only where nothing of ours runs, so the proce
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -18,7 +19,7 @@ from imagegen_server.logs import without_credentials
 from imagegen_server.running.experience import Experience
 from imagegen_server.running.runner import Runner
 from imagegen_server.stores.store import Store, StoredBackend, StoreError
-from imagegen_server.tasks import task_group, to_its_end
+from imagegen_server.tasks import to_its_end
 
 log = structlog.get_logger(__name__)
 
@@ -26,30 +27,21 @@ ToMember = Callable[[BackendSettings], Member]
 """Of one that was added."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Membership:
-    """Made by `open_membership`. Changes come one after the other, and go on when their callers go away."""
+    """Changes come one after the other, and go on when their callers go away."""
 
-    def __init__(
-        self,
-        tasks: asyncio.TaskGroup,
-        *,
-        store: Store,
-        fleet: Fleet,
-        hosting: Hosting,
-        runner: Runner,
-        experience: Experience,
-        to_member: ToMember,
-        on_change: Callable[[], None],
-    ) -> None:
-        self._tasks = tasks
-        self._store = store
-        self._fleet = fleet
-        self._hosting = hosting
-        self._runner = runner
-        self._experience = experience
-        self._to_member = to_member
-        self._on_change = on_change
-        self._changing = asyncio.Lock()
+    tasks: asyncio.TaskGroup
+    """In which they go on."""
+    store: Store
+    fleet: Fleet
+    hosting: Hosting
+    runner: Runner
+    experience: Experience
+    to_member: ToMember
+    on_change: Callable[[], None]
+    """Called after each."""
+    _changing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @asynccontextmanager
     async def trying(self, wanted: BackendSettings) -> AsyncIterator[Backend]:
@@ -59,66 +51,66 @@ class Membership:
         try:
             yield backend
         finally:
-            await self._hosting.dismiss(backend)
+            await self.hosting.dismiss(backend)
 
     async def add(self, wanted: BackendSettings) -> Backend:
         """Adds a backend, under a free name if it has none, without waiting for its first answer.
 
         Refused: BACKEND_EXISTS, QUOTA_EXCEEDED, INVALID_REQUEST. Raises StoreError.
         """
-        return await to_its_end(self._tasks, self._add(wanted))
+        return await to_its_end(self.tasks, self._add(wanted))
 
     async def remove(self, name: str) -> None:
         """Takes away a backend that was added. Refused: BACKEND_NOT_FOUND, BACKENDS_ARE_FIXED, BACKEND_BUSY.
 
         Raises StoreError.
         """
-        await to_its_end(self._tasks, self._remove(name))
+        await to_its_end(self.tasks, self._remove(name))
 
     async def _add(self, wanted: BackendSettings) -> Backend:
         # Held across the write, so that no name is given twice.
         async with self._changing:
             named = self._named(wanted)
-            backend = await self._hosted(self._to_member(named))
+            backend = await self._hosted(self.to_member(named))
             try:
                 # An earlier one of this name may have been drained.
-                await self._runner.control.undrain(named.name)
-                await self._store.put_backend(_stored(named))
+                await self.runner.control.undrain(named.name)
+                await self.store.put_backend(_stored(named))
             except StoreError:
-                await self._hosting.dismiss(backend)
+                await self.hosting.dismiss(backend)
                 raise
-            self._fleet.replace([*self._fleet, backend])
+            self.fleet.replace([*self.fleet, backend])
         log.info("backend added", backend=backend.name, kind=named.kind, url=backend.url)
-        self._on_change()
+        self.on_change()
         return backend
 
     async def _remove(self, name: str) -> None:
         async with self._changing:
-            before, backend = list(self._fleet), self._fleet.find(name)
+            before, backend = list(self.fleet), self.fleet.find(name)
             if not backend.is_added:
                 raise Refused("BACKENDS_ARE_FIXED", f"backend {name!r} is of the configuration: take it away there")
-            if self._runner.is_busy(name):
+            if self.runner.is_busy(name):
                 raise backend_busy(name)
             # In the same moment, so that nothing is begun there while it is written.
-            self._fleet.replace([each for each in before if each is not backend])
+            self.fleet.replace([each for each in before if each is not backend])
             try:
-                await self._store.delete_backend(name)
+                await self.store.delete_backend(name)
             except StoreError:
-                self._fleet.replace(before)
+                self.fleet.replace(before)
                 raise
             finally:
-                self._on_change()
-            self._experience.forget(name)
-            await self._hosting.dismiss(backend)
+                self.on_change()
+            self.experience.forget(name)
+            await self.hosting.dismiss(backend)
         log.info("backend taken away", backend=name)
 
     def _named(self, wanted: BackendSettings) -> BackendSettings:
         """With the name that it will have. Refused: BACKEND_EXISTS, QUOTA_EXCEEDED."""
-        names = {backend.name for backend in self._fleet}
+        names = {backend.name for backend in self.fleet}
         if wanted.name in names:
             raise backend_exists(wanted.name, f"a backend is called {wanted.name!r} already; choose another name")
         place = _place(without_credentials(wanted.url))
-        there = next((backend for backend in self._fleet if place and _place(backend.url) == place), None)
+        there = next((backend for backend in self.fleet if place and _place(backend.url) == place), None)
         if there is not None:
             raise backend_exists(there.name, f"backend {there.name!r} has this address already")
         if len(names) >= MAX_BACKENDS:
@@ -127,35 +119,10 @@ class Membership:
 
     async def _hosted(self, member: Member) -> Backend:
         try:
-            return await self._hosting.host(member)
+            return await self.hosting.host(member)
         except ValueError as error:
             # Not in its words: they may hold the password.
             raise bad_field("INVALID_REQUEST", "url", "is no address that can be used") from error
-
-
-@asynccontextmanager
-async def open_membership(
-    *,
-    store: Store,
-    fleet: Fleet,
-    hosting: Hosting,
-    runner: Runner,
-    experience: Experience,
-    to_member: ToMember,
-    on_change: Callable[[], None],
-) -> AsyncIterator[Membership]:
-    """Changes are possible while the block is open. `on_change` is called after each."""
-    async with task_group() as tasks:
-        yield Membership(
-            tasks,
-            store=store,
-            fleet=fleet,
-            hosting=hosting,
-            runner=runner,
-            experience=experience,
-            to_member=to_member,
-            on_change=on_change,
-        )
 
 
 async def restore(store: Store, fleet: Fleet, hosting: Hosting, to_member: ToMember) -> None:

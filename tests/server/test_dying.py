@@ -29,7 +29,7 @@ from imagegen_server.history import Scope
 from imagegen_server.hub import Hub
 from imagegen_server.jobs import AssetOrigin, Invocation, Job, JobSpec, JobState
 from imagegen_server.ledger import Ledger
-from imagegen_server.membership import Membership, open_membership, restore
+from imagegen_server.membership import Membership, restore
 from imagegen_server.quotas import Quotas
 from imagegen_server.reuse import answered
 from imagegen_server.running.experience import open_experience
@@ -43,6 +43,7 @@ from imagegen_server.services.reusing import Reuse
 from imagegen_server.settings.layers import layer_of
 from imagegen_server.settings.runtime import RuntimeSettings, open_settings
 from imagegen_server.stores.store import AssetFilter, JobFilter, JobWrite, Store, StoreError, open_store
+from imagegen_server.tasks import task_group
 from imagegen_server.tokens import TokenCodec
 from imagegen_server.wire.events import encode_durable
 from imagegen_server.wire.jobs import JobCodec
@@ -289,16 +290,15 @@ async def living(folder: Path, world: World, *, writes: int = WITHOUT_END) -> As
         settings = await stack.enter_async_context(
             open_settings(store, configured=layer_of(ServerSettings()), clock=time.time, on_change=lambda: None)
         )
-        membership = await stack.enter_async_context(
-            open_membership(
-                store=store,
-                fleet=fleet,
-                hosting=hosting,
-                runner=runner,
-                experience=surroundings.experience,
-                to_member=added_member,
-                on_change=changed.set,
-            )
+        membership = Membership(
+            tasks=await stack.enter_async_context(task_group()),
+            store=store,
+            fleet=fleet,
+            hosting=hosting,
+            runner=runner,
+            experience=surroundings.experience,
+            to_member=added_member,
+            on_change=changed.set,
         )
         yield Process(
             store,
@@ -373,7 +373,7 @@ async def check_workflows(process: Process, world: World) -> None:
         (1, ""),
     ]
     state, changes = process.settings.state, await process.settings.changes(limit=10)
-    assert (state.version, state.stored) == (2, {"defaults.steps": 30, "defaults.width": 640})
+    assert (state.version, state.stored) == (3, {"defaults.steps": 30, "defaults.width": 640})
     assert [change.after for change in changes] == [{"defaults.width": 640}, {"defaults.steps": 30}]
 
 

@@ -64,9 +64,9 @@ async def described(caller: Caller, digest: str) -> image_gen_pb2.GetGenerationM
 
 
 async def read(
-    caller: Caller, digest: str, policy: asset_pb2.MetadataPolicy.ValueType, **part: int
+    caller: Caller, digest: str, policy: asset_pb2.MetadataPolicy.ValueType, *, offset: int = 0, limit: int = 0
 ) -> tuple[asset_pb2.Asset, bytes]:
-    request = asset_pb2.ReadAssetRequest(digest=digest, metadata=policy, **part)
+    request = asset_pb2.ReadAssetRequest(digest=digest, metadata=policy, offset=offset, limit=limit)
     answers = [answer async for answer in caller.assets.ReadAsset(request)]
     return answers[0].asset, b"".join(answer.chunk for answer in answers[1:])
 
