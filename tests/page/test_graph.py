@@ -121,7 +121,9 @@ async def test_the_keyboard_does_what_the_pointer_does(page: Page, stack: Stack)
     await page.keyboard.press("Delete")
     await expect(node(page, "Hope")).to_have_count(1)
 
+    await page.keyboard.press(".")  # all in sight: what is not is not drawn
     links = page.locator(".svelte-flow__edge")
+    await expect(links).to_have_count(LINKS)
     await links.first.focus()
     await page.keyboard.press("Enter")
     await page.keyboard.press("Delete")
@@ -133,7 +135,6 @@ async def test_the_keyboard_does_what_the_pointer_does(page: Page, stack: Stack)
     await page.keyboard.type("vae encode")
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("combobox", name="Add a node")).to_be_hidden()
-    await page.keyboard.press(".")  # all in sight: what is not is not drawn
     await page.keyboard.press("Control+a")
     await expect(page.locator(".svelte-flow__node.selected")).to_have_count(len(GRAPH))
 
