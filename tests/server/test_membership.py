@@ -120,6 +120,7 @@ async def test_an_address_is_tried_without_adding_it(tmp_path: Path) -> None:
         tried = await add(caller, url, validate_only=True)
         assert (tried.name, tried.kind, tried.health) == ("a1111", "a1111", pb.BACKEND_HEALTH_HEALTHY)
         assert tried.url == fake.url
+        assert (await add(caller, url + "/?__theme=dark#top", validate_only=True)).url == fake.url + "/"
         told = await refused(add(caller, url.replace("hidden", "wrong"), validate_only=True))
         assert (told.reason, list(told.fields)) == ("INVALID_REQUEST", ["url"])
         assert "wrong" not in told.message

@@ -399,6 +399,14 @@ async def test_a_proxy_without_its_server_is_a_backend_that_is_away(status: int)
             await bench.run(request())
 
 
+@pytest.mark.parametrize(("status", "words"), [(307, "sends us elsewhere"), (508, "this imagegen server itself")])
+async def test_what_is_no_backend_is_said_in_words(status: int, words: str) -> None:
+    async with open_bench() as bench:
+        bench.fake.faults.proxy_status = status
+        with pytest.raises(Unintelligible, match=words):
+            await bench.adapter.status()
+
+
 async def test_a_run_outlives_a_proxy_that_loses_its_server_for_a_moment() -> None:
     async with open_bench() as bench, bench.adapter.run(task(request(steps=20))) as run:
         await until(run, has_stepped)
