@@ -10,6 +10,8 @@ export interface Decoded {
   system: SystemEvent[];
   /** Jobs that are no more. */
   forgotten: string[];
+  /** Whether the gateway has lost the server, as it said last; undefined: it said nothing. */
+  isAway: boolean | undefined;
 }
 
 type SentEvent = Omit<JobEvent, 'preview'> & { preview?: SentPreview };
@@ -17,11 +19,12 @@ type UrlOf = (jobId: string, preview: SentPreview) => string;
 
 /** What was told together. Of a job's previews only the last is made a picture of. */
 export function decode(told: readonly Told[], urlOf: UrlOf): Decoded {
-  const decoded: Decoded = { jobs: [], system: [], forgotten: [] };
+  const decoded: Decoded = { jobs: [], system: [], forgotten: [], isAway: undefined };
   const previews = new Map<string, SentEvent>();
   for (const { name, data } of told) {
     const body: unknown = JSON.parse(data);
     const system = systemEvent(name, body);
+    if (name === 'away' || name === 'ready') decoded.isAway = name === 'away';
     if (system) decoded.system.push(system);
     else if (name === 'preview') previews.set((body as SentEvent).job_id, body as SentEvent);
     else decoded.jobs.push(body as IncomingEvent);

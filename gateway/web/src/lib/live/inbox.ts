@@ -52,10 +52,13 @@ export class Inbox {
     this.#frames.clear();
   }
 
-  #tellConnection({ jobs }: Decoded, at: number): void {
+  #tellConnection({ jobs, isAway }: Decoded, at: number): void {
     for (const { completed, caught_up } of jobs) {
       if (completed?.job && this.isMine(completed.job)) connection.send({ kind: 'ended', job: completed.job });
       if (caught_up) connection.send({ kind: 'caught_up', at });
     }
+    // The stream goes on where it was: there is nothing to catch up with.
+    if (isAway) connection.send({ kind: 'lost', at });
+    else if (isAway === false && connection.state.phase === 'away') connection.send({ kind: 'caught_up', at });
   }
 }

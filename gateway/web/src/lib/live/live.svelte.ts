@@ -56,10 +56,12 @@ export function startLive(): () => void {
     if (message.kind === 'told') take(message.told);
     else if (message.kind === 'changed') change(message.event);
     else if (message.kind === 'hello' && isLeader) {
+      inbox.flush();
       tabs.say({ kind: 'welcome', system: system.state, connection: connection.state, token });
     } else if (message.kind === 'welcome' && !isLeader) {
       isAnswered = true;
       token = message.token;
+      inbox.flush(); // what was passed on before is older
       system.send({ kind: 'handed_over', state: message.system });
       connection.send({ kind: 'handed_over', state: message.connection });
     }

@@ -34,39 +34,40 @@ export async function readJob(jobId: string): Promise<boolean> {
   }
 }
 
+/** After a failure: a server that says no is not asked with each event that comes. */
+const PAUSE_MS = 3000;
+
 let isReading = false;
+let notBefore = 0;
 
 /** Reads again what is unsure. What fails stays unsure until the next time. */
 export async function readUnsure(signal: AbortSignal): Promise<void> {
-  if (isReading) return;
+  if (isReading || Date.now() < notBefore) return;
   isReading = true;
   try {
     if (queue.state.unsure.size > MANY) await readUnfinished(signal);
-    await Promise.all(Array.from({ length: AT_ONCE }, work));
+    const read = new Map<string, number>();
+    await Promise.all(Array.from({ length: AT_ONCE }, () => work(read)));
   } catch (error) {
+    notBefore = Date.now() + PAUSE_MS;
     if (!isOffline(error)) throw error;
   } finally {
     isReading = false;
   }
 }
 
-/** Reads one after another; what became unsure meanwhile comes last. */
-async function work(): Promise<void> {
-  for (let jobId = take(); jobId !== undefined; jobId = take()) {
-    try {
-      await readJob(jobId);
-    } finally {
-      beingRead.delete(jobId);
-    }
-  }
+/** Reads one after another; what became unsure meanwhile comes last. What stays unsure is read once: `read` knows. */
+async function work(read: Map<string, number>): Promise<void> {
+  for (let jobId = next(read); jobId !== undefined; jobId = next(read)) await readJob(jobId);
 }
 
-const beingRead = new Set<string>();
-
-function take(): string | undefined {
-  const jobId = [...queue.state.unsure.keys()].find((one) => !beingRead.has(one));
-  if (jobId !== undefined) beingRead.add(jobId);
-  return jobId;
+function next(read: Map<string, number>): string | undefined {
+  for (const [jobId, sequence] of queue.state.unsure) {
+    if (read.get(jobId) === sequence) continue;
+    read.set(jobId, sequence);
+    return jobId;
+  }
+  return undefined;
 }
 
 /** Whether an error says no more than that now is not the time: the server is away, or the reader is. */
