@@ -84,7 +84,6 @@ export const gallery = {
     smaller: 'Zoom out',
     fit: 'Show the whole picture',
     info: 'Show the settings',
-    stage: 'Picture',
     notThere: 'This picture is not there any more.',
     copy: (name: string) => `Copy: ${name}`,
     copied: 'Copied',

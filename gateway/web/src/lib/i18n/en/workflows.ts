@@ -121,7 +121,6 @@ export const workflows = {
     WORKFLOW_INPUT_TYPE_LORAS: 'LoRAs',
   },
   problems: {
-    title: 'Problems',
     runs: (backend: string) => `${backend} can run it`,
     fails: (backend: string) => `${backend} cannot run it`,
     unknown: (backend: string) => `${backend} has not been reached yet; only the graph itself was checked`,
