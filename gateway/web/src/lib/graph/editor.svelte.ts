@@ -10,7 +10,7 @@ import type { Definitions } from './definitions';
 import { usedOutputs } from './drawing';
 import { exposureOf } from './exposing';
 import type { Value } from './json';
-import { arranged, frameAround, membersOf, sizesOf, type Size } from './layout';
+import { arranged, frameAround, isIn, membersOf, sizesOf, type Size } from './layout';
 import type { RunView } from './run';
 
 export interface Given {
@@ -166,7 +166,9 @@ export class GraphEditor {
   /** The nodes and notes that move with a group. */
   membersOf(group_id: string, sizes: ReadonlyMap<string, Size>): string[] {
     const group = this.content.groups.find((each) => each.id === group_id);
-    return group ? membersOf(group, this.content.nodes, sizes).map((node) => node.id) : [];
+    if (!group) return [];
+    const notes = this.content.notes.filter((note) => isIn(group, note));
+    return [...membersOf(group, this.content.nodes, sizes), ...notes].map((each) => each.id);
   }
 
   #freeId(kind: string, taken: readonly { id: string }[]): string {

@@ -42,10 +42,15 @@ export function sizesOf(nodes: Content['nodes'], definitions: Definitions): Read
 /** The nodes that lie in a group: those whose middle does. */
 export function membersOf(group: NodeGroup, nodes: Content['nodes'], sizes: ReadonlyMap<string, Size>): GraphNode[] {
   return Object.values(nodes).filter((node) => {
-    const { width = 0, height = 0 } = sizes.get(node.id) ?? {};
-    const [x, y] = [node.x + width / 2, node.y + height / 2];
-    return x >= group.x && x <= group.x + group.width && y >= group.y && y <= group.y + group.height;
+    const { width, height } = sizes.get(node.id) ?? { width: 0, height: 0 };
+    return isIn(group, { x: node.x, y: node.y, width, height });
   });
+}
+
+/** Whether the middle of a box lies in a group. */
+export function isIn(group: NodeGroup, box: Place & Size): boolean {
+  const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+  return x >= group.x && x <= group.x + group.width && y >= group.y && y <= group.y + group.height;
 }
 
 /** The content with all nodes in layers, and the groups' frames around what they had in them. */
