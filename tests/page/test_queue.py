@@ -163,7 +163,9 @@ async def test_a_job_is_watched_on_when_its_server_was_killed(page: Page, own_st
     preview = page.get_by_role("region", name="Preview")
     await preview.get_by_text("step").wait_for()
     await stack.server.kill()
+    await page.get_by_text("The connection is interrupted").wait_for()
     await stack.server.start()
+    await expect(page.get_by_text("The connection is interrupted")).to_be_hidden(timeout=30_000)
     await preview.get_by_role("img", name="The picture: a fox").wait_for(timeout=30_000)
 
 

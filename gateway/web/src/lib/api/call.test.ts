@@ -1,12 +1,24 @@
-import { expect, it } from 'vitest';
-import { fill, toQuery } from './call';
-import { fieldErrors, readError } from './errors';
+import { afterEach, expect, it, vi } from 'vitest';
+import { fetchJson, fill, toQuery } from './call';
+import { fieldErrors, readError, Unreachable } from './errors';
+
+afterEach(() => vi.unstubAllGlobals());
 
 it('variables of a path are taken out of the request', () => {
   expect(fill('/api/v1/models/{type}/{name}', { type: 'lora', name: 'film/a b.safetensors', x: 1 })).toEqual({
     path: '/api/v1/models/lora/film/a%20b.safetensors',
     rest: { x: 1 },
   });
+});
+
+it.each(['..', '.', '../keys/home', 'a/../../b'])('%s is no name: the browser would call something else', (name) => {
+  expect(() => fill('/api/v1/workflows/{name}', { name })).toThrow('nothing is called');
+});
+
+it('an answer that breaks off is as none', async () => {
+  const cut = new ReadableStream({ start: (stream) => stream.error(new TypeError('network error')) });
+  vi.stubGlobal('fetch', async () => new Response(cut));
+  await expect(fetchJson('/')).rejects.toBeInstanceOf(Unreachable);
 });
 
 it('a query holds lists as repeated names, and leaves out what is not set', () => {

@@ -1,6 +1,6 @@
 /** One function for every rpc of the contract, over its REST address. */
 import { ROUTES, type Asset, type Rpcs, type Sent } from './contract';
-import { readError, Unreachable } from './errors';
+import { ApiError, readError, Unreachable } from './errors';
 
 export interface CallOptions {
   signal?: AbortSignal;
@@ -38,14 +38,19 @@ export async function upload(file: Blob, signal?: AbortSignal): Promise<Asset> {
 export async function fetchJson<T>(path: string, init: RequestInit = {}): Promise<T> {
   const response = await answered(path, init);
   if (!response.ok) throw await readError(response);
-  return (response.status === 204 ? {} : await response.json()) as T;
+  return (response.status === 204 ? {} : await orUnreachable(response.json())) as T;
 }
 
 async function answered(path: string, init: RequestInit): Promise<Response> {
   const headers = new Headers(init.headers);
   if (caller.owner) headers.set('Imagegen-Owner', caller.owner);
+  return orUnreachable(fetch(path, { ...init, headers }));
+}
+
+/** An answer may also break off in the middle. */
+async function orUnreachable<T>(answer: Promise<T>): Promise<T> {
   try {
-    return await fetch(path, { ...init, headers });
+    return await answer;
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
     throw new Unreachable('the gateway does not answer', { cause: error });
@@ -60,7 +65,10 @@ export function fill(
   const used = new Set<string>();
   const path = template.replace(/\{([a-z_]+)\}/g, (_, field: string) => {
     used.add(field);
-    return encodeURIComponent(String(request[field] ?? '')).replaceAll('%2F', '/'); // names of models are paths
+    const value = String(request[field] ?? '');
+    // Browsers resolve such parts, and the call would be another one.
+    if (/(^|\/)\.\.?(\/|$)/.test(value)) throw new ApiError(404, `nothing is called ${value}`);
+    return encodeURIComponent(value).replaceAll('%2F', '/'); // names of models are paths
   });
   return { path, rest: Object.fromEntries(Object.entries(request).filter(([field]) => !used.has(field))) };
 }

@@ -15,6 +15,12 @@ it.each([
   expect(parseLink(route.query)).toEqual(given);
 });
 
+it('a link gives values of its own only, whatever they are called', () => {
+  const { inputs } = parseLink(new URLSearchParams({ 'i.__proto__': 'json:{"prompt":"unseen"}' })) ?? EMPTY_DRAFT;
+  expect(Object.keys(inputs)).toEqual(['__proto__']);
+  expect(inputs.prompt).toBeUndefined();
+});
+
 it('an address without a draft has none', () => {
   expect(parseLink(parseRoute('#/generate').query)).toBeUndefined();
   expect(parseLink(parseRoute('#/generate?job=1').query)).toBeUndefined();

@@ -31,10 +31,8 @@ export function linkTo(draft: Partial<Draft>): string {
 
 /** The draft in a link's query; undefined: it holds none. */
 export function parseLink(query: URLSearchParams): Draft | undefined {
-  const inputs: Record<string, Json> = {};
-  for (const [name, value] of query) {
-    if (name.startsWith('i.')) inputs[name.slice(2)] = readValue(value);
-  }
+  const given = [...query].filter(([name]) => name.startsWith('i.'));
+  const inputs = Object.fromEntries(given.map(([name, value]): [string, Json] => [name.slice(2), readValue(value)]));
   if (!query.has('workflow') && Object.keys(inputs).length === 0) return undefined;
   const priority = Number(query.get('priority') ?? 0);
   return {

@@ -106,6 +106,18 @@ describe('what is not sure', () => {
     expect(fold(early, { kind: 'answered', jobs: [job('a', { sequence: '4' })], at: NOW }).unsure.size).toBe(0);
   });
 
+  test('after a reset an older copy counts', () => {
+    const before = knowing(job('a', { sequence: '7' }), job('b', { sequence: '7', state: 'JOB_STATE_SUCCEEDED' }));
+    const reset = event('', 0, { reset: { reason: 'put back' } });
+    let state = fold(before, happened(reset, event('b', 3, { snapshot: job('b', { sequence: '3' }) })));
+    state = fold(state, { kind: 'answered', jobs: [job('a', { sequence: '3' })], at: NOW });
+    expect(state.unsure.size).toBe(0);
+    expect([...state.jobs.values()].map(({ sequence, state }) => [sequence, state])).toEqual([
+      ['3', 'JOB_STATE_QUEUED'],
+      ['3', 'JOB_STATE_QUEUED'],
+    ]);
+  });
+
   test('is after a reset all that had not ended, but for what the snapshots tell', () => {
     const ended = job('e', { state: 'JOB_STATE_SUCCEEDED' });
     const reset = event('', 0, { reset: { reason: 'too old' } });

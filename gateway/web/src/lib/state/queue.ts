@@ -214,10 +214,14 @@ class Draft {
     return this;
   }
 
-  /** Events were lost: nothing that had not ended is sure. */
+  /**
+   * Events were lost: nothing that had not ended is sure. And numbers mean nothing any more: what follows may be an
+   * older copy of what was.
+   */
   #doubt(): this {
     for (const job of this.#next.jobs.values()) {
-      if (!hasEnded(job)) this.#map('unsure').set(job.job_id, Number(job.sequence));
+      this.#map('jobs').set(job.job_id, { ...job, sequence: '0' });
+      if (!hasEnded(job)) this.#map('unsure').set(job.job_id, 0);
     }
     return this;
   }

@@ -66,9 +66,9 @@ function changed(changes: SystemState['changes'], topic: Topic): SystemState['ch
 /** Changes are not told again after an interruption, and neither are backends that went in it. */
 function ready(state: SystemState): SystemState {
   const { told } = state;
-  if (!told) return { ...state, isReady: true };
-  const backends = new Map([...state.backends].filter(([name]) => told.has(name)));
   const changes = state.isReady ? allChanged(state.changes) : state.changes;
+  // Without a beginning it was the gateway that was interrupted, which tells itself of backends that went.
+  const backends = told ? new Map([...state.backends].filter(([name]) => told.has(name))) : state.backends;
   return { ...state, backends, changes, isReady: true, told: undefined };
 }
 
