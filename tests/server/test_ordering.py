@@ -65,6 +65,11 @@ def ids(jobs: Sequence[WaitingJob]) -> str:
             id="the newest move first",
         ),
         pytest.param([job("1", 9), job("2", 8), moved("3", MoveKind.BEFORE, "2")], "1 3 2", id="right before"),
+        pytest.param(
+            [job("1", 9), moved("2", MoveKind.BEFORE, "1", 1), moved("3", MoveKind.BEFORE, "1", 2)],
+            "2 3 1",
+            id="the one moved last is the one right before",
+        ),
         pytest.param([job("1", 9), job("2", 8), moved("3", MoveKind.AFTER, "1")], "1 3 2", id="right after"),
         pytest.param(
             [job("1", 9), job("2", 8), moved("3", MoveKind.AFTER, "1", 1), moved("4", MoveKind.AFTER, "1", 2)],

@@ -21,7 +21,7 @@ def lines(jobs: Sequence[WaitingJob]) -> Iterator[tuple[tuple[str, int] | None, 
     anchors = _anchors(jobs)
     at_front, flows = list[WaitingJob](), defaultdict[tuple[str, int], list[WaitingJob]](list)
     before, after = defaultdict[str, list[WaitingJob]](list), defaultdict[str, list[WaitingJob]](list)
-    # Of several at one place the one moved last goes first.
+    # Of several at the front the one moved last goes first; of several next to a job it is the nearest.
     for job in sorted(jobs, key=lambda each: (-each.move.time if each.move else 0.0, each.job_id)):
         if job.move is None:
             flows[job.owner, job.priority].append(job)
@@ -65,4 +65,4 @@ def _with_followers(
             continue
         pending += [(follower, queue_time, False) for follower in reversed(after.get(job.job_id, ()))]
         pending.append((job, queue_time, True))
-        pending += [(follower, queue_time, False) for follower in reversed(before.get(job.job_id, ()))]
+        pending += [(follower, queue_time, False) for follower in before.get(job.job_id, ())]
