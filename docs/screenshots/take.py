@@ -23,6 +23,9 @@ LOOKS: dict[str, dict[str, Any]] = {
     for device, options in (("desktop", DESKTOP), ("phone", PHONE))
     for scheme in ("light", "dark")
 }
+LARGE: dict[str, Any] = {"viewport": {"width": 1760, "height": 990}}
+LARGE_ONES = {("editor", "desktop-light"), ("editor", "desktop-dark")}
+"""A graph needs room to be read."""
 PROMPTS = [
     "a lighthouse at dusk, calm sea, stars",
     "a red fox in fresh snow",
@@ -133,7 +136,8 @@ async def clear(stack: Stack) -> None:
 
 async def take(browser: Browser, stack: Stack, name: str, look: str) -> None:
     """Visits a view and keeps what it looks like."""
-    context = await browser.new_context(**LOOKS[look], bypass_csp=True)  # to wait for a moment
+    options = {**LOOKS[look], **(LARGE if (name, look) in LARGE_ONES else {})}
+    context = await browser.new_context(**options, bypass_csp=True)  # to wait for a moment
     page = await context.new_page()
     await VISITS[name](page, stack)
     shot = Image.open(io.BytesIO(await page.screenshot()))
