@@ -118,7 +118,7 @@ test("a batch's pictures come one by one, and keys go from one to the other", as
   screen.getByRole('region', { name: 'Preview' }).focus();
   await userEvent.keyboard('{ArrowRight}{ArrowRight}');
   expect(second).toHaveAttribute('aria-pressed', 'true');
-  const link = screen.getByRole('link', { name: 'Change this picture' }).getAttribute('href');
+  const link = screen.getByRole('link', { name: 'Edit this' }).getAttribute('href');
   expect(link).toContain(`i.init_image=${'1'.repeat(64)}`);
 });
 

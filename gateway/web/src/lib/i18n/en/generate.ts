@@ -117,8 +117,8 @@ export const generate = {
   workflowGone: (id: string) => `There is no workflow “${id}” here (any more). What was entered for it is kept.`,
   noForm: 'The form could not be loaded.',
   newcomer: {
-    demo: 'This is the demo painter: it shows how everything works, but it is no model. Add a ComfyUI or A1111 server to make real pictures.',
-    demoAction: 'Add a server',
+    demo: 'This is the demo painter: it shows how everything works, but it is no model. To make real pictures, add your ComfyUI or A1111 as a backend.',
+    demoAction: 'Add a backend',
     unreachable: (name: string) =>
       `${name} does not answer right now. What you send waits, and begins by itself when it is back.`,
     allUnreachable:

@@ -12,7 +12,7 @@ export const settings = {
     about: 'About',
   },
   groups: {
-    defaults: 'What requests get that leave it open',
+    defaults: 'What is taken where nobody says otherwise',
     preview: 'Previews while a picture is made',
     retention: 'What is kept, and how long',
     quotas: 'How much may wait and run',
