@@ -38,6 +38,8 @@ export interface GraphNode {
   y: number;
   /** In pixels; absent: as wide as usual. */
   width?: number;
+  /** Of what is below its title, at least; its texts fill it. Absent: as high as it must be. */
+  height?: number;
   /** "#rrggbb"; absent: as usual. */
   color?: string;
   /** What else the API format held of it, kept as it is. */

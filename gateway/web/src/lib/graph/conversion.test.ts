@@ -130,6 +130,15 @@ describe('a graph for ComfyUI', () => {
   });
 });
 
+it('a node lies where ComfyUI has it: its title is above its place, and texts fill the height that it was given', () => {
+  const graph = { '6': { class_type: 'CLIPTextEncode', inputs: { text: 'a fox', clip: ['4', 1] } } };
+  const ui = { nodes: [{ id: 6, type: 'CLIPTextEncode', pos: [10, 50], size: [420, 300] }] };
+  const content = readContent(holding(graph, ui), definitions);
+  expect(content.nodes['6']).toMatchObject({ x: 10, y: 20, width: 420, height: 300 });
+  expect(sizesOf(content.nodes, definitions).get('6')).toEqual({ width: 420, height: 330 });
+  expect(saved(content).nodes[0]).toMatchObject({ pos: [10, 50], size: [420, 300] });
+});
+
 it('a graph is as it was when its UI format cannot be read', () => {
   const { api } = recording('example_image_to_image');
   const content = readContent({ ...holding(api), ui_json: '{"nodes": 3, "groups": [4' }, definitions);

@@ -24,7 +24,9 @@ export function partOf(content: Content, ids: ReadonlySet<string>): Part {
 
 /** The text of a part, for the clipboard. */
 export function writePart({ nodes, notes }: Part): string {
-  const places = Object.fromEntries(nodes.map(({ id, x, y, width, color }) => [id, plain({ x, y, width, color })]));
+  const places = Object.fromEntries(
+    nodes.map(({ id, x, y, width, height, color }) => [id, plain({ x, y, width, height, color })]),
+  );
   const graph = Object.fromEntries(nodes.map((node) => [node.id, writeNode(node)]));
   return writeJson({ kind: MARK, graph, places, notes: notes.map((note) => plain({ ...note })) });
 }

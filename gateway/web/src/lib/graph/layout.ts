@@ -5,22 +5,28 @@ import { drawNode, usedOutputs, type DrawnNode } from './drawing';
 import type { Definitions } from './definitions';
 
 export const NODE_WIDTH = 280;
-const HEADER = 40;
-const ROW = 28;
-const VALUE_ROW = 36;
-const TEXT_ROW = 116;
-const PADDING = 12;
+/** These are as on ComfyUI's page: nodes from there lie as close together as they lay there. */
+export const TITLE_HEIGHT = 30;
+const ROW = 20;
+const VALUE_ROW = 24;
+const TEXT_ROW = 104;
+const PADDING = 8;
 /** Between a group's frame and its nodes; above them is its title. */
 const FRAME = { side: 24, top: 56 };
 
-/** About how high a node is drawn. */
+/** About how high a node is drawn, at least, below its title. */
 export function heightOf(drawn: DrawnNode): number {
   const sockets = drawn.inputs.filter((input) => input.widget === undefined);
   const rows = Math.max(sockets.length, drawn.outputs.length) * ROW;
   const values = drawn.inputs.map((input): number =>
     input.widget === undefined ? 0 : input.widget === 'text' && !input.link ? TEXT_ROW : VALUE_ROW,
   );
-  return HEADER + rows + values.reduce((sum, height) => sum + height, 0) + PADDING;
+  return rows + values.reduce((sum, height) => sum + height, 0) + PADDING;
+}
+
+/** The height that a node was given, where it has a text that can fill it; 0: none. */
+export function givenHeight(node: GraphNode, { inputs }: DrawnNode): number {
+  return inputs.some((input) => input.widget === 'text' && !input.link) ? (node.height ?? 0) : 0;
 }
 
 export interface Size {
@@ -33,8 +39,9 @@ export function sizesOf(nodes: Content['nodes'], definitions: Definitions): Read
   const used = usedOutputs(nodes);
   return new Map(
     Object.values(nodes).map((node) => {
-      const height = heightOf(drawNode(node, definitions, used.get(node.id) ?? 0));
-      return [node.id, { width: node.width ?? NODE_WIDTH, height }];
+      const drawn = drawNode(node, definitions, used.get(node.id) ?? 0);
+      const height = Math.max(heightOf(drawn), givenHeight(node, drawn));
+      return [node.id, { width: node.width ?? NODE_WIDTH, height: TITLE_HEIGHT + height }];
     }),
   );
 }

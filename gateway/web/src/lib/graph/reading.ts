@@ -4,13 +4,13 @@ import type { Content, GraphNode, NodeGroup, Note } from './content';
 import type { Definitions } from './definitions';
 import { defaultOf, drawInputs } from './drawing';
 import { parseJson, type Value } from './json';
-import { arranged, sizesOf } from './layout';
+import { arranged, sizesOf, TITLE_HEIGHT } from './layout';
 import { OWN_ID } from './ui_format';
 
 type Fields = { readonly [name: string]: Value };
 
 /** Where ComfyUI's page has a node, and how it looks there. */
-type Look = Pick<GraphNode, 'x' | 'y' | 'width' | 'color'>;
+type Look = Pick<GraphNode, 'x' | 'y' | 'width' | 'height' | 'color'>;
 
 const NOTES = new Set(['Note', 'MarkdownNote']);
 
@@ -84,9 +84,11 @@ function readLook(entry: Fields): [string, Look][] {
   const place = pair(entry.pos);
   if (!place || NOTES.has(text(entry.type))) return [];
   const id = text(fields(entry.properties)[OWN_ID]) || String(entry.id);
-  const [width] = pair(entry.size) ?? [];
+  const [width, height] = pair(entry.size) ?? [];
+  const size = width && height ? { width: clamp(width, 200, 800), height: clamp(height, 0, 2000) } : {};
   const color = colour(entry.color);
-  return [[id, { x: place[0], y: place[1], ...(width && { width: clamp(width) }), ...(color && { color }) }]];
+  // There, a node's place is below its title.
+  return [[id, { x: place[0], y: place[1] - TITLE_HEIGHT, ...size, ...(color && { color }) }]];
 }
 
 function readGroup(entry: Fields, at: number): NodeGroup {
@@ -109,8 +111,8 @@ function pair(value: Value | undefined): [number, number] | undefined {
   return Number.isFinite(x) && Number.isFinite(y) ? [x as number, y as number] : undefined;
 }
 
-function clamp(width: number): number {
-  return Math.max(200, Math.min(800, width));
+function clamp(value: number, least: number, most: number): number {
+  return Math.max(least, Math.min(most, value));
 }
 
 function colour(value: Value | undefined): string {

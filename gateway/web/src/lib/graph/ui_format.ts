@@ -3,7 +3,7 @@ import { inOrder, linksOf, type Content, type GraphNode } from './content';
 import type { Definitions, NodeClass } from './definitions';
 import { defaultOf, drawNode, usedOutputs, type DrawnInput, type DrawnNode } from './drawing';
 import type { Value } from './json';
-import { heightOf, NODE_WIDTH } from './layout';
+import { heightOf, NODE_WIDTH, TITLE_HEIGHT } from './layout';
 
 interface UiLink {
   id: number;
@@ -92,8 +92,8 @@ function writeNode(node: GraphNode, order: number, writing: Writing, nodeClass: 
   return {
     id: number,
     type: node.class_type,
-    pos: [node.x, node.y],
-    size: [node.width ?? NODE_WIDTH, drawn ? heightOf(drawn) : 0],
+    pos: [node.x, node.y + TITLE_HEIGHT],
+    size: [node.width ?? NODE_WIDTH, node.height ?? (drawn ? heightOf(drawn) : 0)],
     flags: {},
     order,
     mode: 0,
