@@ -101,6 +101,11 @@ async def test_a_link_fills_the_form_and_is_taken_back(form: Page, stack: Stack)
     await expect(prompt(form)).to_have_value("mine")
 
 
+async def test_a_link_to_what_is_no_job_says_so(form: Page, stack: Stack) -> None:
+    await form.goto(f"{stack.url}/#/generate?job=<b>../../session</b>")
+    await expect(form.get_by_role("region", name="Preview")).to_contain_text("gone")
+
+
 async def test_a_painted_mask_goes_with_the_request(form: Page, stack: Stack) -> None:
     picture = await finished_picture(stack, await stack.make("a lake"))
     await form.goto(f"{stack.url}/#/generate?workflow=inpaint&i.init_image={picture}&i.prompt=moon&i.steps=json:2")
