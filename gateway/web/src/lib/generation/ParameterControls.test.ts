@@ -21,6 +21,14 @@ function shown(
 }
 
 describe('ParameterControls', () => {
+  it.each(['text', 'choice', 'int', 'float', 'model'])('takes an input of any name, as constructor (%s)', (kind) => {
+    const input = { title: 'Odd', 'x-type': kind, enum: ['a', 'b'], minimum: 0, maximum: 9 };
+    const schema = readSchema(JSON.stringify({ properties: { constructor: input } }));
+    render(ParameterControls, { schema, values: {}, errors: {}, onchange: vi.fn() });
+    expect(screen.getAllByLabelText('Odd')[0]).not.toHaveDisplayValue(/native code/);
+    expect(document.body).not.toHaveTextContent('native code');
+  });
+
   it.each(Object.keys(SCHEMAS))('has a control with a name for every input of %s', (workflow) => {
     const { schema } = shown(workflow);
     for (const { title, kind } of schema.fields) {

@@ -1,4 +1,5 @@
 /** How the inputs of a form stand together. Pure. */
+import { own } from '$lib/own';
 import type { FormSchema, InputField } from './schema';
 
 /** A control: mostly one input, but width and height are one. */
@@ -46,6 +47,6 @@ const COMFORTABLE: Readonly<Record<string, number>> = {
 export function sliderRange(field: InputField, value: number): { minimum: number; maximum: number } | undefined {
   const { minimum, maximum } = field;
   if (minimum === undefined || maximum === undefined || maximum - minimum > 1_000_000) return undefined;
-  const comfortable = Math.min(COMFORTABLE[field.name] ?? maximum, maximum);
+  const comfortable = Math.min(own(COMFORTABLE, field.name) ?? maximum, maximum);
   return { minimum, maximum: value > comfortable ? maximum : comfortable };
 }

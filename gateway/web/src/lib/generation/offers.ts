@@ -1,5 +1,6 @@
 /** What can be chosen for an input, and where it is. Pure. */
 import type { Json, Model, ModelType } from '$lib/api/contract';
+import { own } from '$lib/own';
 import { readStack, type InputField, type Values, type FormSchema } from './schema';
 
 /** A choice. */
@@ -33,7 +34,7 @@ const TYPES_BY_NAME: Readonly<Record<string, readonly ModelType[]>> = {
 
 /** What a field allows at these backends; at any: []. What nobody lists is offered where the workflow allows it. */
 export function offersOf(field: InputField, models: readonly Model[], places: readonly string[]): Offer[] {
-  const types = TYPES[field.modelType] ?? TYPES_BY_NAME[field.name] ?? [];
+  const types = TYPES[field.modelType] ?? own(TYPES_BY_NAME, field.name) ?? [];
   const known = new Map(
     models.filter(({ type }) => types.includes(type)).map((model): [string, Model] => [model.name, model]),
   );
@@ -68,7 +69,7 @@ function toOffer(name: string, model: Model | undefined, type: ModelType): Offer
 /** The inputs whose values a backend has not. */
 export function unfitAt(backend: string, schema: FormSchema, values: Values, models: readonly Model[]): string[] {
   return schema.fields
-    .filter((field) => namesIn(field, values[field.name]).some((name) => isElsewhere(name, field, models, backend)))
+    .filter((field) => namesIn(field, own(values, field.name)).some((name) => isElsewhere(name, field, models, backend)))
     .map(({ name }) => name);
 }
 

@@ -1,5 +1,6 @@
 /** What a form asks for: the JSON Schema of a workflow's inputs, read once. Pure. */
 import type { Json } from '$lib/api/contract';
+import { own } from '$lib/own';
 
 export const INPUT_KINDS = [
   'string',
@@ -119,7 +120,7 @@ function kindOf(property: Property): InputKind {
 
 /** What stands in a field: its value, or what the workflow says where none is given. */
 export function shownValue(field: InputField, values: Values): Json | undefined {
-  return values[field.name] ?? field.fallback;
+  return own(values, field.name) ?? field.fallback;
 }
 
 /** One of the LoRAs of a stack. What is off stays in the form and is not sent. */
@@ -142,7 +143,7 @@ export function readStack(value: Json | undefined): StackedLora[] {
 /** The values that this form can take: what it has no input for, or what is of another kind, stays away. */
 export function fittingValues(schema: FormSchema, values: Values): Values {
   const fitting = schema.fields.flatMap((field): [string, Json][] => {
-    const value = values[field.name];
+    const value = own(values, field.name);
     return value !== undefined && isOfKind(field.kind, value) ? [[field.name, value]] : [];
   });
   return Object.fromEntries(fitting);

@@ -145,6 +145,13 @@ it('a graph is as it was when its UI format cannot be read', () => {
   expect(parseJson(writeGraph(content))).toEqual(api);
 });
 
+it('nodes may be called as what all objects have', () => {
+  const links = { a: ['constructor', 0], b: ['__proto__', 0] };
+  const graph = JSON.parse('{"__proto__": {"class_type": "A", "inputs": {}}}') as Record<string, Value>;
+  const odd = { ...graph, constructor: { class_type: 'A', inputs: {} }, valueOf: { class_type: 'A', inputs: links } };
+  expect(Object.keys(readContent(holding(odd), definitions).nodes)).toHaveLength(3);
+});
+
 it('groups hold together what was in them when nodes are arranged', () => {
   const { api } = recording('example_image_to_image');
   const opened = readContent(holding(api), definitions);

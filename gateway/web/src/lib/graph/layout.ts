@@ -77,6 +77,9 @@ export function arranged(content: Content, sizes: ReadonlyMap<string, Size>): Co
   return { ...content, nodes, groups };
 }
 
+/** Dagre keeps nodes in plain objects, where one that is called "constructor" is there before it comes. */
+const named = (id: string) => `node ${id}`;
+
 function placesOf(
   nodes: Content['nodes'],
   sizes: ReadonlyMap<string, Size>,
@@ -85,16 +88,18 @@ function placesOf(
   const graph = new dagre.graphlib.Graph({ compound: members.some((each) => each.length > 0) });
   graph.setGraph({ rankdir: 'LR', nodesep: 32, ranksep: 96, edgesep: 8 });
   graph.setDefaultEdgeLabel(() => ({}));
-  for (const node of Object.values(nodes)) graph.setNode(node.id, { ...sizes.get(node.id) });
-  for (const link of linksOf(nodes)) if (link.source in nodes) graph.setEdge(link.source, link.target);
+  for (const node of Object.values(nodes)) graph.setNode(named(node.id), { ...sizes.get(node.id) });
+  for (const { source, target } of linksOf(nodes)) {
+    if (Object.hasOwn(nodes, source)) graph.setEdge(named(source), named(target));
+  }
   members.forEach((each, at) => {
     if (each.length) graph.setNode(`group ${at}`, {});
-    for (const node of each) graph.setParent(node.id, `group ${at}`);
+    for (const node of each) graph.setParent(named(node.id), `group ${at}`);
   });
   dagre.layout(graph);
   // Dagre says where middles are.
   const corner = (id: string) => {
-    const { x = 0, y = 0, width = 0, height = 0 } = graph.node(id);
+    const { x = 0, y = 0, width = 0, height = 0 } = graph.node(named(id));
     return { x: Math.round(x - width / 2), y: Math.round(y - height / 2) };
   };
   return Object.fromEntries(Object.keys(nodes).map((id) => [id, corner(id)]));
