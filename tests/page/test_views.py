@@ -32,3 +32,18 @@ async def test_every_view_is_fit_for_everybody(
         assert await page.title() == f"{VIEWS[view]} · imagegen"
         assert await serious_problems(page) == []
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+async def test_a_view_that_is_broken_leaves_the_others_alone(browser: Browser, stack: Stack) -> None:
+    async with await browser.new_context() as context:
+        page = await context.new_page()
+        broken = "export default () => { throw new Error('broken') }"
+        await page.route("**/QueueView-*.js", lambda route: route.fulfill(body=broken, content_type="text/javascript"))
+        await page.goto(f"{stack.url}/#/queue")
+        await page.get_by_role("alert").filter(has_text="This part of the page could not be shown").wait_for()
+        await page.get_by_role("link", name="Backends").click()
+        await page.get_by_role("heading", level=1, name="Backends").wait_for()
+        await page.get_by_role("link", name="Queue").click()
+        await page.unroute("**/QueueView-*.js")
+        await page.get_by_role("button", name="Load the page again").click()
+        await page.get_by_role("heading", level=1, name="Queue").wait_for()

@@ -28,5 +28,6 @@ export const app = {
     key: 'Your key',
     submit: 'Sign in',
   },
-  broken: 'This view could not be loaded.',
+  broken: 'This part of the page could not be shown.',
+  reload: 'Load the page again',
 };
