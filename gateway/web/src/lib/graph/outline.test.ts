@@ -91,7 +91,7 @@ describe('the list of nodes', () => {
       ...{ node_title: 'KSampler', class_type: 'KSampler', input: 'steps', suggestions: [] },
     };
     const run = { isRunning: true, at: sampler, done: new Set([idOf('LoadImage')]), isAllDone: false };
-    shown({ problems: [problem], run: { ...run, cached: new Set(), failed: '' } });
+    shown({ problems: [problem], run: { ...run, cached: new Set(), failed: '', pictures: new Map() } });
     expect(screen.getByText('no such model')).toBeInTheDocument();
     expect(screen.getByLabelText('steps, KSampler')).toHaveAttribute('aria-invalid', 'true');
     expect(screen.getByLabelText('At work')).toBeInTheDocument();

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Output } from '$lib/api/contract';
 import { fold, initial } from '$lib/state/workflow';
 import { canConnect, fitsEnd, freeIds, linkTo, newNode, sourcesFor } from './connecting';
 import { linksOf } from './content';
@@ -215,5 +216,15 @@ describe('a run', () => {
   it('says where it failed', () => {
     const view = runView('JOB_STATE_FAILED', plan, { node_id: '2', step: 0, steps: 0 }, undefined, '2');
     expect(view).toMatchObject({ isRunning: false, at: '', failed: '2' });
+  });
+
+  it('shows the last picture of each node', () => {
+    const made = (node_id: string, digest: string) => ({ node_id, asset: { digest } }) as Output;
+    const outputs = [made('2', 'aa'), made('3', 'bb'), made('3', 'cc')];
+    const { pictures } = runView('JOB_STATE_RUNNING', plan, undefined, undefined, '', outputs);
+    expect([...pictures]).toEqual([
+      ['2', '/api/v1/assets/aa?w=512'],
+      ['3', '/api/v1/assets/cc?w=512'],
+    ]);
   });
 });

@@ -1,5 +1,6 @@
 /** What a graph shows while a job runs it. Pure. */
-import type { Job, Plan, Preview, Progress } from '$lib/api/contract';
+import { assetUrl } from '$lib/api/call';
+import type { Job, Output, Plan, Preview, Progress } from '$lib/api/contract';
 
 export interface RunView {
   isRunning: boolean;
@@ -15,6 +16,8 @@ export interface RunView {
   failed: string;
   /** The newest preview, and the node that made it. */
   preview?: { node_id: string; url: string };
+  /** Addresses of what nodes have made: of each its last picture. */
+  pictures: ReadonlyMap<string, string>;
 }
 
 const OVER = new Set<Job['state']>(['JOB_STATE_SUCCEEDED', 'JOB_STATE_FAILED', 'JOB_STATE_CANCELLED']);
@@ -26,6 +29,7 @@ export function runView(
   progress: Pick<Progress, 'node_id' | 'step' | 'steps'> | undefined,
   preview?: Pick<Preview, 'node_id'> & { url: string },
   failed = '',
+  outputs: readonly Output[] = [],
 ): RunView {
   const isRunning = state === 'JOB_STATE_RUNNING';
   const at = isRunning ? (progress?.node_id ?? '') : '';
@@ -44,5 +48,6 @@ export function runView(
     cached: new Set(nodes.filter((node) => node.cached).map((node) => node.node_id)),
     failed: OVER.has(state) ? failed : '',
     ...(preview && preview.node_id && { preview: { node_id: preview.node_id, url: preview.url } }),
+    pictures: new Map(outputs.flatMap(({ node_id, asset }) => (asset ? [[node_id, assetUrl(asset.digest, 512)]] : []))),
   };
 }

@@ -24,6 +24,16 @@ export function withValue(graph_json: string, node_id: string, input: string, va
   return writeJson({ ...nodes, [node_id]: { ...node, inputs } });
 }
 
+/** How ComfyUI's page marks nodes that it does not send: muted and bypassed ones. */
+const OFF: ReadonlySet<Value | undefined> = new Set([2, 4]);
+
+/** Names of the nodes that were switched off in the UI format: the graph is without them. */
+export function switchedOff(ui_json: string): string[] {
+  const { nodes } = members(parsed(ui_json));
+  const entries = Array.isArray(nodes) ? (nodes as readonly Value[]).map(members) : [];
+  return entries.filter(({ mode }) => OFF.has(mode)).map(({ title, type }) => String(title ?? type ?? ''));
+}
+
 /** What a value is, for people: a link by the name of the node that it comes from. */
 export function valueInWords(nodes: ReadonlyMap<string, GraphNode>, value: Value): string {
   const link: Link | undefined = linkOf(value);

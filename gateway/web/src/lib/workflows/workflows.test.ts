@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { BackendVerdict, Workflow, WorkflowInput, WorkflowProblem } from '$lib/api/contract';
 import { asFile, readOurs } from './exporting';
 import { defaultsInWords } from './form';
-import { withValue } from './graph_text';
+import { switchedOff, withValue } from './graph_text';
 import { errorsByInput, merged, overriding, readDefault } from './inputs';
 import { matching } from './library.svelte';
 import recorded from './fixtures/imported.json';
@@ -133,4 +133,14 @@ it.each([
 ])('workflows are found by all words: %j', (text, count) => {
   const fox = { ...workflow, title: 'Fox', description: '' };
   expect(matching([fox, { ...workflow, title: 'A', description: 'of a picture' }], text)).toHaveLength(count);
+});
+
+it('nodes that ComfyUI would not run are named', () => {
+  const nodes = [
+    { type: 'KSampler', mode: 0 },
+    { type: 'LoraLoader', mode: 4 },
+    { type: 'X', title: 'Second', mode: 2 },
+  ];
+  expect(switchedOff(JSON.stringify({ nodes }))).toEqual(['LoraLoader', 'Second']);
+  expect([...switchedOff(''), ...switchedOff('{"nodes": 3'), ...switchedOff('{"nodes": [7]}')]).toEqual([]);
 });

@@ -95,6 +95,8 @@ export const workflows = {
     openwebuiHelp: 'Only if you used this workflow in Open WebUI: the list of nodes from its settings.',
     openwebuiRead: 'Read again with it',
     notes: 'Worth knowing',
+    switchedOff: (names: string[]) =>
+      `${plural(names.length, 'node was', 'nodes were')} switched off in ComfyUI (muted or bypassed) and will not be in it: ${names.join(', ')}.`,
     ready: 'Will it run?',
     store: 'Add to my workflows',
     storing: 'Adding…',
