@@ -69,7 +69,9 @@ function toOffer(name: string, model: Model | undefined, type: ModelType): Offer
 /** The inputs whose values a backend has not. */
 export function unfitAt(backend: string, schema: FormSchema, values: Values, models: readonly Model[]): string[] {
   return schema.fields
-    .filter((field) => namesIn(field, own(values, field.name)).some((name) => isElsewhere(name, field, models, backend)))
+    .filter((field) =>
+      namesIn(field, own(values, field.name)).some((name) => isElsewhere(name, field, models, backend)),
+    )
     .map(({ name }) => name);
 }
 
