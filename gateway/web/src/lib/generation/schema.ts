@@ -155,7 +155,7 @@ function isOfKind(kind: InputKind, value: Json): boolean {
     case 'float':
       return typeof value === 'number' || (typeof value === 'string' && value !== '' && !Number.isNaN(Number(value)));
     case 'seed':
-      return /^-?\d{1,20}$/.test(String(value));
+      return typeof value === 'number' || typeof value === 'string'; // the server says what is no seed
     case 'bool':
       return typeof value === 'boolean';
     case 'loras':

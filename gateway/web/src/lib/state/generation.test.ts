@@ -181,5 +181,6 @@ describe('what is remembered', () => {
       }),
     );
     expect(inputsToSend(schema, VALUES)).toEqual({ prompt: VALUES.prompt, loras: [], seed: VALUES.seed });
+    expect(inputsToSend(schema, { seed: 'lucky' })).toEqual({ seed: 'lucky' }); // for the server to refuse
   });
 });
