@@ -167,3 +167,25 @@ async def test_a_style_is_made_changed_deleted_and_brought_back(page: Page, stac
     await page.get_by_role("button", name="Undo").click()
     await card.wait_for()
     assert (await newest(stack, "my-text-to-image"))["inputs"] == style["inputs"]
+
+
+DROP = """({selector, text}) => {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([text], 'dropped.json', {type: 'application/json'}));
+    const event = new DragEvent('drop', {dataTransfer, bubbles: true, cancelable: true});
+    return !document.querySelector(selector).dispatchEvent(event);
+}"""
+
+
+async def test_a_file_dropped_on_a_graph_is_read_and_one_dropped_elsewhere_is_not(page: Page, stack: Stack) -> None:
+    await stored(stack, "barn")
+    await page.goto(f"{stack.url}/#/workflows/barn")
+    await page.get_by_label("steps, KSampler").fill("9")
+    assert await page.evaluate(DROP, {"selector": ".svelte-flow", "text": json.dumps(GRAPH)})
+    await page.get_by_text("A ComfyUI workflow in API format, from dropped.json · 7 nodes").wait_for()
+    await page.goto(f"{stack.url}/#/workflows/barn")
+    await expect(page.get_by_label("steps, KSampler")).to_have_value("9")
+
+    await page.goto(f"{stack.url}/#/queue")
+    await page.get_by_role("heading", name="Queue").first.wait_for()
+    assert await page.evaluate(DROP, {"selector": "main", "text": "{}"})  # or the browser would go there

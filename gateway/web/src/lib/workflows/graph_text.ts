@@ -24,6 +24,14 @@ export function withValue(graph_json: string, node_id: string, input: string, va
   return writeJson({ ...nodes, [node_id]: { ...node, inputs } });
 }
 
+/** What the server says of places in a graph, with the names of its nodes: 'Save Image (9), images: is missing'. */
+export function withNames(message: string, graph_json: string): string {
+  const nodes = readGraph(graph_json);
+  return message.replace(/spec\.graph\.json\["([^"]+)"\](?:\.inputs)?(?:\.(\w+))?/g, (_, id: string, input?: string) =>
+    [nameOfNode(nodes.get(id), id), input].filter(Boolean).join(', '),
+  );
+}
+
 /** How ComfyUI's page marks nodes that it does not send: muted and bypassed ones. */
 const OFF: ReadonlySet<Value | undefined> = new Set([2, 4]);
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { BackendVerdict, Workflow, WorkflowInput, WorkflowProblem } from '$lib/api/contract';
 import { asFile, readOurs } from './exporting';
 import { defaultsInWords } from './form';
-import { switchedOff, withValue } from './graph_text';
+import { switchedOff, withNames, withValue } from './graph_text';
 import { errorsByInput, merged, overriding, readDefault } from './inputs';
 import { matching } from './library.svelte';
 import recorded from './fixtures/imported.json';
@@ -143,4 +143,10 @@ it('nodes that ComfyUI would not run are named', () => {
   ];
   expect(switchedOff(JSON.stringify({ nodes }))).toEqual(['LoraLoader', 'Second']);
   expect([...switchedOff(''), ...switchedOff('{"nodes": 3'), ...switchedOff('{"nodes": [7]}')]).toEqual([]);
+});
+
+it('what the server says of a graph has the names of its nodes', () => {
+  const graph = JSON.stringify({ '9': { class_type: 'SaveImage', inputs: {}, _meta: { title: 'Keep' } } });
+  const said = 'spec.graph.json["9"].inputs.images: is missing; spec.graph.json["7:2"]: is no node; too long';
+  expect(withNames(said, graph)).toBe('Keep (9), images: is missing; 7:2: is no node; too long');
 });
