@@ -59,6 +59,7 @@ async def test_a_picture_is_made_from_the_keyboard_and_is_still_there_after_a_re
     job = await shown_job(form, stack)
     assert inputs_of(job)["prompt"] == "a lighthouse at dusk"
     assert inputs_of(job)["steps"] == 4
+    await expect(prompt(form)).to_be_focused()  # and may be changed at once
     await form.reload()
     await expect(prompt(form)).to_have_value("a lighthouse at dusk")
     picture = await finished_picture(stack, job["job_id"])
