@@ -42,6 +42,20 @@ test.each<[string, ConnectionEvent[]]>([
   expect(after(...events)).toMatchObject({ phase: 'live', news: undefined });
 });
 
+test('news stay until they are read, whatever the connection does', () => {
+  const state = after({ kind: 'left', at: 1000 }, { kind: 'opened', at: 8000 }, DONE, { kind: 'caught_up', at: 9000 });
+  const again = [
+    { kind: 'lost', at: 9500 },
+    { kind: 'opened', at: 9600 },
+    { kind: 'caught_up', at: 9700 },
+  ] as const;
+  expect(again.reduce(fold, state).news).toEqual(state.news);
+  expect(fold(state, { kind: 'handed_over', state: after(...LIVE) })).toMatchObject({
+    phase: 'live',
+    news: state.news,
+  });
+});
+
 test('pauses grow to a bound, and are spread', () => {
   expect([1, 2, 3, 20].map((failures) => pauseMs(failures, 1))).toEqual([500, 1000, 2000, 10_000]);
   expect(pauseMs(1, 0)).toBe(250);

@@ -87,6 +87,17 @@ describe('errors', () => {
     expect(after(REFUSED, judged).errors).toEqual({ steps: 'too many' });
   });
 
+  it('of the backend are told at once, whatever was touched', () => {
+    const judged: GenerationEvent = { kind: 'judged', errors: { 'spec.backend': 'is drained' } };
+    expect(after(judged).errors).toEqual({ 'spec.backend': 'is drained' });
+  });
+
+  it('stay when the same workflow is chosen again, and go with what they were about', () => {
+    const filled: GenerationEvent = { kind: 'filled', draft: draft(), from: 'link' };
+    expect(after(REFUSED, { kind: 'workflow_chosen', workflowId: 'text-to-image' })).toEqual(after(REFUSED));
+    expect(after(filled, REFUSED, { kind: 'notice_undone' })).toMatchObject({ errors: {}, problem: undefined });
+  });
+
   it('go with what was foreseen without any', () => {
     expect(
       after(REFUSED, { kind: 'foreseen', foreseen: { defaults: { steps: 20 }, ahead: 2, backend: '' } }).errors,
@@ -121,6 +132,8 @@ describe('asking', () => {
     const state = after({ kind: 'asked' }, accepted('a'), { kind: 'asked' }, accepted('b'));
     expect([state.shown, state.jobs]).toEqual(['b', ['b', 'a']]);
     expect(state.lastSeeds).toEqual({ 'text-to-image': '18446744073709551615' });
+    const seedless = fold(state, { kind: 'accepted', jobId: 'c', workflowId: 'text-to-image', seed: '' });
+    expect(seedless.lastSeeds).toEqual(state.lastSeeds);
   });
 
   it('again takes away what was wrong before', () => {

@@ -106,6 +106,13 @@ describe('what is not sure', () => {
     expect(fold(early, { kind: 'answered', jobs: [job('a', { sequence: '4' })], at: NOW }).unsure.size).toBe(0);
   });
 
+  test('is never an answer that comes late: the newer copy stays', () => {
+    const known = knowing(job('a', { sequence: '7', paused: true }));
+    expect(fold(known, { kind: 'answered', jobs: [job('a', { sequence: '3' })], at: NOW }).jobs.get('a')?.paused).toBe(
+      true,
+    );
+  });
+
   test('after a reset an older copy counts', () => {
     const before = knowing(job('a', { sequence: '7' }), job('b', { sequence: '7', state: 'JOB_STATE_SUCCEEDED' }));
     const reset = event('', 0, { reset: { reason: 'put back' } });
@@ -155,6 +162,18 @@ describe('the live part', () => {
     expect(secondsLeft(state.live.get('a'))).toBe(15);
   });
 
+  test('tells what is left by the pace since it began anew', () => {
+    let state = knowing(job('a', { state: 'JOB_STATE_RUNNING' }));
+    for (const [at, fraction] of [
+      [0, 0.5],
+      [5000, 0.1],
+      [6000, 0.2],
+    ] as const) {
+      state = fold(state, { kind: 'happened', events: [event('a', 1, progress(fraction))], at });
+    }
+    expect(secondsLeft(state.live.get('a'))).toBeCloseTo(8);
+  });
+
   test('of an attempt is over with it, but the plan and the picture stay', () => {
     const plan = { nodes: [], images: 1 };
     let state = knowing(job('a', { state: 'JOB_STATE_RUNNING' }));
@@ -163,6 +182,12 @@ describe('the live part', () => {
     state = fold(state, happened(event('a', 3, { completed }), event('a', 3, progress(0.6))));
     expect(state.live.get('a')).toEqual({ node_id: '', title: '', plan });
   });
+});
+
+test('a job that begins has no place in the queue any more', () => {
+  const queue = { ahead: 0, length: 1, backend: '', reason: 'WAIT_REASON_TURN' as const };
+  const begins = { state_changed: { from: 'JOB_STATE_QUEUED', to: 'JOB_STATE_RUNNING', reason: '' } } as const;
+  expect(fold(knowing(job('a', { queue })), happened(event('a', 2, begins))).jobs.get('a')?.queue).toBeUndefined();
 });
 
 describe('order', () => {
@@ -207,6 +232,8 @@ describe('wishes', () => {
     const again = fold(refused, { kind: 'wished', job_id: 'a', wish: 'pause' });
     expect(again.refusals.size).toBe(0);
     expect(fold(again, { kind: 'granted', job_id: 'a' }).wishes.size).toBe(0);
+    const completed = { job: job('a', { state: 'JOB_STATE_CANCELLED', sequence: '2' }) };
+    expect(fold(wished, happened(event('a', 2, { completed }))).wishes.size).toBe(0);
   });
 });
 

@@ -79,6 +79,7 @@ describe('steps', () => {
 
   it('typing in it later is another one', () => {
     expect(after(set(2), { kind: 'settled' }, set(25)).past).toHaveLength(2);
+    expect(after(set(2), { kind: 'selected', ids: [sampler] }, set(25)).past).toHaveLength(2);
   });
 
   it('typing on after it was stored can be undone to what is stored', () => {
