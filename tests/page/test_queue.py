@@ -93,9 +93,9 @@ async def test_jobs_are_moved_paused_and_cancelled(page: Page, stack: Stack) -> 
     await tower.get_by_role("combobox", name="Priority").select_option("soon")
     await expect(tower.get_by_role("combobox", name="Priority")).to_have_value("5")
     await page.get_by_role("button", name="Pause the queue").click()
-    await page.get_by_text("The queue is paused").wait_for()
+    await page.get_by_text("The queue is paused: what runs goes on").wait_for()
     await page.get_by_role("button", name="Go on").first.click()
-    await expect(page.get_by_text("The queue is paused")).to_be_hidden()
+    await expect(page.get_by_text("The queue is paused: what runs goes on")).to_be_hidden()
 
     await page.get_by_role("button", name="Cancel all 4 of mine").click()
     await page.get_by_role("dialog").get_by_role("button", name="Cancel all 4 of mine").click()
