@@ -64,9 +64,13 @@ async def test_a_house_gets_its_keys(browser: Browser, page: Page, tmp_path: Pat
             await stranger.get_by_label("Your key").fill("a key that is wrong")
             await stranger.get_by_role("button", name="Sign in").click()
             await stranger.get_by_text("this key is not known here").wait_for()
+            beside = await stranger.context.new_page()
+            await beside.goto(stack.url)
+            await beside.get_by_label("Your key").wait_for()
             await stranger.get_by_label("Your key").fill(admin)
             await stranger.get_by_role("button", name="Sign in").click()
-            await stranger.get_by_role("heading", level=1, name="Generate").wait_for()
+            for tab in (stranger, beside):
+                await tab.get_by_role("heading", level=1, name="Generate").wait_for()
         assert "imagegen_key" not in await page.evaluate("document.cookie")
         user = await make_key(page, "ben", role="User")
 
@@ -121,7 +125,8 @@ async def test_every_text_of_every_view_can_be_translated(page: Page, stack: Sta
 
 # Of what has a role of its own: what people wrote, and what the server says, is in paragraphs and fields.
 PLAIN_LABELS = """
-() => [...document.querySelectorAll('button, label, h1, legend, nav a, th')]
-  .map((item) => (item.getAttribute('aria-label') || item.innerText).trim())
+() => [...document.querySelectorAll('button, label, h1, h2, legend, nav a, th, [placeholder], [aria-label]')]
+  .flatMap((item) => [item.getAttribute('aria-label') || item.innerText, item.placeholder ?? ''])
+  .map((text) => text.trim())
   .filter((text) => /[aeiou]/i.test(text) && !/[áéíóúÁÉÍÓÚ]/.test(text))
 """

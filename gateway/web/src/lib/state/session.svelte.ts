@@ -9,9 +9,17 @@ export interface Session {
   role: 'admin' | 'user';
 }
 
+/** The cookie is of all tabs: who signs in or out in one does so in all. */
+const otherTabs = 'BroadcastChannel' in globalThis ? new BroadcastChannel('imagegen.session') : undefined;
+
 class SessionState {
   /** Undefined until the gateway has answered. */
   value: Session | undefined = $state.raw();
+
+  constructor() {
+    // Whoever does not reach the gateway now is told by its stream.
+    otherTabs?.addEventListener('message', () => void this.refresh().catch(() => undefined));
+  }
 
   get isAdmin(): boolean {
     return this.value?.role === 'admin';
@@ -30,11 +38,16 @@ class SessionState {
   async signIn(key: string): Promise<void> {
     const headers = { 'Content-Type': 'application/json' };
     await fetchJson('/session', { method: 'POST', headers, body: JSON.stringify({ key }) });
-    await this.refresh();
+    await this.#changed();
   }
 
   async signOut(): Promise<void> {
     await fetchJson('/session', { method: 'DELETE' });
+    await this.#changed();
+  }
+
+  async #changed(): Promise<void> {
+    otherTabs?.postMessage('changed');
     await this.refresh();
   }
 }
