@@ -104,7 +104,7 @@ async def test_a_link_fills_the_form_and_is_taken_back(form: Page, stack: Stack)
 
 async def test_a_link_to_what_is_no_job_says_so(form: Page, stack: Stack) -> None:
     await form.goto(f"{stack.url}/#/generate?job=<b>../../session</b>")
-    await expect(form.get_by_role("region", name="Preview")).to_contain_text("gone")
+    await expect(form.get_by_role("region", name="Preview")).to_contain_text("no longer known")
 
 
 async def test_a_painted_mask_goes_with_the_request(form: Page, stack: Stack) -> None:
