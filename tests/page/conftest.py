@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 from pytest_asyncio import is_async_test
 
 from tests.page.browsing import BUILT_PAGE, CHROMIUM, CHROMIUM_OPTIONS, watched_page
 from tests.page.stack import Stack, running_stack
+
+expect.set_options(timeout=20_000)  # a machine that runs all tests at once is slow; what is waited for is the same
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
