@@ -93,7 +93,7 @@ describe('errors', () => {
   });
 
   it('stay when the same workflow is chosen again, and go with what they were about', () => {
-    const filled: GenerationEvent = { kind: 'filled', draft: draft(), from: 'link' };
+    const filled: GenerationEvent = { kind: 'filled', draft: draft({}), from: 'link' };
     expect(after(REFUSED, { kind: 'workflow_chosen', workflowId: 'text-to-image' })).toEqual(after(REFUSED));
     expect(after(filled, REFUSED, { kind: 'notice_undone' })).toMatchObject({ errors: {}, problem: undefined });
   });
