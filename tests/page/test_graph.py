@@ -59,6 +59,7 @@ async def test_a_graph_is_edited_undone_stored_and_run(page: Page, stack: Stack)
     await page.keyboard.press("Enter")
     preview = node(page, "Preview Image")
     await expect(preview).to_be_visible()
+    await expect(page.get_by_role("region", name="Graph", exact=True)).to_be_focused()  # the keys are for it now
     links = page.locator(".svelte-flow__edge")
     await expect(links).to_have_count(LINKS)
     await page.get_by_role("button", name="Show all").click()
