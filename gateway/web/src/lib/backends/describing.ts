@@ -1,5 +1,6 @@
 /** What the views say of a backend, from what the contract says of it. Pure. */
 import type { Backend, BackendCapabilities, Device, Model } from '$lib/api/contract';
+import { search } from '$lib/ui/words';
 
 /** How it stands, as one word that decides about its colour. */
 export type Standing = 'ready' | 'drained' | 'away' | 'unknown';
@@ -31,10 +32,8 @@ export function isFirstRun(backends: readonly Backend[]): boolean {
 
 /** Models whose name contains each word, letter case ignored, of one type or of all. */
 export function matching(models: readonly Model[], text: string, type: string): Model[] {
-  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  return models.filter(
-    (model) => (!type || model.type === type) && words.every((word) => model.name.toLowerCase().includes(word)),
-  );
+  const isMeant = search(text);
+  return models.filter((model) => (!type || model.type === type) && isMeant(model.name));
 }
 
 /** A model's type as the contract's addresses have it: "checkpoint". */

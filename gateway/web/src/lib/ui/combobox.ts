@@ -1,3 +1,5 @@
+import { search } from './words';
+
 /** What a combobox offers. */
 export interface Option {
   value: string;
@@ -15,11 +17,8 @@ const MOST_SHOWN = 100;
 
 /** Those with each word of `text`, and how many more there are than are shown. */
 export function found(options: readonly Option[], text: string): { shown: readonly Option[]; more: number } {
-  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  const matching = options.filter(({ value, label, detail = '' }) => {
-    const all = `${value} ${label} ${detail}`.toLowerCase();
-    return words.every((word) => all.includes(word));
-  });
+  const isMeant = search(text);
+  const matching = options.filter(({ value, label, detail = '' }) => isMeant(`${value} ${label} ${detail}`));
   return { shown: matching.slice(0, MOST_SHOWN), more: Math.max(0, matching.length - MOST_SHOWN) };
 }
 

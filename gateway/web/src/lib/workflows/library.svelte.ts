@@ -1,6 +1,7 @@
 /** The workflows that there are, and what is asked about each of them only when it is seen. */
 import { call } from '$lib/api/call';
 import type { Asset, BackendVerdict, Workflow } from '$lib/api/contract';
+import { search } from '$lib/ui/words';
 
 export class Library {
   /** Built-in ones first, then by title, without graphs; undefined: not read yet. */
@@ -60,11 +61,8 @@ export const library = new Library();
 
 /** Those with each word of `text` in their id, title or description. */
 export function matching(workflows: Workflow[], text: string): Workflow[] {
-  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  return workflows.filter(({ workflow_id, title, description }) => {
-    const all = `${workflow_id} ${title} ${description}`.toLowerCase();
-    return words.every((word) => all.includes(word));
-  });
+  const isMeant = search(text);
+  return workflows.filter(({ workflow_id, title, description }) => isMeant(`${workflow_id} ${title} ${description}`));
 }
 
 /** What people call it. */
