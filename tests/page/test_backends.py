@@ -72,4 +72,4 @@ async def test_models_say_where_they_are(page: Page, tmp_path: Path) -> None:
         await page.get_by_label("Weight of").first.wait_for()  # the form has it
         await page.go_back()
         await page.get_by_label("Search models").fill("no such model")
-        await page.get_by_text("No model is called so").wait_for()
+        await page.get_by_text("No backend has one like this").wait_for()

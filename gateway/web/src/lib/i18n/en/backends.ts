@@ -91,7 +91,7 @@ export const backends = {
     refresh: 'Ask the backends again',
     refreshed: 'The lists are new.',
     unreachable: (names: string) => `These did not answer, so their lists are as before: ${names}.`,
-    none: 'No model is called so.',
+    none: 'No backend has one like this.',
     empty: 'No backend has told of a model yet.',
     count: (count: number) => plural(count, 'name', 'names'),
     where: 'At',
