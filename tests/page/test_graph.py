@@ -97,6 +97,14 @@ async def test_a_graph_is_edited_undone_stored_and_run(page: Page, stack: Stack)
     await page.get_by_role("button", name="Try it", exact=True).click()
     await node(page, "KSampler").get_by_label("At work").wait_for()
     await node(page, "Save Image").get_by_label("Done").wait_for()
+    await node(page, "Save Image").get_by_role("img", name="Preview").wait_for()
+
+    await steps.fill("3")
+    async with page.expect_request(lambda request: request.method == "POST" and "validate" not in request.url) as sent:
+        await steps.press("Control+Enter")
+    asked = json.loads((await sent.value).post_data or "")
+    drawn = json.loads(asked["spec"]["graph"]["json"])
+    assert drawn["3"]["inputs"]["steps"] == 3
 
 
 async def test_the_keyboard_does_what_the_pointer_does(page: Page, stack: Stack) -> None:

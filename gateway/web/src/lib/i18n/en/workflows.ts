@@ -224,7 +224,7 @@ export const workflows = {
       asDrawn: 'Run as drawn',
       hint: 'It runs with these values, as everybody will use it.',
       graphHint:
-        'Try it with the values below, as everybody will use it; or run the graph with the values on its nodes.',
+        'Try it with the values below, as everybody will use it; or run the graph with the values on its nodes. Ctrl+Enter runs what you are working on.',
       dirtyHint: 'There are unsaved changes: the values below are those of the saved version.',
     },
     revisions: {
