@@ -27,7 +27,7 @@ NEEDS: Final = {
 
 _MAX_SEED: Final = 2**63 - 1  # of ImageParameters, whose seed is signed
 _MAX_PROMPT: Final = 32_768
-_PARTS, _HIRES, _MORE = "Parts of the model", "Second pass", "More"
+_PARTS, _HIRES, _MORE = "Parts of the model", "Second pass (hires fix)", "More"
 
 
 def _size(name: str) -> GraphInput:
