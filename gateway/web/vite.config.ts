@@ -27,7 +27,8 @@ export default defineConfig({
     ),
   },
   test: {
-    environment: 'jsdom',
+    pool: 'threads',
+    environment: 'node', // most of it is pure; what needs a page says so in its first line
     include: ['src/**/*.test.ts'],
     setupFiles: ['src/lib/testing/setup.ts'],
     restoreMocks: true,

@@ -6,7 +6,7 @@ from playwright.async_api import Page, expect
 
 from tests.e2e.programs import fake_program, running
 from tests.page.browsing import serious_problems
-from tests.page.stack import running_stack
+from tests.page.stack import Stack, running_stack
 
 
 async def test_a_backend_is_added_used_drained_and_taken_away(page: Page, tmp_path: Path) -> None:
@@ -47,29 +47,27 @@ async def test_a_backend_is_added_used_drained_and_taken_away(page: Page, tmp_pa
         await page.get_by_role("heading", name="Only the demo paints so far").wait_for()
 
 
-async def test_an_address_that_is_none_is_told_at_its_field(page: Page, tmp_path: Path) -> None:
-    async with running_stack(tmp_path) as stack:
-        await page.goto(f"{stack.url}/#/backends")
-        await page.get_by_role("button", name="Add a backend").click()
-        dialog = page.get_by_role("dialog")
-        await dialog.get_by_label("Address").fill(stack.url)  # a server, but no backend
-        await dialog.get_by_role("button", name="Look what is there").click()
-        await dialog.get_by_role("alert").wait_for()
-        await dialog.get_by_label("Address").fill("http://127.0.0.1:9")
-        await dialog.get_by_role("button", name="Look what is there").click()
-        await dialog.get_by_role("alert").wait_for()
+async def test_an_address_that_is_none_is_told_at_its_field(page: Page, stack: Stack) -> None:
+    await page.goto(f"{stack.url}/#/backends")
+    await page.get_by_role("button", name="Add a backend").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Address").fill(stack.url)  # a server, but no backend
+    await dialog.get_by_role("button", name="Look what is there").click()
+    await dialog.get_by_role("alert").wait_for()
+    await dialog.get_by_label("Address").fill("http://127.0.0.1:9")
+    await dialog.get_by_role("button", name="Look what is there").click()
+    await dialog.get_by_role("alert").wait_for()
 
 
-async def test_models_say_where_they_are(page: Page, tmp_path: Path) -> None:
-    async with running_stack(tmp_path) as stack:
-        await page.goto(f"{stack.url}/#/backends/models")
-        rows = page.get_by_role("main").get_by_role("listitem")
-        await rows.filter(has_text="demo").first.wait_for()
-        await page.get_by_label("Type").select_option("LoRAs")
-        await page.get_by_label("Search models").fill("warm")
-        await expect(rows).to_have_count(1)
-        await rows.get_by_role("link", name="Use it").click()
-        await page.get_by_label("Weight of").first.wait_for()  # the form has it
-        await page.go_back()
-        await page.get_by_label("Search models").fill("no such model")
-        await page.get_by_text("No backend has one like this").wait_for()
+async def test_models_say_where_they_are(page: Page, stack: Stack) -> None:
+    await page.goto(f"{stack.url}/#/backends/models")
+    rows = page.get_by_role("main").get_by_role("listitem")
+    await rows.filter(has_text="demo").first.wait_for()
+    await page.get_by_label("Type").select_option("LoRAs")
+    await page.get_by_label("Search models").fill("warm")
+    await expect(rows).to_have_count(1)
+    await rows.get_by_role("link", name="Use it").click()
+    await page.get_by_label("Weight of").first.wait_for()  # the form has it
+    await page.go_back()
+    await page.get_by_label("Search models").fill("no such model")
+    await page.get_by_text("No backend has one like this").wait_for()

@@ -9,26 +9,26 @@ from tests.page.browsing import serious_problems, watched_page
 from tests.page.stack import Stack, running_stack
 
 
-async def test_a_setting_counts_from_the_next_picture_on(page: Page, own_stack: Stack) -> None:
-    await page.goto(f"{own_stack.url}/#/settings/generation")
+async def test_a_setting_counts_from_the_next_picture_on(page: Page, stack: Stack) -> None:
+    await page.goto(f"{stack.url}/#/settings/generation")
     await page.get_by_label("Steps", exact=True).fill("7")
     await page.get_by_text("1 change").wait_for()
     await page.get_by_role("button", name="Save changes").click()
     await page.get_by_text("Settings saved").wait_for()
     await page.get_by_text("set here", exact=True).wait_for()
-    made = await own_stack.call("POST", "/api/v1/jobs", {"spec": {"image": {"prompt": "a fox"}}, "validate_only": True})
+    made = await stack.call("POST", "/api/v1/jobs", {"spec": {"image": {"prompt": "a fox"}}, "validate_only": True})
     assert made["job"]["spec"]["image"]["steps"] == 7
 
-    await page.goto(f"{own_stack.url}/#/settings/history")
+    await page.goto(f"{stack.url}/#/settings/history")
     await page.get_by_text("Steps: not set here → 7").wait_for()
     await page.get_by_role("button", name="Set back").click()
     await page.get_by_text("Steps: 7 → not set here").wait_for()
-    settings = await own_stack.call("GET", "/api/v1/settings")
+    settings = await stack.call("GET", "/api/v1/settings")
     assert "steps" not in settings["stored"].get("defaults", {})
 
 
-async def test_a_refusal_stands_at_its_field_and_nothing_is_lost(page: Page, own_stack: Stack) -> None:
-    await page.goto(f"{own_stack.url}/#/settings/generation")
+async def test_a_refusal_stands_at_its_field_and_nothing_is_lost(page: Page, stack: Stack) -> None:
+    await page.goto(f"{stack.url}/#/settings/generation")
     width = page.get_by_label("Width in pixels", exact=True)
     await width.fill("648")
     await page.evaluate("document.querySelector('form').noValidate = true")  # let the server say it
@@ -41,11 +41,11 @@ async def test_a_refusal_stands_at_its_field_and_nothing_is_lost(page: Page, own
     assert await serious_problems(page) == []
 
 
-async def test_two_people_change_settings_at_once(page: Page, own_stack: Stack) -> None:
-    await own_stack.call("PATCH", "/api/v1/settings", {"settings": {"retention": {"keep_jobs": 9}}})
-    await page.goto(f"{own_stack.url}/#/settings/storage")
+async def test_two_people_change_settings_at_once(page: Page, stack: Stack) -> None:
+    await stack.call("PATCH", "/api/v1/settings", {"settings": {"retention": {"keep_jobs": 9}}})
+    await page.goto(f"{stack.url}/#/settings/storage")
     await page.get_by_label("Days to keep pictures", exact=True).fill("30")
-    await own_stack.call("PATCH", "/api/v1/settings", {"settings": {"retention": {"keep_jobs": 5}}})
+    await stack.call("PATCH", "/api/v1/settings", {"settings": {"retention": {"keep_jobs": 5}}})
     await page.get_by_role("button", name="Save changes").click()
     await page.get_by_text("Somebody else changed the settings meanwhile").wait_for()
     await expect(page.get_by_label("Finished jobs to keep", exact=True)).to_have_value("5")

@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { toasts } from '$lib/state/toasts.svelte';
 import { remove, setFavorite } from './changing';

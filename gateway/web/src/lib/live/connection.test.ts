@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { ApiError, Unreachable } from '$lib/api/errors';
 import type { ConnectionEvent } from '$lib/state/connection';

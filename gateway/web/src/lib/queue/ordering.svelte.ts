@@ -21,23 +21,30 @@ export class Ordering {
   /** To be put on a handle. */
   handle(jobId: string) {
     return (handle: HTMLElement) => {
-      const over = new AbortController();
-      const on = (name: string, listener: (event: PointerEvent) => void) =>
-        handle.addEventListener(name, listener as EventListener, { signal: over.signal });
-      on('pointerdown', (event) => {
+      const begin = (event: PointerEvent) => {
         if (event.button !== 0) return;
         event.preventDefault();
-        handle.setPointerCapture(event.pointerId);
-        this.dragged = jobId;
-      });
-      on('pointermove', (event) => {
-        if (this.dragged === jobId) this.place = placeAt(event.clientY, this.#middles());
-      });
-      on('pointerup', () => this.#drop(true));
-      on('pointercancel', () => this.#drop(false));
-      on('keydown', () => this.#drop(false));
-      return () => over.abort();
+        this.#begin(jobId);
+      };
+      handle.addEventListener('pointerdown', begin);
+      return () => handle.removeEventListener('pointerdown', begin);
     };
+  }
+
+  /** Listens to the document until the job is let go: the queue may put its row elsewhere meanwhile. */
+  #begin(jobId: string): void {
+    const over = new AbortController();
+    const on = (name: string, listener: (event: PointerEvent) => void) =>
+      document.addEventListener(name, listener as EventListener, { signal: over.signal });
+    const end = (isMeant: boolean) => {
+      over.abort();
+      this.#drop(isMeant);
+    };
+    this.dragged = jobId;
+    on('pointermove', (event) => (this.place = placeAt(event.clientY, this.#middles())));
+    on('pointerup', () => end(true));
+    on('pointercancel', () => end(false));
+    on('keydown', () => end(false));
   }
 
   #middles(): number[] {

@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { expect, it } from 'vitest';
 import { EMPTY_DRAFT, linkTo, parseLink, type Draft } from './draft';
 import { parseRoute } from './router.svelte';

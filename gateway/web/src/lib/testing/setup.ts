@@ -1,4 +1,5 @@
-import '@testing-library/jest-dom/vitest';
+// Most tests are of what is pure, and need none of this.
+if (globalThis.document) await import('@testing-library/jest-dom/vitest');
 
 // jsdom has no layout and no modal dialogs: what components need of them, and no more.
 class NoLayout implements ResizeObserver {
@@ -9,10 +10,14 @@ class NoLayout implements ResizeObserver {
 globalThis.ResizeObserver ??= NoLayout;
 globalThis.matchMedia ??= (query: string) =>
   ({ matches: false, media: query, addEventListener() {}, removeEventListener() {} }) as unknown as MediaQueryList;
-HTMLDialogElement.prototype.showModal ??= function (this: HTMLDialogElement) {
-  this.open = true;
-};
-HTMLDialogElement.prototype.close ??= function (this: HTMLDialogElement) {
-  this.open = false;
-  this.dispatchEvent(new Event('close'));
-};
+if (globalThis.HTMLDialogElement) {
+  HTMLDialogElement.prototype.showModal ??= function (this: HTMLDialogElement) {
+    this.open = true;
+  };
+  HTMLDialogElement.prototype.close ??= function (this: HTMLDialogElement) {
+    this.open = false;
+    this.dispatchEvent(new Event('close'));
+  };
+}
+
+export {};

@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { describe, expect, it } from 'vitest';
 import type { BackendVerdict, Workflow, WorkflowInput, WorkflowProblem } from '$lib/api/contract';
 import { asFile, readOurs } from './exporting';
