@@ -55,8 +55,17 @@ async function takeAway(
   return done;
 }
 
-/** Does it for each, a few at once; gives those for which it failed, and tells why. */
-async function forEach<Item>(items: readonly Item[], act: (item: Item) => Promise<unknown>): Promise<Item[]> {
+let latest: Promise<unknown> = Promise.resolve();
+
+/** Does it for each, after what was asked for before: a picture may be brought back and deleted again in one breath. */
+function forEach<Item>(items: readonly Item[], act: (item: Item) => Promise<unknown>): Promise<Item[]> {
+  const done = latest.then(() => eachOf(items, act));
+  latest = done;
+  return done;
+}
+
+/** A few at once; gives those for which it failed, and tells why. */
+async function eachOf<Item>(items: readonly Item[], act: (item: Item) => Promise<unknown>): Promise<Item[]> {
   const waiting = [...items];
   const failed: Item[] = [];
   let reason = '';
