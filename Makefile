@@ -7,8 +7,8 @@ READY := $(VENV)/.ready
 OPENWEBUI_VENV ?= .venv-openwebui
 OPENWEBUI := $(OPENWEBUI_VENV)/bin/open-webui
 COMFYUI_PAGE_VENV ?= .venv-comfyui-page
-# Test processes: tests wait for more than half of their time, so five keep two cores busy. A live backend has one test at a time.
-WORKERS ?= $(if $(IMAGEGEN_TEST_COMFYUI_URL)$(IMAGEGEN_TEST_A1111_URL),0,5)
+# Test processes: tests wait for half of their time, so four keep two cores busy. A live backend has one test at a time.
+WORKERS ?= $(if $(IMAGEGEN_TEST_COMFYUI_URL)$(IMAGEGEN_TEST_A1111_URL),0,4)
 export IMAGEGEN_DATA_DIR ?= $(CURDIR)/data
 
 # Node builds the page. The machine's own, if it is new enough; else one from PyPI, in the same .venv.
