@@ -1,12 +1,13 @@
 """Tabs that keep what the console says is wrong, and axe."""
 
+import json
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, ConsoleMessage, Page
+from playwright.async_api import Browser, ConsoleMessage, Page, Request
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILT_PAGE = ROOT / "gateway" / "imagegen_gateway" / "static" / "index.html"
@@ -35,6 +36,12 @@ async def watched_page(browser: Browser, **options: Any) -> AsyncIterator[Page]:
     finally:
         await context.close()
     assert faults == []
+
+
+def asks_for_a_job(request: Request) -> bool:
+    """Whether a request makes a job. The form also asks the same rpc what would become of it."""
+    is_asked = request.method == "POST" and request.url.endswith("/api/v1/jobs")
+    return is_asked and not json.loads(request.post_data or "{}").get("validate_only")
 
 
 def is_fault(message: ConsoleMessage) -> bool:

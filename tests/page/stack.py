@@ -42,12 +42,11 @@ class Stack:
         """Waits until a job has ended; gives it."""
         path = f"/api/v1/jobs/{job_id}/events?previews=none"
         async with aiohttp.ClientSession(self.url) as session, session.get(path) as stream:
+            stream.raise_for_status()
             async for event in read_events(stream):
                 if event.event == "completed":
                     return dict(event.data["completed"]["job"])
-        job = dict((await self.call("GET", f"/api/v1/jobs/{job_id}"))["job"])  # it may have ended just before
-        assert job.get("end_time"), f"the stream of {job_id} ended before the job"
-        return job
+        raise AssertionError(f"the stream of {job_id} ended before the job")
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from typing import Any
 
 from playwright.async_api import Browser, Locator, Page, expect
 
-from tests.page.browsing import PHONE, serious_problems, watched_page
+from tests.page.browsing import PHONE, asks_for_a_job, serious_problems, watched_page
 from tests.page.stack import Stack
 
 LARGEST_SEED = 2**64 - 1
@@ -100,7 +100,7 @@ async def test_a_graph_is_edited_undone_stored_and_run(page: Page, stack: Stack)
     await node(page, "Save Image").get_by_role("img", name="Preview").wait_for()
 
     await steps.fill("3")
-    async with page.expect_request(lambda request: request.method == "POST" and "validate" not in request.url) as sent:
+    async with page.expect_request(asks_for_a_job) as sent:
         await steps.press("Control+Enter")
     asked = json.loads((await sent.value).post_data or "")
     drawn = json.loads(asked["spec"]["graph"]["json"])

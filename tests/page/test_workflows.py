@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.async_api import FilePayload, Page, expect
 
-from tests.page.browsing import serious_problems
+from tests.page.browsing import asks_for_a_job, serious_problems
 from tests.page.stack import Stack
 
 PICTURE = Path(__file__).parents[1] / "recordings" / "comfyui" / "output.png"
@@ -50,7 +50,7 @@ async def newest(stack: Stack, workflow_id: str) -> dict[str, Any]:
 
 async def made_by(page: Page, stack: Stack, button: str) -> str:
     """Presses the button and waits for the picture; gives the workflow that made it."""
-    async with page.expect_response("**/api/v1/jobs") as answer:
+    async with page.expect_response(lambda answer: asks_for_a_job(answer.request)) as answer:
         await page.get_by_role("button", name=button, exact=True).click()
     job = await stack.ended((await (await answer.value).json())["job"]["job_id"])
     assert job["state"] == "JOB_STATE_SUCCEEDED"
