@@ -52,8 +52,9 @@ run: setup page ## start server and gateway with the built-in demo backend
 test-page: page ## run the page's own tests, without a browser
 	$(NPM) run --silent test
 
+# A hundred processes start in it: they read what the first has compiled, whatever the environment says of that.
 test: setup page test-page ## run all tests that need nothing but this machine (TESTS="tests/server --durations=10", WORKERS=0)
-	GRPC_VERBOSITY=ERROR $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
+	GRPC_VERBOSITY=ERROR PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 check: setup page ## what CI runs before the tests: stubs, lint, format, types, layers
 	$(BIN)/python protos/generate.py --check

@@ -8,7 +8,7 @@ import { compressed } from './build/compressed.ts';
 const gateway = process.env.IMAGEGEN_GATEWAY ?? 'http://127.0.0.1:8000';
 
 export default defineConfig({
-  plugins: [tailwindcss(), svelte(), svelteTesting(), compressed()],
+  plugins: [tailwindcss(), svelte(), svelteTesting({ autoCleanup: false }), compressed()],
   resolve: { alias: { $lib: fileURLToPath(new URL('src/lib', import.meta.url)) } },
   build: {
     outDir: '../imagegen_gateway/static',
@@ -28,6 +28,7 @@ export default defineConfig({
   },
   test: {
     pool: 'threads',
+    maxWorkers: '100%', // of the processors; of two it would use one
     environment: 'node', // most of it is pure; what needs a page says so in its first line
     include: ['src/**/*.test.ts'],
     setupFiles: ['src/lib/testing/setup.ts'],

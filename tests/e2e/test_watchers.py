@@ -23,9 +23,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 WATCHERS_PER_WAY = 100
 STALLED_PER_WAY = 25
-STEPS = 150
+STEPS = 100
 MAX_GROWTH_BYTES = 120 * 1024 * 1024
-"""25 stalled readers of each kind would hold some 500 MB of previews if anything queued for them."""
+"""25 stalled readers of each kind would hold some 330 MB of previews if anything queued for them."""
 
 
 async def watch_over_sse(session: aiohttp.ClientSession, job_id: str) -> list[SseEvent]:

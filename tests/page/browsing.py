@@ -22,6 +22,16 @@ CHROMIUM_OPTIONS = [
 DESKTOP: Any = {"viewport": {"width": 1280, "height": 800}}
 PHONE: Any = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "has_touch": True}
 
+VIEWS = {
+    "generate": "Generate",
+    "queue": "Queue",
+    "gallery": "Gallery",
+    "workflows": "Workflows",
+    "backends": "Backends",
+    "settings": "Settings",
+}
+"""Their addresses, and what their headings say."""
+
 
 @asynccontextmanager
 async def watched_page(browser: Browser, **options: Any) -> AsyncIterator[Page]:

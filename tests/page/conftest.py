@@ -47,10 +47,3 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
     """With the demo backend; shared by the tests of a module, which leave it as they found it."""
     async with running_stack(tmp_path_factory.mktemp("data")) as stack:
         yield stack
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def own_stack(tmp_path: Path) -> AsyncIterator[Stack]:
-    """For a test that ends or changes it."""
-    async with running_stack(tmp_path) as stack:
-        yield stack

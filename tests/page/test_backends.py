@@ -1,17 +1,15 @@
 """Backends come and go while the page looks on."""
 
-from pathlib import Path
-
 from playwright.async_api import Page, expect
 
 from tests.e2e.programs import fake_program, running
 from tests.page.browsing import serious_problems
-from tests.page.stack import Stack, running_stack
+from tests.page.stack import Stack
 
 
-async def test_a_backend_is_added_used_drained_and_taken_away(page: Page, tmp_path: Path) -> None:
+async def test_a_backend_is_added_used_drained_and_taken_away(page: Page, stack: Stack) -> None:
     comfyui = fake_program("comfyui", "comfyui")
-    async with running_stack(tmp_path) as stack, running(comfyui):
+    async with running(comfyui):
         await page.goto(f"{stack.url}/#/backends")
         await page.get_by_role("heading", name="Only the demo paints so far").wait_for()
         await page.get_by_role("button", name="Add a backend").click()

@@ -1,6 +1,5 @@
 """The form: a picture is made and comes back after a reload, links fill it in, masks are painted."""
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -39,12 +38,7 @@ async def shown_job(page: Page, stack: Stack) -> dict[str, Any]:
 
 async def finished_picture(stack: Stack, job_id: str) -> str:
     """Digest of a job's picture."""
-    async with asyncio.timeout(20):
-        while True:
-            job = (await stack.call("GET", f"/api/v1/jobs/{job_id}"))["job"]
-            if job["outputs"]:
-                return str(job["outputs"][0]["asset"]["digest"])
-            await asyncio.sleep(0.05)
+    return str((await stack.ended(job_id))["outputs"][0]["asset"]["digest"])
 
 
 def inputs_of(job: dict[str, Any]) -> dict[str, Any]:

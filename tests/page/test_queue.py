@@ -94,7 +94,7 @@ async def test_jobs_are_moved_paused_and_cancelled(page: Page, stack: Stack) -> 
 
     await tower.get_by_role("button", name="Pause").click()
     await tower.get_by_text("Is paused").wait_for()
-    await tower.get_by_role("combobox", name="Priority").select_option("soon")
+    await tower.get_by_role("combobox", name="Priority").select_option("Soon")
     await expect(tower.get_by_role("combobox", name="Priority")).to_have_value("5")
     await page.get_by_role("button", name="Pause the queue").click()
     await page.get_by_text("The queue is paused: what runs goes on").wait_for()
@@ -132,24 +132,6 @@ async def test_an_ended_job_is_made_again_and_removed(page: Page, stack: Stack) 
     assert job not in [each["job_id"] for each in jobs]
 
 
-async def test_what_ended_while_the_gateway_was_gone_is_told(page: Page, own_stack: Stack) -> None:
-    stack, other = own_stack, gateway_program(own_stack.server)
-    async with running(other):
-        await page.goto(f"{stack.url}/#/queue")
-        job = await stack.make("a fox", steps=60)
-        await rows(page, "Running").filter(has_text="a fox").get_by_text("step").wait_for()
-        await stack.gateway.kill()
-        await page.get_by_text("The connection is interrupted").wait_for()
-        await Stack(stack.server, other).ended(job)
-    await stack.gateway.start()
-    await page.get_by_text("You were away").wait_for()
-    await page.get_by_role("link", name="1 picture was finished").wait_for()
-    await expect(page.get_by_text("The connection is interrupted")).to_be_hidden()
-    await rows(page, "Ended").filter(has_text="a fox").get_by_text("Finished").wait_for()
-    await page.get_by_role("button", name="Dismiss").click()
-    await expect(page.get_by_text("You were away")).to_be_hidden()
-
-
 async def test_what_ended_while_the_page_was_closed_is_told(page: Page, stack: Stack) -> None:
     await page.goto(f"{stack.url}/#/queue")
     job = await stack.make("a fox", steps=60)
@@ -158,19 +140,6 @@ async def test_what_ended_while_the_page_was_closed_is_told(page: Page, stack: S
     await stack.ended(job)
     await page.goto(f"{stack.url}/#/queue")
     await page.get_by_text("You were away").wait_for()
-
-
-async def test_a_job_is_watched_on_when_its_server_was_killed(page: Page, own_stack: Stack) -> None:
-    stack = own_stack
-    job = await stack.make("a fox", steps=40)
-    await page.goto(f"{stack.url}/#/generate?job={job}")
-    preview = page.get_by_role("region", name="Preview")
-    await preview.get_by_text("step").wait_for()
-    await stack.server.kill()
-    await page.get_by_text("The connection is interrupted").wait_for()
-    await stack.server.start()
-    await expect(page.get_by_text("The connection is interrupted")).to_be_hidden(timeout=30_000)
-    await preview.get_by_role("img", name="The picture: a fox").wait_for(timeout=30_000)
 
 
 async def test_two_tabs_share_a_stream_and_the_second_goes_on_when_the_first_is_closed(
@@ -192,3 +161,33 @@ async def test_two_tabs_share_a_stream_and_the_second_goes_on_when_the_first_is_
         assert len(streams) == 2
         await cancel(stack, job)
         await second.get_by_role("region", name="Preview").get_by_text("Cancelled").last.wait_for()
+
+
+async def test_what_ended_while_the_gateway_was_gone_is_told(page: Page, stack: Stack) -> None:
+    other = gateway_program(stack.server)
+    async with running(other):
+        await page.goto(f"{stack.url}/#/queue")
+        job = await stack.make("a lantern", steps=60)
+        await rows(page, "Running").filter(has_text="a lantern").get_by_text("step").wait_for()
+        await stack.gateway.kill()
+        await page.get_by_text("The connection is interrupted").wait_for()
+        await Stack(stack.server, other).ended(job)
+    await stack.gateway.start()
+    await page.get_by_text("You were away").wait_for()
+    await page.get_by_role("link", name="1 picture was finished").wait_for()
+    await expect(page.get_by_text("The connection is interrupted")).to_be_hidden()
+    await rows(page, "Ended").filter(has_text="a lantern").get_by_text("Finished").wait_for()
+    await page.get_by_role("button", name="Dismiss").click()
+    await expect(page.get_by_text("You were away")).to_be_hidden()
+
+
+async def test_a_job_is_watched_on_when_its_server_was_killed(page: Page, stack: Stack) -> None:
+    job = await stack.make("a fox", steps=40)
+    await page.goto(f"{stack.url}/#/generate?job={job}")
+    preview = page.get_by_role("region", name="Preview")
+    await preview.get_by_text("step").wait_for()
+    await stack.server.kill()
+    await page.get_by_text("The connection is interrupted").wait_for()
+    await stack.server.start()
+    await expect(page.get_by_text("The connection is interrupted")).to_be_hidden(timeout=30_000)
+    await preview.get_by_role("img", name="The picture: a fox").wait_for(timeout=30_000)

@@ -5,8 +5,11 @@ from pathlib import Path
 
 from playwright.async_api import Browser, Page, expect
 
-from tests.page.browsing import serious_problems, watched_page
+from tests.page.browsing import VIEWS, serious_problems, watched_page
 from tests.page.stack import Stack, running_stack
+
+ACCENTS = str.maketrans("aeiouAEIOU", "áéíóúÁÉÍÓÚ")
+"""What the pseudo language makes of letters."""
 
 
 async def test_a_setting_counts_from_the_next_picture_on(page: Page, stack: Stack) -> None:
@@ -119,11 +122,14 @@ async def test_every_text_of_every_view_can_be_translated(page: Page, stack: Sta
     schemas = [json.loads(workflow["input_schema_json"]) for workflow in workflows]
     of_the_server = {field["title"] for schema in schemas for field in schema["properties"].values()} | {"demo"}
     plain: list[str] = []
-    for view in ("generate", "queue", "gallery", "workflows", "backends", "backends/models", "settings"):
+    await page.reload()
+    for view, heading in VIEWS.items():
         await page.goto(f"{stack.url}/#/{view}")
-        await page.reload()
-        await page.get_by_role("heading", level=1).wait_for()
+        await page.get_by_role("heading", level=1, name=heading.translate(ACCENTS)).wait_for()
         plain += await page.evaluate(PLAIN_LABELS)
+    await page.goto(f"{stack.url}/#/backends/models")
+    await page.get_by_label("Search models".translate(ACCENTS)).wait_for()
+    plain += await page.evaluate(PLAIN_LABELS)
     assert sorted(set(plain) - of_the_server) == []
 
 

@@ -1,40 +1,37 @@
 """Every view, in light and dark, on a desktop and a phone: it is there, fits, and is fit for everybody."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from tests.page.browsing import DESKTOP, PHONE, serious_problems, watched_page
+from tests.page.browsing import DESKTOP, PHONE, VIEWS, serious_problems, watched_page
 from tests.page.stack import Stack
 
-VIEWS = {
-    "generate": "Generate",
-    "queue": "Queue",
-    "gallery": "Gallery",
-    "workflows": "Workflows",
-    "backends": "Backends",
-    "settings": "Settings",
-}
 SMALLEST: Any = {"viewport": {"width": 360, "height": 740}}
+LOOKS: dict[str, Any] = {
+    "desktop-light": {**DESKTOP, "color_scheme": "light"},
+    "phone-dark": {**PHONE, "color_scheme": "dark"} | SMALLEST,
+}
+
+
+@pytest_asyncio.fixture(params=LOOKS.values(), ids=LOOKS, scope="module", loop_scope="session")
+async def walked(request: pytest.FixtureRequest, browser: Browser, stack: Stack) -> AsyncIterator[Page]:
+    """A tab in which somebody goes from view to view."""
+    await stack.make("a lighthouse at dusk")
+    async with watched_page(browser, **request.param) as page:
+        yield page
 
 
 @pytest.mark.parametrize("view", VIEWS)
-@pytest.mark.parametrize(
-    "look",
-    [{**DESKTOP, "color_scheme": "light"}, {**PHONE, "color_scheme": "dark"} | SMALLEST],
-    ids=["desktop-light", "phone-dark"],
-)
-async def test_every_view_is_fit_for_everybody(
-    browser: Browser, stack: Stack, view: str, look: dict[str, object]
-) -> None:
-    await stack.make("a lighthouse at dusk")
-    async with watched_page(browser, **look) as page:
-        await page.goto(f"{stack.url}/#/{view}")
-        await page.get_by_role("heading", level=1, name=VIEWS[view]).wait_for()
-        assert await page.title() == f"{VIEWS[view]} · imagegen"
-        assert await serious_problems(page) == []
-        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+async def test_every_view_is_fit_for_everybody(walked: Page, stack: Stack, view: str) -> None:
+    await walked.goto(f"{stack.url}/#/{view}")
+    await walked.get_by_role("heading", level=1, name=VIEWS[view]).wait_for()
+    assert await walked.title() == f"{VIEWS[view]} · imagegen"
+    assert await serious_problems(walked) == []
+    assert await walked.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 async def test_a_view_that_is_broken_leaves_the_others_alone(browser: Browser, stack: Stack) -> None:

@@ -213,17 +213,17 @@ async def test_stalled_watchers_cost_little_and_hold_nobody_up(hub: Hub) -> None
     publish(range(200))
     gc.collect()
     tracemalloc.start()
-    publish(range(200, 800))
+    publish(range(200, 500))
     gc.collect()
     grown, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert grown < 1_000_000, "the newest frame, and references"
-    assert seen == [list(range(2, 10))] * len(lively)
+    assert seen == [list(range(2, 7))] * len(lively)
     for watcher in stalled:
-        first = [watcher.take() for _ in range(8)]
-        assert [item.position for item in first if isinstance(item, Record)] == list(range(2, 10))
+        first = [watcher.take() for _ in range(5)]
+        assert [item.position for item in first if isinstance(item, Record)] == list(range(2, 7))
         assert said(watcher.take())[0] == b"x" * 20_000
-        assert said(watcher.take())[0] == 799
+        assert said(watcher.take())[0] == 499
     for manager in entered:
         manager.__exit__(None, None, None)
 

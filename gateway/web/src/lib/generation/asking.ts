@@ -114,9 +114,9 @@ export function refusalOf(error: unknown): { errors: Record<string, string>; pro
   if (!(error instanceof ApiError)) return { errors: {}, problem: { kind: 'refused', message: messageOf(error) } };
   const errors = errorsIn(error);
   const retry = error.retryAfter === undefined ? {} : { retryAfter: error.retryAfter };
-  if (error.status === 429 || error.status === 503) {
-    return { errors, problem: { kind: 'busy', message: error.message, ...retry } };
-  }
+  const { message: words } = error;
+  if (error.status === 503) return { errors, problem: { kind: 'offline', message: words, ...retry } };
+  if (error.status === 429) return { errors, problem: { kind: 'busy', message: words, ...retry } };
   const elsewhere = error.errors.filter(({ field }) => !field.startsWith(INPUTS) && field !== AT_BACKEND);
   const message = Object.keys(errors).length
     ? elsewhere.map(({ description }) => description).join('; ')

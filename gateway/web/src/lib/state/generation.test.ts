@@ -104,6 +104,13 @@ describe('errors', () => {
     ).toEqual({});
   });
 
+  it('go with an outage, and stay where a refusal was meant', () => {
+    const foreseen: GenerationEvent = { kind: 'foreseen', foreseen: { defaults: {}, ahead: 0, backend: '' } };
+    const refused = (kind: 'offline' | 'busy' | 'refused') =>
+      after({ kind: 'refused', errors: {}, problem: { kind, message: 'no' } }, foreseen).problem?.kind;
+    expect([refused('offline'), refused('busy'), refused('refused')]).toEqual([undefined, 'busy', 'refused']);
+  });
+
   it('leave the defaults, but not the place in the queue', () => {
     const state = after(
       { kind: 'foreseen', foreseen: { defaults: { steps: 20 }, ahead: 2, startsIn: 4, backend: 'big' } },

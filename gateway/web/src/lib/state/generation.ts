@@ -120,7 +120,7 @@ export function fold(state: GenerationState, event: GenerationEvent): Generation
     case 'notice_dismissed':
       return { ...state, notice: undefined };
     case 'foreseen':
-      return { ...state, foreseen: event.foreseen, errors: {} };
+      return { ...state, problem: lastingProblem(state), foreseen: event.foreseen, errors: {} };
     case 'judged':
       return { ...state, errors: only(event.errors, state.touched), foreseen: withoutPlace(state.foreseen) };
     case 'asked':
@@ -235,6 +235,11 @@ function only(errors: Readonly<Record<string, string>>, names: readonly string[]
   return Object.fromEntries(
     Object.entries(errors).filter(([path]) => path === AT_BACKEND || names.includes(inputOf(path))),
   );
+}
+
+/** Whoever answers is there again. */
+function lastingProblem({ problem }: GenerationState): Problem | undefined {
+  return problem?.kind === 'offline' ? undefined : problem;
 }
 
 /** What it said of the queue no longer counts; the defaults do, until better ones are known. */

@@ -1,5 +1,11 @@
+import { afterEach } from 'vitest';
+
 // Most tests are of what is pure, and need none of this.
-if (globalThis.document) await import('@testing-library/jest-dom/vitest');
+if (globalThis.document) {
+  await import('@testing-library/jest-dom/vitest');
+  const { cleanup } = await import('@testing-library/svelte');
+  afterEach(cleanup);
+}
 
 // jsdom has no layout and no modal dialogs: what components need of them, and no more.
 class NoLayout implements ResizeObserver {
@@ -19,5 +25,3 @@ if (globalThis.HTMLDialogElement) {
     this.dispatchEvent(new Event('close'));
   };
 }
-
-export {};

@@ -83,11 +83,6 @@ export const generate = {
     any: 'Any: the one that is done first',
     notReachable: 'does not answer',
     drained: 'gets no new jobs',
-    priority: 'Priority',
-    priorities: { '-10': 'Last', '-5': 'Later', '0': 'As usual', '5': 'Sooner', '10': 'First' } as Record<
-      string,
-      string
-    >,
     priorityHelp: 'Among the jobs that wait.',
   },
   count: {

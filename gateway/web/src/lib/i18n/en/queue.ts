@@ -70,7 +70,7 @@ export const queue = {
   more: (count: number) => `Show more (${count})`,
   older: 'Show older ones',
   priorityLabel: 'Priority',
-  priorities: { '10': 'first', '5': 'soon', '0': 'normal', '-5': 'later', '-10': 'last' },
+  priorities: { '10': 'First', '5': 'Soon', '0': 'Normal', '-5': 'Later', '-10': 'Last' },
   priority: (value: number) => `priority ${value}`,
   took: (span: string) => `took ${span}`,
   pictures: (count: number) => plural(count, 'picture', 'pictures'),

@@ -1,36 +1,8 @@
-"""A picture that shows itself, in a real browser."""
+"""A picture that shows itself, without the page and its scripts."""
 
-import shutil
-from collections.abc import AsyncIterator
+from playwright.async_api import Page
 
-import aiohttp
-import pytest
-import pytest_asyncio
-from playwright.async_api import Page, async_playwright
-
-from tests.e2e.conftest import Stack
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.timeout(90),
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (Debian: apt-get install chromium)"),
-]
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def page() -> AsyncIterator[Page]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-        )
-        page = await browser.new_page()
-        yield page
-        await browser.close()
-
+from tests.page.stack import Stack
 
 # Only observes: the <img> itself needs no script.
 OBSERVE = """
@@ -66,10 +38,8 @@ async ([live, assetOf]) => {
 
 
 async def test_previews_change_in_a_plain_img_and_end_in_the_finished_picture(page: Page, stack: Stack) -> None:
-    body = {"spec": {"image": {"prompt": "a lighthouse", "width": 320, "height": 256, "steps": 30, "seed": "7"}}}
-    async with aiohttp.ClientSession(stack.url) as session, session.post("/api/v1/jobs", json=body) as answer:
-        job_id = (await answer.json())["job"]["job_id"]
-    await page.goto(stack.url)
+    job_id = await stack.make("a lighthouse", width=320, steps=30)
+    await page.goto(f"{stack.url}/healthz")
     seen = await page.evaluate(OBSERVE, [f"/api/v1/jobs/{job_id}/live", f"/api/v1/jobs/{job_id}"])
     assert seen["pictures"] >= 4
     assert (seen["width"], seen["height"]) == (320, 256)
