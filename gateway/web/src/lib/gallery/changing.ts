@@ -12,7 +12,9 @@ const AT_ONCE = 6;
 export async function setFavorite(gallery: Gallery, assets: readonly Asset[], favorite: boolean): Promise<void> {
   const changing = assets.filter((asset) => asset.favorite !== favorite);
   gallery.send({ kind: 'changed', assets: changing.map((asset) => ({ ...asset, favorite })) });
-  const failed = await forEach(changing, ({ digest }) => call('UpdateAsset', { digest, favorite }));
+  const failed = await gallery.change(() =>
+    forEach(changing, ({ digest }) => call('UpdateAsset', { digest, favorite })),
+  );
   gallery.send({ kind: 'changed', assets: failed });
 }
 
@@ -38,7 +40,7 @@ export async function removeForGood(gallery: Gallery, digests: readonly string[]
 
 async function undo(gallery: Gallery, digests: readonly string[]): Promise<void> {
   gallery.send({ kind: 'restored', digests });
-  const failed = await forEach(digests, (digest) => call('UndeleteAsset', { digest }));
+  const failed = await gallery.change(() => forEach(digests, (digest) => call('UndeleteAsset', { digest })));
   gallery.send({ kind: 'hidden', digests: failed });
 }
 
@@ -49,23 +51,14 @@ async function takeAway(
   act: (digest: string) => Promise<unknown>,
 ): Promise<string[]> {
   gallery.send({ kind: 'hidden', digests });
-  const failed = new Set(await forEach(digests, act));
+  const failed = new Set(await gallery.change(() => forEach(digests, act)));
   const done = digests.filter((digest) => !failed.has(digest));
   gallery.send({ kind: 'restored', digests: [...failed] }, { kind: 'gone', digests: done });
   return done;
 }
 
-let latest: Promise<unknown> = Promise.resolve();
-
-/** Does it for each, after what was asked for before: a picture may be brought back and deleted again in one breath. */
-function forEach<Item>(items: readonly Item[], act: (item: Item) => Promise<unknown>): Promise<Item[]> {
-  const done = latest.then(() => eachOf(items, act));
-  latest = done;
-  return done;
-}
-
 /** A few at once; gives those for which it failed, and tells why. */
-async function eachOf<Item>(items: readonly Item[], act: (item: Item) => Promise<unknown>): Promise<Item[]> {
+async function forEach<Item>(items: readonly Item[], act: (item: Item) => Promise<unknown>): Promise<Item[]> {
   const waiting = [...items];
   const failed: Item[] = [];
   let reason = '';

@@ -1,5 +1,6 @@
 /** A list of pictures that is loaded as far as somebody looks, and asked for again when something has changed. */
 import { call } from '$lib/api/call';
+import type { ListAssetsResponse } from '$lib/api/contract';
 import { Unreachable } from '$lib/api/errors';
 import { fold, initial, pageBefore, places, type GalleryEvent, type GalleryState } from '$lib/state/gallery';
 import { Store } from '$lib/state/store.svelte';
@@ -19,6 +20,9 @@ export class Gallery {
   #refreshing: Promise<void> | undefined;
   #isStale = false;
   #abort = new AbortController();
+  /** Changes that were begun, and the end of the last of them. */
+  #begun = 0;
+  #changing: Promise<unknown> = Promise.resolve();
   #retry: ReturnType<typeof setTimeout> | undefined;
   /** Where the view was left, for when somebody comes back to it. */
   scrollTop = 0;
@@ -82,6 +86,17 @@ export class Gallery {
     if (!isHolding) this.send({ kind: 'released' });
   }
 
+  /**
+   * Does something to pictures, after what was asked for before: one may be brought back and deleted again in one breath.
+   * What the server lists meanwhile may be from before it, so that is asked for again.
+   */
+  change<Result>(act: () => Promise<Result>): Promise<Result> {
+    this.#begun += 1;
+    const done = this.#changing.then(act);
+    this.#changing = done.catch(() => undefined);
+    return done;
+  }
+
   /** Tries again after a failure. */
   retry(): void {
     clearTimeout(this.#retry);
@@ -130,8 +145,15 @@ export class Gallery {
   /** Whether the page has come; if not, the state says why, or nobody wants it any more. */
   async #fetch(after: string, page_token: string, page_size: number): Promise<boolean> {
     const { signal } = this.#abort;
+    const request = { ...requestOf(this.#filters), page_token, page_size };
     try {
-      const page = await call('ListAssets', { ...requestOf(this.#filters), page_token, page_size }, { signal });
+      let begun: number;
+      let page: ListAssetsResponse;
+      do {
+        begun = this.#begun;
+        await this.#changing;
+        page = await call('ListAssets', request, { signal });
+      } while (begun !== this.#begun);
       if (!signal.aborted) this.send({ kind: 'loaded', after, page, hold: this.#isHolding });
     } catch (problem) {
       if (signal.aborted) return false;

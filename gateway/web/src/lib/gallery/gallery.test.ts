@@ -9,6 +9,8 @@ const COUNT = 1200;
 /** What was asked for, without the server's address. */
 let asked: string[] = [];
 let isAway = false;
+/** Called when a list was made, before it is answered. */
+let onlisted = async () => {};
 const gallery = new Gallery();
 
 /** A server with pictures 1200 (the newest) to 1, of which 1 cannot be changed. */
@@ -25,12 +27,14 @@ async function answer(path: string, init: RequestInit): Promise<Response> {
   const first = Number(url.searchParams.get('page_token') || COUNT);
   const assets = Array.from({ length: Math.min(size, first) }, (_, index) => ({ digest: String(first - index) }));
   const next_page_token = first > size ? String(first - size) : '';
+  await onlisted();
   return new Response(JSON.stringify({ assets, next_page_token, total_size: COUNT }));
 }
 
 beforeEach(() => {
   asked = [];
   isAway = false;
+  onlisted = async () => {};
   vi.stubGlobal('fetch', answer);
 });
 afterEach(() => {
@@ -79,6 +83,27 @@ it('keeps what it has while nobody answers', async () => {
   gallery.retry();
   await vi.waitFor(() => expect(gallery.state.shown).toHaveLength(600));
   expect(gallery.state.problem).toBeUndefined();
+});
+
+it('believes no list that was made before a change has ended', async () => {
+  gallery.begin(NO_FILTERS);
+  await gallery.loadAll();
+  asked = [];
+  let end = () => {};
+  onlisted = async () => {
+    onlisted = async () => {};
+    void gallery.change(() => new Promise<void>((resolve) => (end = resolve)));
+    await Promise.resolve();
+  };
+  const refreshed = gallery.refresh();
+  await vi.waitFor(() => expect(asked).toHaveLength(1));
+  const before = gallery.state;
+  await new Promise((resolve) => setTimeout(resolve));
+  expect([asked.length, gallery.state]).toEqual([1, before]);
+  end();
+  await refreshed;
+  expect(asked).toHaveLength(2);
+  expect(gallery.state).not.toBe(before);
 });
 
 it('takes back what the server refuses, and offers to undo the rest', async () => {

@@ -48,4 +48,5 @@ export const graph = {
   deprecated: 'old',
   experimental: 'new',
   problems: (count: number) => plural(count, 'problem', 'problems'),
+  moreProblems: (count: number) => `${count} more under Problems`,
 };
