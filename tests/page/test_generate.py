@@ -116,6 +116,8 @@ async def test_a_painted_mask_goes_with_the_request(form: Page, stack: Stack) ->
     await expect(undo).to_be_disabled()
     await form.keyboard.press("Control+Shift+z")
     await form.get_by_role("button", name="Use this mask").click()
+    await form.reload()
+    await form.get_by_role("img", name="The painted mask over the picture").wait_for()
     await form.get_by_role("button", name="Generate a picture").click()
     job = await shown_job(form, stack)
     mask = await stack.call("GET", f"/api/v1/assets/{inputs_of(job)['mask']}/info")

@@ -1,10 +1,14 @@
-/** Masks that were drawn and not uploaded yet: a value of the form names one, and what was painted stays in this tab. */
+/** Masks that were drawn and not uploaded yet: a value of the form names one, and what was painted stays in this browser. */
 import { upload } from '$lib/api/call';
 import type { Json } from '$lib/api/contract';
+import { keep, kept } from '$lib/state/keeping';
 import type { Painted } from './mask';
 import { maskFile } from './mask_canvas';
 
 const PREFIX = 'drawn:';
+const KEY = 'imagegen.drawings.1'; // another number when what is kept means something else
+const MOST_KEPT = 8;
+const MOST_CHARACTERS = 1_000_000; // a browser keeps five million for all of the page
 
 /** What was painted over which picture, at that picture's size. */
 export interface Drawing {
@@ -14,18 +18,37 @@ export interface Drawing {
   height: number;
 }
 
-const drawings = new Map<string, Drawing>();
+/** Those of earlier visits first. */
+const drawings = new Map(Object.entries(keptDrawings()));
 const uploaded = new Map<string, Promise<string>>();
-let next = 1;
 
 /** Keeps a drawing; gives the value that names it. */
 export function keepDrawing(drawing: Drawing): string {
-  const value = `${PREFIX}${next++}`;
+  const value = `${PREFIX}${crypto.getRandomValues(new Uint32Array(2)).join('-')}`;
   drawings.set(value, drawing);
+  keepNewest();
   return value;
 }
 
-/** The drawing that a value names; undefined: it names none, or one of an earlier visit. */
+/** As many as there is room for. What another tab has kept meanwhile counts as older. */
+function keepNewest(): void {
+  const all = Object.entries({ ...keptDrawings(), ...Object.fromEntries(drawings) });
+  let room = MOST_CHARACTERS;
+  const newestFirst = all.slice(-MOST_KEPT).reverse();
+  const fitting = newestFirst.filter(([, drawing]) => {
+    const { length } = JSON.stringify(drawing);
+    const isFitting = length <= room;
+    if (isFitting) room -= length;
+    return isFitting;
+  });
+  keep(KEY, Object.fromEntries(fitting.reverse()));
+}
+
+function keptDrawings(): Record<string, Drawing> {
+  return kept<Record<string, Drawing>>(KEY) ?? {};
+}
+
+/** The drawing that a value names; undefined: it names none, or one that was not kept. */
 export function drawingOf(value: Json | undefined): Drawing | undefined {
   return isDrawn(value) ? drawings.get(value) : undefined;
 }

@@ -8,6 +8,7 @@ import { keep, kept } from '$lib/state/keeping';
 import { Store } from '$lib/state/store.svelte';
 import { library } from '$lib/workflows/library.svelte';
 import { catalog } from './catalog.svelte';
+import { drawingOf, isDrawn } from './drawings';
 import { modelTakenAt } from './offers';
 import { readSchema, type FormSchema, type Values } from './schema';
 
@@ -17,7 +18,7 @@ const FIRST_WORKFLOW = 'text-to-image';
 
 export const generation = new Store(initial, fold);
 
-const memory = recalled(kept(KEY));
+const memory = recalled(kept(KEY), (value) => !isDrawn(value) || drawingOf(value) !== undefined);
 if (memory) generation.send({ kind: 'restored', ...memory });
 
 /** Writes down what was entered. */

@@ -169,9 +169,11 @@ describe('what is remembered', () => {
     expect(back?.entered).toEqual({ workflowId: state.workflowId, values: state.values, backend: 'big', priority: -2 });
   });
 
-  it('leaves out what was drawn in this tab', () => {
+  it('has what was drawn where the drawing was kept, and a link never', () => {
     const drawn = fold(state, set('mask', 'drawn:1'));
-    expect(remembered(drawn).values['text-to-image']).toEqual(VALUES);
+    const back = (isThere: boolean) => recalled(remembered(drawn), (value) => isThere || value !== 'drawn:1');
+    expect(back(true)?.entered.values['text-to-image']).toEqual({ ...VALUES, mask: 'drawn:1' });
+    expect(back(false)?.entered.values['text-to-image']).toEqual(VALUES);
     expect(draftToShare(drawn).inputs).toEqual(VALUES);
   });
 

@@ -1,7 +1,7 @@
 /** What a browser remembers of the form, in a form that outlives changes of schemas. Pure. */
 import type { Json } from '$lib/api/contract';
 import type { Values } from '$lib/generation/schema';
-import { type Entered, type GenerationState, lasting } from './generation';
+import type { Entered, GenerationState } from './generation';
 
 /** Raised when what is kept means something else; what has another version is forgotten. */
 const VERSION = 1;
@@ -20,23 +20,24 @@ export function remembered(state: GenerationState): Memory {
   const { workflowId, backend, priority, lastSeeds } = state;
   const filled = Object.entries(state.values).filter(([id, values]) => id === workflowId || Object.keys(values).length);
   // The newest are last: what was not touched for fifty workflows goes.
-  const values = filled
-    .slice(-MAX_WORKFLOWS)
-    .map(([id, given]): [string, Record<string, Json>] => [id, lasting(given)]);
-  return { version: VERSION, workflowId, values: Object.fromEntries(values), backend, priority, lastSeeds };
+  const values = Object.fromEntries(filled.slice(-MAX_WORKFLOWS)) as Memory['values'];
+  return { version: VERSION, workflowId, values, backend, priority, lastSeeds };
 }
 
-/** What was remembered; undefined: nothing that can be understood. */
+/** What was remembered, without values that name what is not there; undefined: nothing that can be understood. */
 export function recalled(
   memory: unknown,
+  isThere: (value: Json) => boolean = () => true,
 ): { entered: Entered; lastSeeds: Readonly<Record<string, string>> } | undefined {
   if (!isObject(memory) || memory.version !== VERSION) return undefined;
   const { workflowId, values, backend, priority, lastSeeds } = memory;
-  const perWorkflow = Object.entries(isObject(values) ? values : {}).filter(([, given]) => isObject(given));
+  const perWorkflow = Object.entries((isObject(values) ? values : {}) as Memory['values'])
+    .filter(([, given]) => isObject(given))
+    .map(([id, given]): [string, Values] => [id, only(given, isThere)]);
   return {
     entered: {
       workflowId: textOf(workflowId),
-      values: Object.fromEntries(perWorkflow) as Record<string, Values>,
+      values: Object.fromEntries(perWorkflow),
       backend: textOf(backend),
       priority: Number.isInteger(priority) ? (priority as number) : 0,
     },
@@ -44,6 +45,10 @@ export function recalled(
       Object.entries(isObject(lastSeeds) ? lastSeeds : {}).map(([id, seed]) => [id, textOf(seed)]),
     ),
   };
+}
+
+function only(values: Values, isThere: (value: Json) => boolean): Values {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => isThere(value)));
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
