@@ -106,7 +106,10 @@ async def test_a_painted_mask_goes_with_the_request(form: Page, stack: Stack) ->
     await form.goto(f"{stack.url}/#/generate?workflow=inpaint&i.init_image={picture}&i.prompt=moon&i.steps=json:2")
     await form.get_by_role("button", name="Paint the mask").click()
     canvas = form.get_by_role("application")
-    await canvas.click(position={"x": 60, "y": 60})
+    await canvas.hover(position={"x": 60, "y": 60})
+    await form.mouse.down()
+    await canvas.dispatch_event("pointerdown", {"pointerId": 77})  # a palm paints nothing
+    await form.mouse.up()
     await canvas.press("ArrowRight")
     await canvas.press(" ")
     assert await serious_problems(form) == []
