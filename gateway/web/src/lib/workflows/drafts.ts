@@ -3,9 +3,10 @@ import type { Editing } from './editing.svelte';
 
 const drafts = new Map<string, Editing>();
 
-/** The editor that was left; undefined: there was nothing to keep. */
+/** The editor that was left; undefined: there was nothing to keep, or it was stored since. */
 export function draftOf(workflow_id: string): Editing | undefined {
-  return drafts.get(workflow_id);
+  const left = drafts.get(workflow_id);
+  return left?.isDirty ? left : undefined;
 }
 
 /** Keeps an editor that is left, if it is worth it. */
@@ -15,4 +16,4 @@ export function keepDraft(editing: Editing): void {
   else drafts.delete(editing.workflow_id);
 }
 
-addEventListener('beforeunload', (event) => drafts.size && event.preventDefault());
+addEventListener('beforeunload', (event) => [...drafts.keys()].some(draftOf) && event.preventDefault());

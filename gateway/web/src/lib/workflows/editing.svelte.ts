@@ -31,6 +31,8 @@ export class Editing {
   /** What somebody else stored since this was opened. */
   theirs: Workflow | undefined = $state.raw();
   #asked = 0;
+  /** The end of what is being stored. */
+  #storing: Promise<unknown> = Promise.resolve();
 
   constructor(
     readonly workflow_id: string,
@@ -78,24 +80,14 @@ export class Editing {
     if (number === this.#asked) this.verdicts = answer.verdicts;
   }
 
-  /** Stores the draft as a new revision. `expected`: the one that it is a change of. Whether it was stored. */
-  async save(expected = this.store.state.revision): Promise<boolean> {
-    const { content } = this.store.state;
-    this.isSaving = true;
-    this.errors = {};
-    try {
-      const { workflow } = await call('UpdateWorkflow', { ...this.#sent(content), expected_revision: expected });
-      if (!workflow) return false;
-      const { workflow_id, revision } = workflow;
-      [this.stored, this.newest, this.theirs] = [workflow, revision, undefined];
-      this.store.send({ kind: 'saved', workflow_id, revision, content });
-      return true;
-    } catch (error) {
-      await this.#refused(error);
-      return false;
-    } finally {
-      this.isSaving = false;
-    }
+  /**
+   * Stores the draft as a new revision, after what is being stored already. `expected`: the one that it is a change of.
+   * Whether it is stored.
+   */
+  save(expected?: number): Promise<boolean> {
+    const done = this.#storing.then(() => this.#save(expected));
+    this.#storing = done;
+    return done;
   }
 
   /** Gives the draft up for what somebody else stored. It can be brought back by undoing. */
@@ -118,6 +110,29 @@ export class Editing {
   /** Takes the draft back to what is stored. It can be brought back by undoing. */
   discard(): void {
     this.store.send({ kind: 'replaced', content: this.store.state.saved });
+  }
+
+  /** Does not throw. */
+  async #save(given: number | undefined): Promise<boolean> {
+    const { content, revision } = this.store.state;
+    if (given === undefined && !this.isDirty) return true;
+    this.isSaving = true;
+    this.errors = {};
+    try {
+      const { workflow } = await call('UpdateWorkflow', {
+        ...this.#sent(content),
+        expected_revision: given ?? revision,
+      });
+      if (!workflow) return false;
+      [this.stored, this.newest, this.theirs] = [workflow, workflow.revision, undefined];
+      this.store.send({ kind: 'saved', workflow_id: workflow.workflow_id, revision: workflow.revision, content });
+      return true;
+    } catch (error) {
+      await this.#refused(error);
+      return false;
+    } finally {
+      this.isSaving = false;
+    }
   }
 
   #take(stored: Workflow): void {
