@@ -96,7 +96,14 @@ it('what is drafted outlives a change by somebody else, unless it is the same', 
   expect(state.draft).toEqual({ 'defaults.cfg_scale': 5 });
   expect(state.version).toBe('4');
   expect(state.wasChangedMeanwhile).toBe(true);
-  expect(fold(state, { kind: 'saved', answer: theirs }).wasChangedMeanwhile).toBe(false);
+  expect(fold(state, { kind: 'saved', answer: theirs, sent: {} }).wasChangedMeanwhile).toBe(false);
+});
+
+it('what is changed while it is saved is still to be saved', () => {
+  const sent = after(changed('defaults.steps', 12), changed('defaults.cfg_scale', 5));
+  const typed = [{ kind: 'saving' } as const, changed('defaults.cfg_scale', 6)].reduce(fold, sent);
+  const answer = { ...ANSWER, version: '4', stored: { defaults: { steps: 12, cfg_scale: 5 } } };
+  expect(fold(typed, { kind: 'saved', answer, sent: sent.draft }).draft).toEqual({ 'defaults.cfg_scale': 6 });
 });
 
 it('every path has two parts', () => {

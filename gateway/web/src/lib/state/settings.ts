@@ -23,7 +23,8 @@ export type SettingsEvent =
   | { kind: 'changed'; path: string; value: Json }
   | { kind: 'dropped'; path?: string }
   | { kind: 'saving' }
-  | { kind: 'saved'; answer: GetSettingsResponse }
+  /** `sent` is what was drafted then: what was changed since is still to be saved. */
+  | { kind: 'saved'; answer: GetSettingsResponse; sent: SettingsState['draft'] }
   | { kind: 'refused'; message: string; errors: Record<string, string>; changedMeanwhile?: boolean };
 
 export const initial: SettingsState = {
@@ -55,7 +56,13 @@ export function fold(state: SettingsState, event: SettingsEvent): SettingsState 
     case 'saving':
       return { ...state, isSaving: true, errors: {}, problem: '' };
     case 'saved':
-      return { ...state, ...known(event.answer), draft: {}, isSaving: false, wasChangedMeanwhile: false };
+      return {
+        ...state,
+        ...known(event.answer),
+        draft: changedSince(state.draft, event.sent),
+        isSaving: false,
+        wasChangedMeanwhile: false,
+      };
     case 'refused':
       return {
         ...state,
@@ -121,6 +128,10 @@ function stillDiffering(draft: SettingsState['draft'], stored: Settings | undefi
   const differs = ([path, value]: [string, Json]) =>
     JSON.stringify(value) !== JSON.stringify(valueAt(stored, path) ?? null);
   return Object.fromEntries(Object.entries(draft).filter(differs));
+}
+
+function changedSince(draft: SettingsState['draft'], sent: SettingsState['draft']): SettingsState['draft'] {
+  return Object.fromEntries(Object.entries(draft).filter(([path, value]) => value !== sent[path]));
 }
 
 function without<T>(record: Readonly<Record<string, T>>, path: string): Readonly<Record<string, T>> {

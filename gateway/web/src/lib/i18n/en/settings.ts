@@ -90,6 +90,7 @@ export const settings = {
     nothing: 'not set here',
     restore: 'Set back',
     restored: 'Set back to what it was before.',
+    changedMeanwhile: 'Somebody else changed the settings meanwhile: that is the first one below now.',
   },
   keys: {
     intro:
