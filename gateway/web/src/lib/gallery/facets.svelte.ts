@@ -1,6 +1,7 @@
 /** By what pictures can be filtered, and how many there are of each. */
 import { call } from '$lib/api/call';
 import type { GetAssetFacetsResponse } from '$lib/api/contract';
+import { rereading } from '$lib/api/rereading';
 import type { Shelf } from './filters';
 
 class Facets {
@@ -14,9 +15,9 @@ class Facets {
   }
 
   /** Does not throw: what the list itself says is shown. */
-  async refresh(): Promise<void> {
+  readonly refresh = rereading(async () => {
     this.value = await call('GetAssetFacets').catch(() => this.value);
-  }
+  });
 }
 
 export const facets = new Facets();

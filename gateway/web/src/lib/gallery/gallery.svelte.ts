@@ -2,6 +2,7 @@
 import { call } from '$lib/api/call';
 import type { ListAssetsResponse } from '$lib/api/contract';
 import { Unreachable } from '$lib/api/errors';
+import { rereading } from '$lib/api/rereading';
 import { fold, initial, pageBefore, places, type GalleryEvent, type GalleryState } from '$lib/state/gallery';
 import { Store } from '$lib/state/store.svelte';
 import { galleryLink, NO_FILTERS, requestOf, type Filters } from './filters';
@@ -17,8 +18,6 @@ export class Gallery {
   #isHolding = false;
   #wanted = 0;
   #seen = 0;
-  #refreshing: Promise<void> | undefined;
-  #isStale = false;
   #abort = new AbortController();
   /** Changes that were begun, and the end of the last of them. */
   #begun = 0;
@@ -104,20 +103,12 @@ export class Gallery {
   }
 
   /** Asks again for the newest pictures and for what is seen. */
-  async refresh(): Promise<void> {
-    this.#isStale = true;
-    this.#refreshing ??= this.#refresh().finally(() => (this.#refreshing = undefined));
-    return this.#refreshing;
-  }
-
-  async #refresh(): Promise<void> {
-    while (this.#isStale && this.state.next !== undefined) {
-      this.#isStale = false;
-      const seen = pageBefore(this.state, this.#seen);
-      const parts = seen.after ? [{ after: '', token: '' }, seen] : [seen];
-      for (const { after, token } of parts) await this.#fetch(after, token, PAGE);
-    }
-  }
+  readonly refresh = rereading(async () => {
+    if (this.state.next === undefined) return;
+    const seen = pageBefore(this.state, this.#seen);
+    const parts = seen.after ? [{ after: '', token: '' }, seen] : [seen];
+    for (const { after, token } of parts) await this.#fetch(after, token, PAGE);
+  });
 
   async #load(): Promise<void> {
     if (!this.#isMissing()) return this.#loading;

@@ -1,6 +1,7 @@
 /** The workflows that there are, and what is asked about each of them only when it is seen. */
 import { call } from '$lib/api/call';
 import type { Asset, BackendVerdict, Workflow } from '$lib/api/contract';
+import { rereading } from '$lib/api/rereading';
 import { search } from '$lib/ui/words';
 
 export class Library {
@@ -15,14 +16,14 @@ export class Library {
   readonly #asked = new Set<string>();
 
   /** Reads the list again. Does not throw: `problem` says why there is none. */
-  async refresh(): Promise<void> {
+  readonly refresh = rereading(async () => {
     try {
       this.workflows = (await call('ListWorkflows')).workflows;
       this.problem = undefined;
     } catch (error) {
       this.problem = error;
     }
-  }
+  });
 
   /** Backends or their files changed: what they said no longer counts. */
   forgetVerdicts(): void {
