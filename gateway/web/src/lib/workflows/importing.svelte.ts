@@ -13,22 +13,38 @@ const PICTURES = ['image/png', 'image/jpeg', 'image/webp'];
 /** What is on its way in; it stays while one looks elsewhere. */
 export const importing = new Store<ImportState, ImportEvent>(NOTHING_READ, fold);
 
+/** How often something was brought. */
+let brought = 0;
+
+/** Tells the store, unless something else was brought meanwhile. */
+type Tell = (event: ImportEvent) => void;
+
+function teller(): Tell {
+  const number = brought;
+  return (event) => number === brought && importing.send(event);
+}
+
+function begin(source: string): Tell {
+  brought += 1;
+  importing.send({ kind: 'reading', source });
+  return teller();
+}
+
 /** Reads a file or a text. Never throws: the store says what became of it. */
 export async function bring(content: File | string): Promise<void> {
-  if (typeof content === 'string') return readText(content, '');
-  importing.send({ kind: 'reading', source: content.name });
-  if (PICTURES.includes(content.type)) return readPicture(content);
-  if (content.size > MAX_TEXT_BYTES) return refuse(text.workflows.importing.tooLarge);
+  if (typeof content === 'string') return readText(content, '', begin(text.workflows.importing.pasted));
+  const tell = begin(content.name);
+  if (PICTURES.includes(content.type)) return readPicture(content, tell);
+  if (content.size > MAX_TEXT_BYTES) return refuse(tell, text.workflows.importing.tooLarge);
   const words = await content.text();
-  if (words.includes('\u0000')) return refuse(text.workflows.importing.unreadable);
-  return readText(words, content.name);
+  if (words.includes('\u0000')) return refuse(tell, text.workflows.importing.unreadable);
+  return readText(words, content.name, tell);
 }
 
 /** Reads a picture that is stored already. */
 export async function bringAsset(digest: string): Promise<void> {
   const source = text.workflows.importing.fromGallery;
-  importing.send({ kind: 'reading', source });
-  return read(source, { asset: digest });
+  return read(source, { asset: digest }, begin(source));
 }
 
 /** Reads the graph again with Open WebUI's node mapping, which says what its inputs are. */
@@ -36,11 +52,12 @@ export async function readWithMapping(openwebui_nodes_json: string): Promise<voi
   const { found } = importing.state;
   if (!found) return;
   const { graph_json, title } = found.workflow;
+  const tell = teller();
   try {
     const answer = await call('ImportWorkflow', { text: graph_json, name: title, openwebui_nodes_json });
-    importing.send({ kind: 'read', source: found.source, answer });
+    tell({ kind: 'read', source: found.source, answer });
   } catch (error) {
-    importing.send({ kind: 'not_stored', errors: { openwebui_nodes_json: messageOf(error) } });
+    tell({ kind: 'not_stored', errors: { openwebui_nodes_json: messageOf(error) } });
     return;
   }
   return judge();
@@ -50,11 +67,12 @@ export async function readWithMapping(openwebui_nodes_json: string): Promise<voi
 export async function judge(): Promise<void> {
   const { found } = importing.state;
   if (!found) return;
+  const tell = teller();
   try {
     const { verdicts } = await call('ValidateWorkflow', question(found));
-    importing.send({ kind: 'judged', of: found.workflow, verdicts });
+    tell({ kind: 'judged', of: found.workflow, verdicts });
   } catch (error) {
-    importing.send({ kind: 'not_stored', errors: { '': messageOf(error), ...fieldErrors(error, 'workflow.') } });
+    tell({ kind: 'not_stored', errors: { '': messageOf(error), ...fieldErrors(error, 'workflow.') } });
   }
 }
 
@@ -68,47 +86,47 @@ export async function replace(node_id: string, input: string, to: string): Promi
 export async function store(): Promise<void> {
   const { found } = importing.state;
   if (!found) return;
-  importing.send({ kind: 'storing' });
+  const tell = teller();
+  tell({ kind: 'storing' });
   try {
     const { workflow } = await call('CreateWorkflow', { workflow: wanted(found) });
-    if (workflow) importing.send({ kind: 'stored', workflow });
+    if (workflow) tell({ kind: 'stored', workflow });
   } catch (error) {
-    importing.send({ kind: 'not_stored', errors: errorsOf(error) });
+    tell({ kind: 'not_stored', errors: errorsOf(error) });
   }
 }
 
-async function readText(words: string, source: string): Promise<void> {
+async function readText(words: string, source: string, tell: Tell): Promise<void> {
   const shown = source || text.workflows.importing.pasted;
-  importing.send({ kind: 'reading', source: shown });
-  if (new Blob([words]).size > MAX_TEXT_BYTES) return refuse(text.workflows.importing.tooLarge);
+  if (new Blob([words]).size > MAX_TEXT_BYTES) return refuse(tell, text.workflows.importing.tooLarge);
   const workflow = readOurs(words);
-  if (!workflow) return read(shown, { text: words, name: source });
-  importing.send({ kind: 'read_ours', source: shown, workflow: { ...workflow, workflow_id: '' } });
+  if (!workflow) return read(shown, { text: words, name: source }, tell);
+  tell({ kind: 'read_ours', source: shown, workflow: { ...workflow, workflow_id: '' } });
   return judge();
 }
 
-async function readPicture(file: File): Promise<void> {
+async function readPicture(file: File, tell: Tell): Promise<void> {
   try {
     const { digest } = await upload(file);
-    await read(file.name, { asset: digest, name: file.name });
+    await read(file.name, { asset: digest, name: file.name }, tell);
   } catch (error) {
-    refuse(messageOf(error));
+    refuse(tell, messageOf(error));
   }
 }
 
-async function read(source: string, request: Sent<ImportWorkflowRequest>): Promise<void> {
+async function read(source: string, request: Sent<ImportWorkflowRequest>, tell: Tell): Promise<void> {
   try {
-    importing.send({ kind: 'read', source, answer: await call('ImportWorkflow', request) });
+    tell({ kind: 'read', source, answer: await call('ImportWorkflow', request) });
   } catch (error) {
     const isPictureOnly = error instanceof ApiError && error.reason === 'NOT_A_WORKFLOW';
-    refuse(messageOf(error), isPictureOnly ? request.asset : undefined);
+    refuse(tell, messageOf(error), isPictureOnly ? request.asset : undefined);
     return;
   }
   return judge();
 }
 
-function refuse(message: string, picture?: string): void {
-  importing.send({ kind: 'refused', refusal: { message, picture } });
+function refuse(tell: Tell, message: string, picture?: string): void {
+  tell({ kind: 'refused', refusal: { message, picture } });
 }
 
 /** A graph is asked about as it is; a style is its base with other values. */

@@ -3,7 +3,7 @@ import { render, screen, within } from '@testing-library/svelte';
 import userEvent from '@testing-library/user-event';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import recorded from '$lib/workflows/fixtures/imported.json';
-import { importing } from '$lib/workflows/importing.svelte';
+import { bring, importing } from '$lib/workflows/importing.svelte';
 import ImportView from './ImportView.svelte';
 
 /** What the gateway answers, by the end of the path; what was asked is kept. */
@@ -80,6 +80,18 @@ describe('the import', () => {
     await user.click(await screen.findByRole('button', { name: 'Add to my workflows' }));
     expect(await screen.findByLabelText('Name for programs')).toHaveAccessibleDescription(/there is one already/);
     expect(screen.getByLabelText('Title')).toHaveValue('classic_loras');
+  });
+
+  it('tells of the file that was brought last, whichever answer comes first', async () => {
+    let answer: (response: Response) => void = () => undefined;
+    const late = new Promise<Response>((resolve) => (answer = resolve));
+    answers['workflows:import'] = () => late as never;
+    const first = bring('the first');
+    answers['workflows:import'] = () => json({ reason: 'NOT_A_WORKFLOW', detail: 'the second is no JSON' }, 400);
+    await bring('the second');
+    answer(json(recorded.graph.imported));
+    await first;
+    expect(importing.state).toMatchObject({ found: undefined, refusal: { message: 'the second is no JSON' } });
   });
 
   it('says why something could not be read', async () => {
