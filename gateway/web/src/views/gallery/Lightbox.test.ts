@@ -78,6 +78,19 @@ it('goes on with the next picture when the shown one is deleted, and closes with
   await waitFor(() => expect(onclose).toHaveBeenCalled());
 });
 
+it('stays with a picture that goes from the list by itself, from where the neighbours are still reached', async () => {
+  const [a, x, c] = [picture('a'), picture('x', { favorite: true }), picture('c')];
+  const { gallery, onmove } = shown('x', [a, x, c]);
+  await userEvent.keyboard('f');
+  gallery.send({ kind: 'loaded', after: '', page: { assets: [a, c], next_page_token: '', total_size: 2 } });
+  await waitFor(() => expect(asked).toContain('GET /api/v1/assets/x/info'));
+  expect(screen.getByRole('img', { name: 'picture x' })).toBeVisible();
+  expect(onmove).not.toHaveBeenCalled();
+  await userEvent.keyboard('f{ArrowRight}{ArrowLeft}');
+  await waitFor(() => expect(onmove.mock.calls).toEqual([['c'], ['a']]));
+  expect(asked.filter((request) => request.startsWith('PATCH'))).toHaveLength(2);
+});
+
 it('tells how the picture was made, and links to the form with it', async () => {
   shown('b');
   await userEvent.click(screen.getByRole('button', { name: 'Show the settings' }));
