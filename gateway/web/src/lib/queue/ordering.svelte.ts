@@ -41,8 +41,12 @@ export class Ordering {
       this.#drop(isMeant);
     };
     this.dragged = jobId;
-    on('pointermove', (event) => (this.place = placeAt(event.clientY, this.#middles())));
-    on('pointerup', () => end(true));
+    const point = ({ clientY }: PointerEvent) => (this.place = placeAt(clientY, this.#middles()));
+    on('pointermove', point);
+    on('pointerup', (event) => {
+      if (this.place !== undefined) point(event); // rows may have come or gone since the last move
+      end(true);
+    });
     on('pointercancel', () => end(false));
     on('keydown', () => end(false));
   }
