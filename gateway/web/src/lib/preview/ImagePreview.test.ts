@@ -129,3 +129,12 @@ test('a picture that was made from another one is compared with it', async () =>
   await userEvent.click(screen.getByRole('button', { name: 'Compare with the input' }));
   expect(screen.getByRole('slider', { name: 'Before / After' })).toBeInTheDocument();
 });
+
+test('of a picture that was deleted only its settings are offered', async () => {
+  HTMLImageElement.prototype.decode = () => Promise.reject(new Error('there is none'));
+  know('JOB_STATE_SUCCEEDED', { outputs: [output(0)] });
+  render(ImagePreview, { jobId: 'j' });
+  expect(await screen.findByText('This picture is not there any more.')).toBeInTheDocument();
+  expect(screen.queryByRole('link', { name: 'Edit this' })).not.toBeInTheDocument();
+  expect(screen.getByRole('link', { name: 'Use these settings' })).toBeInTheDocument();
+});
