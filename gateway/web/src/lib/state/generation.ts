@@ -149,14 +149,19 @@ export function currentValues(state: Entered): Values {
   return state.values[state.workflowId] ?? {};
 }
 
-/** The draft that a link of this form holds. What was only drawn is in nobody else's reach. */
-export function draftToShare(state: GenerationState): Draft {
+/** The draft that brings this form back within this browser. */
+export function currentDraft(state: GenerationState): Draft {
   const { workflowId, backend, priority } = state;
-  return { workflow_id: workflowId, inputs: lasting(currentValues(state)), backend, priority };
+  return { workflow_id: workflowId, inputs: { ...currentValues(state) }, backend, priority };
 }
 
-/** Values that mean something beyond this visit: not those that name a drawing of this tab. */
-export function lasting(values: Values): Record<string, Json> {
+/** The draft that a link of this form holds. What was only drawn is in nobody else's reach. */
+export function draftToShare(state: GenerationState): Draft {
+  return { ...currentDraft(state), inputs: lasting(currentValues(state)) };
+}
+
+/** Values that mean something beyond this browser: not those that name a drawing in it. */
+function lasting(values: Values): Record<string, Json> {
   return Object.fromEntries(
     Object.entries(values).filter(([, value]) => typeof value !== 'string' || !value.startsWith('drawn:')),
   );
