@@ -126,6 +126,7 @@ export const workflows = {
     runs: (backend: string) => `${backend} can run it`,
     fails: (backend: string) => `${backend} cannot run it`,
     unknown: (backend: string) => `${backend} has not been reached yet; only the graph itself was checked`,
+    others: 'Why not everywhere',
     noBackends: 'There is no backend to ask. Add one under Backends; the workflow can be kept all the same.',
     codes: {
       NODE_CLASS_MISSING: {

@@ -2,8 +2,10 @@
 import { render, screen, within } from '@testing-library/svelte';
 import userEvent from '@testing-library/user-event';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { BackendVerdict } from '$lib/api/contract';
 import recorded from '$lib/workflows/fixtures/imported.json';
 import { bring, importing } from '$lib/workflows/importing.svelte';
+import Verdicts from '../Verdicts.svelte';
 import ImportView from './ImportView.svelte';
 
 /** What the gateway answers, by the end of the path; what was asked is kept. */
@@ -110,4 +112,16 @@ describe('the import', () => {
       `#/generate?workflow=image-to-image&i.init_image=${digest}`,
     );
   });
+});
+
+it('keeps what the others say for who wants it, where one backend can run it', () => {
+  const problem = { code: 'MODEL_MISSING', severity: 'PROBLEM_SEVERITY_ERROR', message: 'no such model', node_id: '4' };
+  const verdicts = [
+    { backend: 'big', runnable: true, unknown: false, problems: [] },
+    { backend: 'demo', runnable: false, unknown: false, problems: [{ ...problem, input: 'x', suggestions: [] }] },
+  ] as unknown as BackendVerdict[];
+  render(Verdicts, { verdicts });
+  expect(screen.getByText('big can run it')).toBeVisible();
+  expect(screen.getByText(/no such model/)).not.toBeVisible();
+  expect(screen.getByText('Why not everywhere')).toBeVisible();
 });
