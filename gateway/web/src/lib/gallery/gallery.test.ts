@@ -13,14 +13,14 @@ let isAway = false;
 let onlisted = async () => {};
 const gallery = new Gallery();
 
-/** A server with pictures 1200 (the newest) to 1, of which 1 cannot be changed. */
+/** A server with pictures 1200 (the newest) to 1, of which 1 cannot be changed, and 2 not be brought back. */
 async function answer(path: string, init: RequestInit): Promise<Response> {
   if (isAway) throw new TypeError('nobody there');
   const url = new URL(path, 'http://gateway');
   const method = init.method ?? 'GET';
   asked.push(`${method} ${url.pathname.replace('/api/v1/assets', '')}${url.search}`);
   if (method !== 'GET') {
-    const isRefused = url.pathname.endsWith('/1');
+    const isRefused = url.pathname.endsWith('/1') || url.pathname.endsWith('/2:undelete');
     return new Response(JSON.stringify({ detail: 'a job needs it' }), { status: isRefused ? 400 : 200 });
   }
   const size = Number(url.searchParams.get('page_size'));
@@ -119,6 +119,11 @@ it('takes back what the server refuses, and offers to undo the rest', async () =
   toasts.list.at(-1)?.action?.run();
   await vi.waitFor(() => expect(asked).toContain('POST /7:undelete'));
   expect(digests().join()).toBe('8,7,6,5,4,3,2,1');
+
+  await remove(gallery, ['2']);
+  toasts.list.at(-1)?.action?.run();
+  expect(digests().join()).toBe('8,7,6,5,4,3,2,1');
+  await vi.waitFor(() => expect(digests().join()).toBe('9,8,7,6,5,4,3,1'));
 
   await setFavorite(gallery, gallery.state.shown.slice(-2), true);
   expect(gallery.state.shown.slice(-2).map(({ favorite }) => Boolean(favorite))).toEqual([true, false]);

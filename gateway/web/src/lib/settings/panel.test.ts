@@ -21,3 +21,19 @@ it('believes nothing that was read before a change', async () => {
   expect(settings.state.version).toBe('2');
   expect(settings.state.draft).toEqual({});
 });
+
+it('shows what somebody else has saved meanwhile, and keeps what is being changed', async () => {
+  let version = 5;
+  vi.stubGlobal('fetch', async (_path: string, init: RequestInit) => {
+    const problem = { reason: 'CHANGED_MEANWHILE', detail: 'it was changed' };
+    if (init.method === 'PATCH') return new Response(JSON.stringify(problem), { status: 409 });
+    return new Response(JSON.stringify({ version: String(version), effective: {}, stored: {} }));
+  });
+  await read();
+  settings.send({ kind: 'changed', path: 'defaults.steps', value: 9 });
+  version = 6;
+  expect(await save()).toBe(false);
+  const { state } = settings;
+  expect([state.version, state.wasChangedMeanwhile, state.problem]).toEqual(['6', true, '']);
+  expect(state.draft).toEqual({ 'defaults.steps': 9 });
+});
