@@ -15,6 +15,7 @@ export default defineConfig({
     emptyOutDir: true,
     target: 'es2022',
     assetsInlineLimit: 0, // the gateway's policy allows no code and no styles from data: addresses
+    cssCodeSplit: false, // of a part whose styles failed to come once, they would never come
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
   },

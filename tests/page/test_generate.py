@@ -172,7 +172,11 @@ async def test_what_was_not_heard_is_asked_again_as_the_same(counted: tuple[Page
     await form.context.set_offline(True)
     await form.get_by_role("button", name="Generate a picture").click()
     await expect(form.get_by_text("Nothing was sent: there is no connection.")).to_be_visible()
+    await form.get_by_role("link", name="Settings").click()
+    await form.get_by_text("This part of the page comes when the connection is back.").wait_for()
     await form.context.set_offline(False)
+    await form.get_by_role("heading", level=1, name="Settings").wait_for()
+    await form.get_by_role("link", name="Generate").click()
     await form.get_by_role("button", name="Generate a picture").click()
     await form.wait_for_url(JOB)
     assert len(keys) == 2

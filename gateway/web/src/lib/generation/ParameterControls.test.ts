@@ -114,6 +114,23 @@ describe('ParameterControls', () => {
     expect(onchange).toHaveBeenCalledExactlyOnceWith('model', 'demo-nebula');
   });
 
+  it('takes the picture that was chosen last, whichever is stored first', async () => {
+    const answers: ((digest: string) => void)[] = [];
+    vi.stubGlobal(
+      'fetch',
+      () => new Promise((resolve) => answers.push((digest) => resolve(new Response(JSON.stringify({ digest }))))),
+    );
+    const { onchange } = shown('image-to-image');
+    const file = document.querySelector<HTMLInputElement>('input[type="file"]') as HTMLInputElement;
+    await userEvent.upload(file, new File(['1'], 'large.png', { type: 'image/png' }));
+    await userEvent.upload(file, new File(['2'], 'small.png', { type: 'image/png' }));
+    answers[1]?.('small');
+    await vi.waitFor(() => expect(onchange).toHaveBeenCalledExactlyOnceWith('init_image', 'small'));
+    answers[0]?.('large');
+    await new Promise((resolve) => setTimeout(resolve));
+    expect(onchange).toHaveBeenCalledOnce();
+  });
+
   it("fills in a workflow's own text, and says that nothing is a text, too", async () => {
     const { onchange } = shown('portrait');
     const prompt = screen.getByLabelText('Prompt');

@@ -28,6 +28,7 @@ export const app = {
     key: 'Your key',
     submit: 'Sign in',
   },
+  awaited: 'This part of the page comes when the connection is back.',
   broken: 'This part of the page could not be shown.',
   reload: 'Load the page again',
 };
