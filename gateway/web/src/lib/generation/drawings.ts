@@ -4,8 +4,8 @@ import type { Json } from '$lib/api/contract';
 import { keep, kept } from '$lib/state/keeping';
 import type { Painted } from './mask';
 import { maskFile } from './mask_canvas';
+import { DRAWN, isDrawn } from './schema';
 
-const PREFIX = 'drawn:';
 const KEY = 'imagegen.drawings.1'; // another number when what is kept means something else
 const MOST_KEPT = 8;
 const MOST_CHARACTERS = 1_000_000; // a browser keeps five million for all of the page
@@ -24,7 +24,7 @@ const uploaded = new Map<string, Promise<string>>();
 
 /** Keeps a drawing; gives the value that names it. */
 export function keepDrawing(drawing: Drawing): string {
-  const value = `${PREFIX}${crypto.getRandomValues(new Uint32Array(2)).join('-')}`;
+  const value = `${DRAWN}${crypto.getRandomValues(new Uint32Array(2)).join('-')}`;
   drawings.set(value, drawing);
   keepNewest();
   return value;
@@ -58,11 +58,6 @@ export function withStandIns(inputs: Readonly<Record<string, Json>>): Record<str
   return Object.fromEntries(
     Object.entries(inputs).map(([name, value]) => [name, isDrawn(value) ? (drawingOf(value)?.picture ?? '') : value]),
   );
-}
-
-/** Whether a value names a drawing instead of a stored picture. */
-export function isDrawn(value: Json | undefined): value is string {
-  return typeof value === 'string' && value.startsWith(PREFIX);
 }
 
 /** Inputs with uploaded pictures in place of drawings; a drawing is uploaded once. Throws as `upload`. */

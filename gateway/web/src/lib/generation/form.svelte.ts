@@ -8,9 +8,9 @@ import { keep, kept } from '$lib/state/keeping';
 import { Store } from '$lib/state/store.svelte';
 import { library } from '$lib/workflows/library.svelte';
 import { catalog } from './catalog.svelte';
-import { drawingOf, isDrawn } from './drawings';
+import { drawingOf } from './drawings';
 import { modelTakenAt } from './offers';
-import { readSchema, type FormSchema, type Values } from './schema';
+import { isDrawn, readSchema, type FormSchema, type Values } from './schema';
 
 const KEY = 'imagegen.form';
 const RECENT_JOBS = 24;

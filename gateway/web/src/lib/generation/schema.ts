@@ -50,6 +50,14 @@ export interface FormSchema {
 /** Values by the name of the input; what is absent is left to the server. */
 export type Values = Readonly<Record<string, Json>>;
 
+/** How a value begins that names a mask which was drawn in this browser and is not uploaded yet. */
+export const DRAWN = 'drawn:';
+
+/** Whether a value names a drawing instead of a stored picture. */
+export function isDrawn(value: Json | undefined): value is string {
+  return typeof value === 'string' && value.startsWith(DRAWN);
+}
+
 export const NO_FORM: FormSchema = { title: '', description: '', fields: [] };
 
 interface Property {

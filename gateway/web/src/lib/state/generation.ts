@@ -1,6 +1,6 @@
 /** What somebody is about to ask for, what became of asking, and what was made. A pure fold. */
 import type { Json } from '$lib/api/contract';
-import type { Values } from '$lib/generation/schema';
+import { isDrawn, type Values } from '$lib/generation/schema';
 import type { Draft } from './draft';
 
 /** What was entered. Values are kept for each workflow, so that trying another one loses nothing. */
@@ -162,9 +162,7 @@ export function draftToShare(state: GenerationState): Draft {
 
 /** Values that mean something beyond this browser: not those that name a drawing in it. */
 function lasting(values: Values): Record<string, Json> {
-  return Object.fromEntries(
-    Object.entries(values).filter(([, value]) => typeof value !== 'string' || !value.startsWith('drawn:')),
-  );
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => !isDrawn(value)));
 }
 
 /** The input that an error is about: "loras[0].name" is one of "loras". */
