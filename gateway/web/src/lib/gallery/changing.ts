@@ -1,4 +1,5 @@
 /** What is done to pictures of a gallery: at once on the page, and taken back where the server refuses. */
+import { forEach } from '$lib/api/at_once';
 import { call } from '$lib/api/call';
 import { messageOf } from '$lib/api/errors';
 import type { Asset } from '$lib/api/contract';
@@ -6,14 +7,12 @@ import { text } from '$lib/i18n/index.svelte';
 import { toasts } from '$lib/state/toasts.svelte';
 import type { Gallery } from './gallery.svelte';
 
-const AT_ONCE = 6;
-
 /** Marks pictures as favorites, or no longer. */
 export async function setFavorite(gallery: Gallery, assets: readonly Asset[], favorite: boolean): Promise<void> {
   const changing = assets.filter((asset) => asset.favorite !== favorite);
   gallery.send({ kind: 'changed', assets: changing.map((asset) => ({ ...asset, favorite })) });
   const failed = await gallery.change(() =>
-    forEach(changing, ({ digest }) => call('UpdateAsset', { digest, favorite })),
+    tryEach(changing, ({ digest }) => call('UpdateAsset', { digest, favorite })),
   );
   gallery.send({ kind: 'changed', assets: failed });
 }
@@ -40,7 +39,7 @@ export async function removeForGood(gallery: Gallery, digests: readonly string[]
 
 async function undo(gallery: Gallery, digests: readonly string[]): Promise<void> {
   gallery.send({ kind: 'restored', digests });
-  const failed = await gallery.change(() => forEach(digests, (digest) => call('UndeleteAsset', { digest })));
+  const failed = await gallery.change(() => tryEach(digests, (digest) => call('UndeleteAsset', { digest })));
   gallery.send({ kind: 'hidden', digests: failed });
 }
 
@@ -51,28 +50,24 @@ async function takeAway(
   act: (digest: string) => Promise<unknown>,
 ): Promise<string[]> {
   gallery.send({ kind: 'hidden', digests });
-  const failed = new Set(await gallery.change(() => forEach(digests, act)));
+  const failed = new Set(await gallery.change(() => tryEach(digests, act)));
   const done = digests.filter((digest) => !failed.has(digest));
   gallery.send({ kind: 'restored', digests: [...failed] }, { kind: 'gone', digests: done });
   return done;
 }
 
-/** A few at once; gives those for which it failed, and tells why. */
-async function forEach<Item>(items: readonly Item[], act: (item: Item) => Promise<unknown>): Promise<Item[]> {
-  const waiting = [...items];
+/** Gives those for which it failed, and tells why. */
+async function tryEach<Item>(items: readonly Item[], act: (item: Item) => Promise<unknown>): Promise<Item[]> {
   const failed: Item[] = [];
   let reason = '';
-  async function work(): Promise<void> {
-    for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) {
-      try {
-        await act(item);
-      } catch (error) {
-        failed.push(item);
-        reason = messageOf(error);
-      }
+  await forEach(items, async (item) => {
+    try {
+      await act(item);
+    } catch (error) {
+      failed.push(item);
+      reason = messageOf(error);
     }
-  }
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  });
   if (failed.length > 0) toasts.show(text.gallery.failed(failed.length, reason), { kind: 'problem' });
   return failed;
 }

@@ -1,4 +1,5 @@
 /** What is asked of the whole queue, or of all jobs of somebody. */
+import { forEach } from '$lib/api/at_once';
 import { call } from '$lib/api/call';
 import { cancelJob } from '$lib/live/actions';
 import { system } from '$lib/live/live.svelte';
@@ -9,7 +10,7 @@ export async function pauseQueue(owner: string, isPaused: boolean): Promise<void
   if (queue) system.send({ kind: 'queue', queue });
 }
 
-/** One after another, the last one first: so none of them begins because another went. */
+/** The last one first: so none of them begins because another went. */
 export async function cancelAll(jobIds: readonly string[]): Promise<void> {
-  for (const jobId of [...jobIds].reverse()) await cancelJob(jobId);
+  await forEach([...jobIds].reverse(), cancelJob);
 }

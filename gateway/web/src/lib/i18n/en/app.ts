@@ -12,6 +12,7 @@ export const app = {
   navigation: 'Views',
   close: 'Close',
   cancel: 'Cancel',
+  goBack: 'Go back',
   dismiss: 'Dismiss',
   undo: 'Undo',
   retry: 'Try again',
