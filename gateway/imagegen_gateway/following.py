@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 PATIENCE_S = 5.0
-"""How long a stream that has said nothing yet may be without its server before the caller is told."""
+"""How long a stream that has not told yet what it begins with may be without its server before the caller is told."""
 SILENCE_S = 120.0
 """A stream without even a heartbeat for so long is taken for dead."""
 
@@ -50,11 +50,13 @@ async def follow(
     *,
     is_over: Callable[[], bool],
     on_pause: Callable[[], None],
+    has_begun: Callable[[], bool] = lambda: True,
 ) -> AsyncGenerator[event_pb2.JobEvent, None]:
     """The events of a stream that is opened with `token`, and again with the newest one after each interruption.
 
     Ends when the server ends the stream and `is_over` agrees. `on_pause` is called once per interruption.
-    Raises AioRpcError for what does not pass by itself, and for a server that stays away from the start.
+    Raises AioRpcError for what does not pass by itself, and for a server that stays away before the first event, or
+    before `has_begun` says that there were enough of them.
     The server may repeat nothing, but after a reset events begin anew. To be closed by the caller (aclosing).
     """
     pauses = Pauses()
@@ -65,10 +67,10 @@ async def follow(
         try:
             async with aclosing(_read(open_stream(token))) as events:
                 async for event in events:
-                    give_up_at = math.inf
                     pauses.reset()
                     token = event.resume_token or token
                     yield event
+                    give_up_at = math.inf if has_begun() else now() + PATIENCE_S
             if is_over():
                 return
         except grpc.aio.AioRpcError as exc:

@@ -113,7 +113,10 @@ class Hub:
             self._announce()
 
     async def _drain(self) -> None:
-        stream = follow(self._open_stream, self._token, is_over=self._may_end, on_pause=self._pause)
+        # Who waits for a hub to be ready is told that there is no server, also when it went in the middle of that.
+        stream = follow(
+            self._open_stream, self._token, is_over=self._may_end, on_pause=self._pause, has_begun=self._ready.is_set
+        )
         async with aclosing(stream) as events:
             async for event in events:
                 self._publish(event)

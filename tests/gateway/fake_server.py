@@ -70,6 +70,8 @@ class FakeServer:
         self.opened: list[image_gen_pb2.WatchJobRequest | image_gen_pb2.WatchJobsRequest] = []
         self.before_watching: Callable[[], Awaitable[object]] | None = None
         """Waited for by WatchJobs before it tells anything."""
+        self.catches_up = True
+        """Whether streams say that they have told all that was before them."""
         self.changed = asyncio.Condition()
         self.address = ""
 
@@ -221,7 +223,8 @@ class FakeServer:
         out += [event for event in self.latest.values() if not job_ids or event.job_id in job_ids]
         only = next(iter(job_ids)) if is_one else ""
         sequence = self.jobs[only].sequence if is_one else 0
-        out.append(event_pb2.JobEvent(job_id=only, sequence=sequence, caught_up=event_pb2.CaughtUp()))
+        if self.catches_up:
+            out.append(event_pb2.JobEvent(job_id=only, sequence=sequence, caught_up=event_pb2.CaughtUp()))
         for event in out:
             if event.WhichOneof("event") in {"reset", "snapshot", "caught_up", "progress", "preview"}:
                 event.resume_token = f"p{len(self.log)}"

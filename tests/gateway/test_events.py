@@ -277,6 +277,27 @@ async def test_a_server_restarted_on_its_port_is_found_again() -> None:
         assert durable(await stream.rest()) == [1, 2]
 
 
+@pytest.mark.parametrize("path", [EVENTS, "/api/v1/events"])
+async def test_a_server_that_goes_before_it_has_told_all_keeps_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr("imagegen_gateway.following.PATIENCE_S", 0.1)
+    fake = FakeServer()
+    fake.catches_up = False
+    fake.add_job("j1")
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(AsyncExitStack())
+        await server.enter_async_context(serve_fake(fake))
+        chosen = GatewaySettings(http="127.0.0.1:0", server=fake.address)
+        gateway = await stack.enter_async_context(serve_gateway(chosen))
+        http = await stack.enter_async_context(aiohttp.ClientSession(gateway.url))
+        asking = asyncio.create_task(http.get(path))
+        await fake.until(lambda: fake.opened)
+        await server.aclose()
+        async with asyncio.timeout(10), await asking as response:
+            assert [event.kind for event in await Stream(response).rest()] == ["snapshot"]
+
+
 async def test_without_a_server_the_answer_is_503_with_retry_after(
     nowhere: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
