@@ -24,6 +24,11 @@ export function isRunning(job: Pick<Job, 'state'>): boolean {
   return job.state === 'JOB_STATE_RUNNING' || job.state === 'JOB_STATE_CANCELLING';
 }
 
+/** Whether it was cancelled before anything came of it. */
+export function leftNothing(job: Pick<Job, 'state' | 'outputs'>): boolean {
+  return job.state === 'JOB_STATE_CANCELLED' && job.outputs.length === 0;
+}
+
 /** The backends that work on it. */
 export function backendsAtWork(job: Job): string[] {
   const running = job.attempts.filter(({ state }) => state === 'ATTEMPT_STATE_RUNNING');
