@@ -1,5 +1,14 @@
-/** Puts text into the clipboard, also where the page comes over plain HTTP and browsers offer no clipboard. */
-export async function copyText(text: string): Promise<boolean> {
+/** What is copied: also where the page comes over plain HTTP and browsers offer no clipboard. */
+import { text } from '$lib/i18n/index.svelte';
+import { toasts } from '$lib/state/toasts.svelte';
+
+/** Puts something into the clipboard and says so, in these words; or that it could not be done. */
+export async function copy(what: string, done: string): Promise<void> {
+  if (await copyText(what)) toasts.show(done);
+  else toasts.show(text.app.notCopied, { kind: 'problem' });
+}
+
+async function copyText(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);
     return true;

@@ -13,6 +13,7 @@ export const app = {
   close: 'Close',
   cancel: 'Cancel',
   goBack: 'Go back',
+  notCopied: 'The browser does not let this page copy.',
   dismiss: 'Dismiss',
   undo: 'Undo',
   retry: 'Try again',

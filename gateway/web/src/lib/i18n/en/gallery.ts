@@ -87,7 +87,6 @@ export const gallery = {
     notThere: 'This picture is not there any more.',
     copy: (name: string) => `Copy: ${name}`,
     copied: 'Copied',
-    notCopied: 'The browser does not let this page copy: select the text instead.',
     reuse: 'Use these settings',
     newSeed: 'With a new seed',
     edit: 'Edit this',

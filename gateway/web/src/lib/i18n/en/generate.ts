@@ -98,7 +98,6 @@ export const generate = {
   ahead: (count: number) => `${plural(count, 'job', 'jobs')} first`,
   copyLink: 'Copy a link to these settings',
   linkCopied: 'The link is copied: whoever opens it here finds the form filled in like this.',
-  linkNotCopied: 'Copy the address of this page: it holds these settings.',
   filled: {
     link: 'The form was filled in from a link.',
     picture: 'The form was filled in with the settings of a picture.',
