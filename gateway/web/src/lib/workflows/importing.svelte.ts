@@ -2,13 +2,13 @@
 import { call, upload } from '$lib/api/call';
 import type { ImportWorkflowRequest, Json, Sent, ValidateWorkflowRequest, Workflow } from '$lib/api/contract';
 import { ApiError, fieldErrors, messageOf } from '$lib/api/errors';
+import { PICTURE_TYPES } from '$lib/generation/pictures';
 import { text } from '$lib/i18n/index.svelte';
 import { fold, NOTHING_READ, wanted, type Found, type ImportEvent, type ImportState } from '$lib/state/importing';
 import { Store } from '$lib/state/store.svelte';
 import { readOurs } from './exporting';
 
 const MAX_TEXT_BYTES = 8 * 1024 * 1024;
-const PICTURES = ['image/png', 'image/jpeg', 'image/webp'];
 
 /** What is on its way in; it stays while one looks elsewhere. */
 export const importing = new Store<ImportState, ImportEvent>(NOTHING_READ, fold);
@@ -34,7 +34,7 @@ function begin(source: string): Tell {
 export async function bring(content: File | string): Promise<void> {
   if (typeof content === 'string') return readText(content, '', begin(text.workflows.importing.pasted));
   const tell = begin(content.name);
-  if (PICTURES.includes(content.type)) return readPicture(content, tell);
+  if (PICTURE_TYPES.includes(content.type)) return readPicture(content, tell);
   if (content.size > MAX_TEXT_BYTES) return refuse(tell, text.workflows.importing.tooLarge);
   const words = await content.text();
   if (words.includes('\u0000')) return refuse(tell, text.workflows.importing.unreadable);
