@@ -39,7 +39,7 @@ def node(page: Page, title: str) -> Locator:
     return page.locator(".svelte-flow__node").filter(has=page.get_by_role("heading", name=title, exact=True))
 
 
-async def test_a_graph_is_edited_undone_stored_and_run(page: Page, stack: Stack) -> None:
+async def test_a_graph_is_edited_undone_and_stored(page: Page, stack: Stack) -> None:
     workflow_id = await stored(stack, "Edited")
     await page.goto(f"{stack.url}/#/workflows/{workflow_id}")
     steps = page.get_by_label("steps, KSampler")
@@ -93,8 +93,20 @@ async def test_a_graph_is_edited_undone_stored_and_run(page: Page, stack: Stack)
     assert graph == expected
     assert [(each["name"], each["targets"]) for each in inputs] == [("steps", [{"node_id": "3", "input": "steps"}])]
 
+
+async def test_a_graph_is_stored_and_run_and_run_as_it_is_drawn(page: Page, stack: Stack) -> None:
+    workflow_id = await stored(stack, "Tried")
+    await page.goto(f"{stack.url}/#/workflows/{workflow_id}")
+    steps = page.get_by_label("steps, KSampler")
+    await steps.fill("12")
+    await page.get_by_role("button", name="Make steps an input of the workflow").click()
     await page.get_by_role("tab", name="Try it").click()
-    await page.get_by_role("button", name="Try it", exact=True).click()
+    async with page.expect_request(asks_for_a_job) as sent:
+        await page.get_by_role("button", name="Save and try it", exact=True).click()
+    asked = json.loads((await sent.value).post_data or "")
+    assert asked["spec"]["workflow"]["workflow_id"] == workflow_id
+    graph, _ = await newest(stack, workflow_id)
+    assert graph["3"]["inputs"]["steps"] == 12
     await node(page, "KSampler").get_by_label("At work").wait_for()
     await node(page, "Save Image").get_by_label("Done").wait_for()
     await node(page, "Save Image").get_by_role("img", name="Preview").wait_for()
